@@ -35,7 +35,7 @@ class Hyperparameters:
 class Step:
     """One point of the training curve. Losses are nats per answer, accuracies fractions of tokens right.
 
-    `valid_*` are of one validation batch, `full_valid_*` of the whole validation file (at the end of an epoch).
+    `valid_*` are of one validation batch, `full_valid_*` of the whole validation file, once an epoch.
     """
 
     step: int
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token of an answer, its natural log-probability, and the alternatives at its place, likeliest first."""
+    """One token of an answer, its natural log-probability, and the alternatives there, likeliest first."""
 
     token: str
     logprob: float
@@ -68,7 +68,7 @@ class Answer:
 
 
 class Run(Protocol):
-    """A training under way. Iterate over it to train; between two steps it can be saved, left, or gone on with."""
+    """A training under way: iterate over it to train; between two steps it can be saved or left."""
 
     hyperparameters: Mapping[str, int | float]
     """The numbers used, under the protocol's names, with every `"auto"` resolved."""
@@ -102,12 +102,12 @@ class Engine(Protocol):
         seed: int,
         resume: Path | None = None,
     ) -> Run:
-        """Prepare a training. Raises `TrainingRefused` if the examples cannot be learnt from."""
+        """Prepare a training. Raises `TrainingRefusedError` if the examples cannot be learnt from."""
         ...
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The model saved in `folder`. Raises `ModelDamaged` if a hash does not match."""
+        """The model saved in `folder`. Raises `ModelDamagedError` if a hash does not match."""
         ...
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:

@@ -1,0 +1,124 @@
+"""Files written whole or not at all, and what identifies their bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from labeltune.errors import DiskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["STANDARD_STREAM", "atomic_write", "disk_errors", "sha256_of", "sweep_leftovers"]
+
+STANDARD_STREAM = "-"
+"""The name that stands for standard input or output."""
+
+_PREFIX, _SUFFIX = ".labeltune-", ".tmp"
+_CHUNK = 1 << 20
+_DISK_ERRNOS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.EFBIG,
+}
+
+
+@contextmanager
+def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into a `DiskError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        # An error that names another file is about reading that one, and not ours to explain.
+        name = None if error.filename is None else Path(error.filename).name
+        ours = name is None or name == Path(path).name or name.startswith(_PREFIX)
+        if not ours or error.errno not in _DISK_ERRNOS:
+            raise
+        raise DiskError(
+            f"{os.fspath(path)}: cannot be written: {os.strerror(error.errno or 0)}",
+            hint="free some space or choose another place, then run the same command again",
+        ) from error
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open `path` for writing bytes so that it ends up whole or untouched; `-` is standard output.
+
+    The bytes go to a temporary file in the same folder, which replaces `path` when the block ends without an
+    exception. Raises `DiskError` if the folder or the file cannot be written.
+    """
+    if os.fspath(path) == STANDARD_STREAM:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    # A symbolic link keeps pointing where it did: what it names is replaced, not the link.
+    target = Path(os.path.realpath(path))
+    with disk_errors(path):
+        descriptor, name = tempfile.mkstemp(
+            prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX, dir=target.parent
+        )
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=_CHUNK) as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.chmod(_mode_of(target))
+            temporary.replace(target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def _mode_of(target: Path) -> int:
+    """The permissions `target` has, or would get if it were opened for writing."""
+    try:
+        return target.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def sweep_leftovers(folder: Path) -> int:
+    """Remove temporary files that a killed process left in `folder`; returns how many."""
+    swept = 0
+    for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        owner = leftover.name.removeprefix(_PREFIX).split("-", 1)[0]
+        if owner.isdigit() and not _is_running(int(owner)):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+                swept += 1
+    return swept
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
