@@ -23,7 +23,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AccessError",
@@ -42,6 +42,7 @@ __all__ = [
     "TemporaryError",
     "TrainingRefusedError",
     "Where",
+    "did_you_mean",
 ]
 
 SHOWN_FINDINGS = 20
@@ -94,6 +95,15 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """` (did you mean "refund"?)` if one of the candidates is near the word, else the empty string."""
+    import difflib
+
+    by_fold = {candidate.strip().casefold(): candidate for candidate in candidates}
+    near = difflib.get_close_matches(word.strip().casefold(), by_fold, n=1)
+    return f' (did you mean "{by_fold[near[0]]}"?)' if near else ""
 
 
 class LabeltuneError(Exception):
