@@ -1,0 +1,358 @@
+"""Labels: from a table's columns, to an answer and back, and to label vectors.
+
+The only module that knows how labels are separated in a column and how answers are spelled. `decode_answer`
+takes any string whatever and returns labels or a named problem, never an exception.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from labeltune.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from labeltune.task import Field, Task
+
+__all__ = [
+    "Decoded",
+    "DecodingProblem",
+    "LabelCellError",
+    "LabelReader",
+    "Labels",
+    "decode_answer",
+    "encode_answer",
+    "label_matrix",
+    "label_vector",
+    "require_columns",
+]
+
+Labels = tuple[tuple[str, ...], ...]
+"""The labels of one example: for each field, in task order, its labels, in task order."""
+
+DecodingProblem = Literal["off_list", "empty", "not_json", "bad_schema", "illegal_pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What an answer says: `labels`, or else the `problem` that it has.
+
+    `normalised` is true where the answer differed harmlessly from the task's own spelling.
+    """
+
+    labels: Labels | None
+    problem: DecodingProblem | None = None
+    normalised: bool = False
+
+
+# ------------------------------------------------------------------------------------------ columns → labels
+
+
+class LabelCellError(ValueError):
+    """A cell that holds no label of the task: `code`, the column, and a sentence without the place."""
+
+    def __init__(self, code: str, column: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.column = column
+
+
+def require_columns(columns: Iterable[str], header: Sequence[str], *, source: str) -> None:
+    """Raise `DataError` unless the table `source` has all these columns; names the nearest ones."""
+    missing = [column for column in columns if column not in header]
+    if missing:
+        named = ", ".join(f'"{column}"{did_you_mean(column, header)}' for column in missing)
+        raise DataError(
+            f"{source}:1: the table lacks what the task names: {'columns' if missing[1:] else 'column'} {named}",
+            hint=f"the table has: {', '.join(header)}",
+        )
+
+
+class LabelReader:
+    """Reads the labels of rows of one table.
+
+    Cells are taken as they are written; with `strip`, space around labels is taken off. Results are cached by
+    the cells' text, so a table of few distinct label sets costs one look-up a row.
+    Raises `DataError` when made for a table that lacks a label column.
+    """
+
+    def __init__(
+        self, task: Task, header: Sequence[str], *, source: str = "table", strip: bool = False
+    ) -> None:
+        require_columns(task.label_columns, header, source=source)
+        self._task = task
+        self._strip = strip
+        positions = [header.index(column) for column in task.label_columns]
+        pick = itemgetter(*positions)
+        # itemgetter of one position returns the value itself, not a tuple of one.
+        self.cells: Callable[[Sequence[str]], tuple[str, ...]] = (
+            pick if len(positions) > 1 else lambda values: (pick(values),)
+        )
+        """The label cells of a row's values, in the order of `task.label_columns`."""
+        self.parse = lru_cache(maxsize=65_536)(self._parse)
+        """The labels that such cells hold. Raises `LabelCellError`."""
+
+    def read(self, values: Sequence[str]) -> Labels:
+        """The labels of one row. Raises `LabelCellError` for the first cell that holds none."""
+        return self.parse(self.cells(values))
+
+    def _parse(self, cells: tuple[str, ...]) -> Labels:
+        result: list[tuple[str, ...]] = []
+        start = 0
+        for field in self._task.fields:
+            own = cells[start : start + len(field.source_columns)]
+            start += len(own)
+            result.append(self._field(field, own))
+        labels = tuple(result)
+        pair = _illegal_pair(self._task, labels)
+        if pair is not None:
+            child, upper, lower = pair
+            parent = self._task.field(child.parent or "")
+            raise LabelCellError(
+                "illegal_pair",
+                child.column or child.name,
+                f'"{lower}" does not stand under "{upper}" in task.toml '
+                f"({child.name} under {parent.name}: {', '.join(child.children.get(upper, ())) or 'none'})",
+            )
+        return labels
+
+    def _field(self, field: Field, cells: tuple[str, ...]) -> tuple[str, ...]:
+        if field.columns:
+            return tuple(
+                label
+                for label, column, cell in zip(field.labels, field.columns, cells, strict=True)
+                if _flag(cell, column)
+            )
+        column, cell = field.column or "", cells[0]
+        if field.delimiter is None:
+            return (self._label(field, cell, column),)
+        if not cell.strip():
+            return ()
+        found = {self._label(field, part, column) for part in cell.split(field.delimiter)}
+        return tuple(label for label in field.labels if label in found)
+
+    def _label(self, field: Field, text: str, column: str) -> str:
+        label = text.strip() if self._strip else text
+        if label in field.labels:
+            return label
+        if not label.strip():
+            raise LabelCellError("no_label", column, f'no label in column "{column}"')
+        if label.strip() in field.labels:
+            raise LabelCellError(
+                "spaced_label",
+                column,
+                f'label "{label}" has space around it; --strip takes it off',
+            )
+        raise LabelCellError(
+            "unknown_label",
+            column,
+            f'label "{label}" is not in task.toml{did_you_mean(label, field.labels)}',
+        )
+
+
+def _flag(cell: str, column: str) -> bool:
+    flag = cell.strip()
+    if flag not in ("0", "1"):
+        raise LabelCellError("bad_flag", column, f'column "{column}" holds "{cell}", expected 0 or 1')
+    return flag == "1"
+
+
+def _illegal_pair(task: Task, labels: Labels) -> tuple[Field, str, str] | None:
+    """The first child field whose label does not stand under its parent's, with both labels."""
+    by_field = {field.name: found for field, found in zip(task.fields, labels, strict=True)}
+    for field, found in zip(task.fields, labels, strict=True):
+        if field.parent is not None:
+            upper, lower = by_field[field.parent][0], found[0]
+            if lower not in field.children.get(upper, ()):
+                return field, upper, lower
+    return None
+
+
+# ------------------------------------------------------------------------------------------ labels → answer
+
+
+def encode_answer(task: Task, labels: Labels) -> str | None:
+    """Spell labels as the task's answers are spelled; None where training has no answer for such a row.
+
+    That is a `list` without labels where the task's `none` is empty. JSON has the separators and the escapes
+    of `json.dumps(…, ensure_ascii=False)`.
+    """
+    answer, field = task.answer, task.fields[0]
+    match answer.format:
+        case "label":
+            return labels[0][0]
+        case "list":
+            return answer.separator.join(labels[0]) or answer.none or None
+        case "flags":
+            return json.dumps({label: label in labels[0] for label in field.labels}, ensure_ascii=False)
+        case "json":
+            document = {
+                field.name: found[0] if field.type == "single" else list(found)
+                for field, found in zip(task.fields, labels, strict=True)
+            }
+            return json.dumps(document, ensure_ascii=False)
+
+
+# ------------------------------------------------------------------------------------------ answer → labels
+
+
+class _UndecodableError(Exception):
+    def __init__(self, problem: DecodingProblem) -> None:
+        self.problem = problem
+
+
+def decode_answer(task: Task, answer: str | None) -> Decoded:
+    """What an answer says, whatever it is.
+
+    Exact spelling counts first. Else case, Unicode compatibility forms, invisible characters, surrounding
+    space and quotes, a final dot, and a code fence are taken off, and a label counts if exactly one matches.
+    """
+    if answer is None or not answer.strip():
+        return Decoded(None, "empty")
+    try:
+        labels = _DECODERS[task.answer.format](task, answer)
+    except _UndecodableError as error:
+        return Decoded(None, error.problem)
+    if _illegal_pair(task, labels) is not None:
+        return Decoded(None, "illegal_pair")
+    return Decoded(labels, None, normalised=answer != encode_answer(task, labels))
+
+
+def _decode_label(task: Task, answer: str) -> Labels:
+    return ((_resolve(task.fields[0].labels, answer),),)
+
+
+def _decode_list(task: Task, answer: str) -> Labels:
+    field, form = task.fields[0], task.answer
+    if form.none and _fold(answer) == _fold(form.none):
+        return ((),)
+    core = form.separator.strip() or form.separator
+    parts = [part for part in _unfenced(answer).split(core) if part.strip()]
+    found = {_resolve(field.labels, part) for part in parts}
+    if not found:
+        raise _UndecodableError("empty")
+    return (tuple(label for label in field.labels if label in found),)
+
+
+def _decode_json(task: Task, answer: str) -> Labels:
+    document = _object(answer, tuple(field.name for field in task.fields))
+    return tuple(_json_field(field, document[field.name]) for field in task.fields)
+
+
+def _json_field(field: Field, value: Any) -> tuple[str, ...]:
+    values = [value] if field.type == "single" else value
+    if not isinstance(values, list) or not all(isinstance(item, str) for item in values):
+        raise _UndecodableError("bad_schema")
+    found = {_resolve(field.labels, item) for item in values}
+    return tuple(label for label in field.labels if label in found)
+
+
+def _decode_flags(task: Task, answer: str) -> Labels:
+    labels = task.fields[0].labels
+    document = _object(answer, labels)
+    if not all(isinstance(value, bool) for value in document.values()):
+        raise _UndecodableError("bad_schema")
+    return (tuple(label for label in labels if document[label]),)
+
+
+_DECODERS: dict[str, Callable[[Task, str], Labels]] = {
+    "label": _decode_label,
+    "list": _decode_list,
+    "json": _decode_json,
+    "flags": _decode_flags,
+}
+
+
+def _object(answer: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON object in an answer, with exactly these keys, each once."""
+    try:
+        pairs = json.loads(_unfenced(answer), object_pairs_hook=list)
+    except (ValueError, RecursionError):  # ValueError: also for integers of more than 4,300 digits
+        raise _UndecodableError("not_json") from None
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        raise _UndecodableError("bad_schema")
+    document: dict[str, Any] = {}
+    for name, value in pairs:
+        key = _matching(keys, name)
+        if key is None or key in document:
+            raise _UndecodableError("bad_schema")
+        document[key] = value
+    if len(document) != len(keys):
+        raise _UndecodableError("bad_schema")
+    return document
+
+
+_FENCE = re.compile(r"```[\w-]*\s*(.*?)\s*```", re.DOTALL)
+
+
+def _unfenced(answer: str) -> str:
+    fenced = _FENCE.fullmatch(answer.strip())
+    return fenced[1] if fenced else answer.strip()
+
+
+def _resolve(labels: tuple[str, ...], text: str) -> str:
+    label = _matching(labels, text)
+    if label is None:
+        raise _UndecodableError("off_list")
+    return label
+
+
+def _matching(names: tuple[str, ...], text: str) -> str | None:
+    """The one name that the text spells, exactly or but for harmless differences; else None."""
+    if text in names:
+        return text
+    same = _by_fold(names).get(_fold(_unfenced(text)), ())
+    return same[0] if len(same) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def _by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
+    result: dict[str, list[str]] = {}
+    for name in names:
+        result.setdefault(_fold(name), []).append(name)
+    return result
+
+
+_AROUND = " \t\n\r\"'`“”‘’«»„.*"
+_SPACE = re.compile(r"\s+")
+
+
+def _fold(text: str) -> str:
+    """The text without the differences that do not matter."""
+    compatible = unicodedata.normalize("NFKC", text)
+    visible = "".join(char for char in compatible if unicodedata.category(char) != "Cf")
+    folded = unicodedata.normalize("NFKC", _SPACE.sub(" ", visible).casefold())
+    # A label of nothing but such signs keeps them.
+    return folded.strip(_AROUND) or folded
+
+
+# ------------------------------------------------------------------------------------------ labels → vectors
+
+
+def label_vector(task: Task, labels: Labels | None) -> list[bool]:
+    """The label vector, length n_labels, all fields in task order; all false for None (an invalid answer)."""
+    if labels is None:
+        return [False] * len(task.labels)
+    return [
+        label in found for field, found in zip(task.fields, labels, strict=True) for label in field.labels
+    ]
+
+
+def label_matrix(task: Task, rows: Iterable[Labels | None]) -> NDArray[np.bool_]:
+    """The label vectors of many rows: bool (n_rows, n_labels). Equal label sets are worked out once."""
+    import numpy as np
+
+    known: dict[Labels | None, int] = {}
+    indices = [known.setdefault(labels, len(known)) for labels in rows]
+    distinct = np.array([label_vector(task, labels) for labels in known], dtype=np.bool_)
+    return distinct.reshape(-1, len(task.labels))[np.array(indices, dtype=np.intp)]
