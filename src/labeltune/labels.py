@@ -73,7 +73,7 @@ def require_columns(columns: Iterable[str], header: Sequence[str], *, source: st
     if missing:
         named = ", ".join(f'"{column}"{did_you_mean(column, header)}' for column in missing)
         raise DataError(
-            f"{source}:1: the table lacks what the task names: {'columns' if missing[1:] else 'column'} {named}",
+            f"{source}:1: no column {named}, which the task names",
             hint=f"the table has: {', '.join(header)}",
         )
 

@@ -1,0 +1,79 @@
+"""Arguments and options that several commands share, each with its one name, help text and variable.
+
+Defaults are constants of the library; a command writes `task: TaskOption = DEFAULT_TASK_FILE`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "DataArgument",
+    "EncodingOption",
+    "ForceOption",
+    "JsonOption",
+    "ProviderOption",
+    "QuietOption",
+    "SeedOption",
+    "SeparatorOption",
+    "StripOption",
+    "TableFormatOption",
+    "TaskOption",
+    "YesOption",
+]
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output instead of the result.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing on standard error but errors.")
+]
+TaskOption = Annotated[
+    Path, typer.Option("--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.")
+]
+ProviderOption = Annotated[
+    str,
+    typer.Option(
+        "--provider",
+        metavar="NAME|URL",
+        envvar="LABELTUNE_PROVIDER",
+        help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL.",
+    ),
+]
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="The table: CSV, TSV, JSONL, Parquet or Excel; - for standard input."
+    ),
+]
+TableFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FMT",
+        help="The table's format, where its name does not tell: csv, tsv, jsonl, parquet, excel.",
+    ),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="ENC",
+        help="The table's encoding, where it is neither UTF-8 nor UTF-16 with a byte order mark.",
+    ),
+]
+SeparatorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sep",
+        metavar="S",
+        help="What separates the table's columns, where it should not be found: one character, or 'tab'.",
+    ),
+]
+StripOption = Annotated[bool, typer.Option("--strip", help="Take space off both ends of labels.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Do it even where it was done before.")]
