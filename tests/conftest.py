@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -37,7 +34,7 @@ def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Only loopback, no keys or settings from outside, and a local provider of the test's own."""
     monkeypatch.setattr(socket.socket, "connect", _guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
@@ -45,7 +42,6 @@ def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
         if name.startswith(("OPENAI_", "AZURE_", "NEBIUS_", "LABELTUNE_", "GITHUB_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LABELTUNE_HOME", str(tmp_path_factory.mktemp("home")))
-    yield
 
 
 @pytest.fixture(scope="session")
