@@ -1,0 +1,33 @@
+"""The one door to the remote: a name or URL becomes a `Provider`, and a provider an SDK client.
+
+    provider = resolve_provider("local")
+    async with connect(provider) as client:
+        with api_errors(provider):
+            await client.files.list()
+
+Everything remote is the OpenAI protocol as the `openai` SDK speaks it; what differs between providers is data
+on `Provider`. `api_errors` is the one map from the SDK's errors to ours, `run` the one bridge from
+synchronous code, and `persist` the one loop that asks again where asking twice does no harm.
+"""
+
+from __future__ import annotations
+
+from labeltune.providers.client import DEFAULT_TIMEOUT, connect
+from labeltune.providers.failures import api_errors, redact, translate
+from labeltune.providers.profiles import DEFAULT_PROVIDER, PROFILES, Provider, resolve_provider
+from labeltune.providers.running import Patience, persist, run
+
+__all__ = [
+    "DEFAULT_PROVIDER",
+    "DEFAULT_TIMEOUT",
+    "PROFILES",
+    "Patience",
+    "Provider",
+    "api_errors",
+    "connect",
+    "persist",
+    "redact",
+    "resolve_provider",
+    "run",
+    "translate",
+]

@@ -1,0 +1,67 @@
+"""SDK clients, made when they are needed: never at import."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from labeltune.errors import TemporaryError
+from labeltune.providers.failures import NOT_THE_API, shown_start
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx2
+    from openai import AsyncOpenAI
+
+    from labeltune.providers.profiles import Provider
+
+__all__ = ["DEFAULT_TIMEOUT", "connect"]
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds between two bytes of a reply; a total deadline is the caller's."""
+
+CONNECT_TIMEOUT = 10.0
+
+
+@asynccontextmanager
+async def connect(
+    provider: Provider,
+    *,
+    max_retries: int = 0,
+    timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109  # the HTTP client's, not a deadline of this block
+) -> AsyncIterator[AsyncOpenAI]:
+    """A client for the provider, closed when the block ends. Nothing is sent by connecting.
+
+    Retries are the caller's business (`max_retries=0`): the SDK alone repeats requests that create or cost
+    something. Raises `AccessError` if the key is missing.
+    """
+    import httpx2
+    import openai
+
+    api_key = provider.api_key()
+    limits = httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT)
+    if provider.directory is None:
+        http_client: httpx2.AsyncClient = openai.DefaultAsyncHttpxClient(timeout=limits)
+    else:
+        from labeltune.local import create_app
+
+        transport = httpx2.ASGITransport(app=create_app(provider.directory))
+        http_client = httpx2.AsyncClient(transport=transport, timeout=limits)
+    http_client.event_hooks = {"response": [_refuse_foreign_answers]}
+    client = openai.AsyncOpenAI(
+        api_key=api_key,
+        base_url=provider.base_url,
+        max_retries=max_retries,
+        timeout=limits,
+        http_client=http_client,
+    )
+    async with client:
+        yield client
+
+
+async def _refuse_foreign_answers(response: httpx2.Response) -> None:
+    """Stop at a page of a proxy or a captive portal, which the SDK would hand on as a string."""
+    if response.is_success and response.headers.get("content-type", "").lower().startswith("text/html"):
+        await response.aread()
+        raise TemporaryError(f"{NOT_THE_API}: {shown_start(response.text)}")

@@ -1,0 +1,212 @@
+"""The one map from the errors of the SDK and the network to ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from labeltune.errors import (
+    AccessError,
+    BudgetError,
+    DataError,
+    DiskError,
+    LabeltuneError,
+    RemoteError,
+    SettingsError,
+    TemporaryError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import openai
+
+    from labeltune.providers.profiles import Provider
+
+__all__ = ["NOT_THE_API", "api_errors", "redact", "shown_start", "translate"]
+
+NOT_THE_API = "the answer is not from the API"
+_SHOWN = 80
+
+QUOTA_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+    }
+)
+"""Refusals with status 429 that waiting does not mend."""
+
+_MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model"})
+_FILE_PARAMS = frozenset({"training_file", "validation_file", "file", "input_file_id"})
+_RETRYABLE = frozenset({408, 409, 425, 429})
+
+
+@contextmanager
+def api_errors(provider: Provider) -> Iterator[None]:
+    """Turn every failure of a call to `provider` inside the block into one of ours."""
+    import httpx2
+    import openai
+
+    try:
+        yield
+    except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError) as error:
+        raise translate(error, provider) from error
+
+
+def translate(error: Exception, provider: Provider) -> LabeltuneError:
+    """What a failure of the SDK or the network means, with the exit code and what to do about it.
+
+    | failure | error |
+    |---|---|
+    | 401, 403, unknown model | `AccessError` |
+    | used-up quota, 402 | `BudgetError` |
+    | other 429, 408, 409, 425, 5xx, network, time-out, not the API's answer | `TemporaryError` |
+    | 413, a refused training file | `DataError` |
+    | unknown file, job or batch | `RemoteError` |
+    | other 400 and 422 | `SettingsError` |
+
+    Never shows a key, even where the provider's message does.
+    """
+    import httpx2
+    import openai
+
+    if isinstance(error, LabeltuneError):
+        return error
+    if isinstance(error, openai.APIStatusError):
+        return _of_status(error, provider)
+    if isinstance(error, openai.APIResponseValidationError):
+        return TemporaryError(f"{NOT_THE_API}: {shown_start(error.response.text)}")
+    if isinstance(error, json.JSONDecodeError):
+        return TemporaryError(f"{NOT_THE_API}: {shown_start(error.doc)}", hint="run the same command again")
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
+        return _of_connection(error, provider)
+    return RemoteError(redact(f"{provider.host}: {error}"))
+
+
+def redact(text: str) -> str:
+    """The text without any key that the environment holds."""
+    for name, value in os.environ.items():
+        if name.upper().endswith(("_API_KEY", "_ADMIN_KEY", "_TOKEN")) and len(value.strip()) >= 8:
+            text = text.replace(value.strip(), f"[{name}]")
+    return text
+
+
+def shown_start(text: str) -> str:
+    """The first 80 characters, on one line."""
+    line = " ".join(text[: 4 * _SHOWN].split())
+    return redact(line[:_SHOWN] + ("…" if len(line) > _SHOWN else "")) or "(empty)"
+
+
+# ------------------------------------------------------------------------------------ refused by the provider
+
+
+def _of_status(error: openai.APIStatusError, provider: Provider) -> LabeltuneError:
+    status, code = error.status_code, error.code or ""
+    said = f"{provider.host}: {_message(error)}"
+    if status in (401, 403):
+        return _of_access(error, provider, said)
+    if status == 402 or code in QUOTA_CODES or error.type in QUOTA_CODES:
+        return BudgetError(said, hint="top up or raise the limit, then run the same command again")
+    if status == 507 and provider.local:
+        return DiskError(said, hint="free some space, then run the same command again")
+    if status in _RETRYABLE or status >= 500:
+        return TemporaryError(f"{said} (status {status})", hint="run the same command again later")
+    return _of_request(error, said)
+
+
+def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> AccessError:
+    if error.code == "training_not_available":
+        return _training_closed(said)
+    if error.status_code == 401:
+        return AccessError(f"{said} (the key was rejected)", hint=f"check {provider.key_variable}")
+    return AccessError(said, hint="the key may not do this: check its project, role and permissions")
+
+
+def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
+    """A 4xx that says what is wrong with what was asked for."""
+    status, code, param = error.status_code, error.code or "", error.param or ""
+    if code in _MODEL_CODES or (param == "model" and status in (400, 404)):
+        return AccessError(
+            said, hint="see which models there are: labeltune jobs list, or the provider's pages"
+        )
+    if status == 404 or code == "file_not_found":
+        return RemoteError(
+            said, hint="it may have been deleted or have expired, or belong to another provider"
+        )
+    if status == 413:
+        return DataError(said, hint="send less at once")
+    if code.startswith("invalid_file") or code == "invalid_n_examples" or param in _FILE_PARAMS:
+        return DataError(said, hint="look at the file with: labeltune check FILE")
+    return SettingsError(f"{said} (status {status})")
+
+
+def _message(error: openai.APIStatusError) -> str:
+    """What the provider says, without the SDK's wrapping."""
+    body: Any = error.body
+    if isinstance(body, dict) and isinstance(body.get("message"), str) and body["message"]:
+        text = body["message"]
+        if error.code and error.code not in text:
+            text = f"{text} [{error.code}]"
+        return redact(text)
+    try:
+        text = error.response.text
+    except Exception:  # noqa: BLE001  # a streamed body may be gone, and there is an error to tell already
+        text = str(error)
+    return shown_start(text)
+
+
+def _training_closed(said: str) -> AccessError:
+    return AccessError(
+        f"{said}\n"
+        "OpenAI closes its self-serve fine-tuning: since 2026-05-07 organisations that never fine-tuned "
+        "cannot create jobs, since 2026-07-02 nor can those idle for 60 days, from 2027-01-06 nobody can.",
+        hint="the same file trains elsewhere, for instance on this machine: "
+        "labeltune train FILE --provider local --model linear",
+    )
+
+
+# ------------------------------------------------------------------------------------------------ not reached
+
+
+def _of_connection(error: Exception, provider: Provider) -> LabeltuneError:
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, LabeltuneError):
+            return cause
+    text = redact(" ".join(str(cause) for cause in causes))
+    if any(isinstance(cause, ssl.SSLError) for cause in causes) or "CERTIFICATE_VERIFY_FAILED" in text:
+        return TemporaryError(
+            f"{provider.host}: its certificate is not trusted here: {redact(str(causes[-1]))}",
+            hint="behind a company proxy, set SSL_CERT_FILE to a file with the proxy's certificates",
+        )
+    if any(isinstance(cause, socket.gaierror) for cause in causes) or "getaddrinfo" in text:
+        return TemporaryError(
+            f"{provider.host}: cannot be found: no network, or a mistyped address",
+            hint="check the network, then run the same command again",
+        )
+    if any("timeout" in type(cause).__name__.lower() for cause in causes):
+        return TemporaryError(
+            f"{provider.host}: did not answer in time", hint="run the same command again later"
+        )
+    return TemporaryError(
+        f"{provider.host}: cannot be reached: {redact(str(causes[-1])) or type(causes[-1]).__name__}",
+        hint="check the network and the address, then run the same command again",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those it came from, as far as they are known."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

@@ -1,0 +1,247 @@
+"""Providers as data: where they are, which variable holds their key, and the few differences."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from labeltune.errors import AccessError, SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["DEFAULT_PROVIDER", "PROFILES", "Provider", "resolve_provider"]
+
+DEFAULT_PROVIDER = "openai"
+
+Place = Literal["method", "top_level"]
+Rate = Literal["multiplier", "absolute"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where files, jobs and models live, and what is special there.
+
+    `hyperparameters` says where a job's request holds them, `learning_rate` whether it is a multiplier of the
+    provider's own choice or the rate itself. `extra_body` goes with every job. Without `events` or
+    `checkpoints` the provider has no such list. With `deployments` a tuned model answers only after it was
+    deployed, under the deployment's name. `strict_answers` says that a strict JSON schema holds answers to
+    the label set, and `top_logprobs` how many alternatives come with a token.
+    """
+
+    name: str
+    base_url: str
+    key_variable: str | None = "OPENAI_API_KEY"
+    hyperparameters: Place = "method"
+    learning_rate: Rate = "multiplier"
+    max_epochs: int = 50
+    max_batch_size: int = 256
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    metadata: bool = True
+    events: bool = True
+    checkpoints: bool = True
+    uploads: bool = True
+    deployments: bool = False
+    strict_answers: bool = True
+    top_logprobs: int = 20
+    poll_seconds: float = 1.0
+    directory: Path | None = None
+    """The local provider's folder; None for the others."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is reached in this process, without a port and a key."""
+        return self.directory is not None
+
+    @property
+    def identity(self) -> str:
+        """What the ledger calls it: file ids and job ids mean something only there."""
+        return f"local:{self.directory}" if self.local else self.base_url.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """For messages."""
+        return "the local provider" if self.local else urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    def api_key(self) -> str:
+        """The key, from the environment. Raises `AccessError` that names the variable and other ways on."""
+        if self.key_variable is None:
+            return "local"
+        key = os.environ.get(self.key_variable, "").strip()
+        if not key:
+            if _is_loopback(self.base_url):
+                return "none"
+            raise AccessError(
+                f"{self.key_variable} is not set, and {self.host} answers nobody without a key",
+                hint=f"set {self.key_variable}, or work on this machine with: --provider local",
+            )
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise AccessError(
+                f"{self.key_variable} holds characters that stand in no key: was it pasted whole?"
+            )
+        return key
+
+
+PROFILES: Mapping[str, Provider] = MappingProxyType(
+    {
+        "openai": Provider("openai", "https://api.openai.com/v1"),
+        "azure": Provider(
+            "azure",
+            "",
+            key_variable="AZURE_OPENAI_API_KEY",
+            extra_body=MappingProxyType({"trainingType": "standard"}),
+            deployments=True,
+        ),
+        "nebius": Provider(
+            "nebius",
+            "https://api.tokenfactory.nebius.com/v1",
+            key_variable="NEBIUS_API_KEY",
+            hyperparameters="top_level",
+            learning_rate="absolute",
+            max_epochs=20,
+            max_batch_size=32,
+            uploads=False,
+        ),
+        "local": Provider(
+            "local",
+            "http://local/v1",
+            key_variable=None,
+            strict_answers=False,
+            poll_seconds=0.2,
+        ),
+    }
+)
+"""The providers that are known by name. A new one is one entry here."""
+
+_HOSTS = {
+    ".openai.azure.com": "azure",
+    ".services.ai.azure.com": "azure",
+    "tokenfactory.nebius.com": "nebius",
+}
+"""Where a URL leads to a provider known by name: how its host ends."""
+
+_BASE_URL_VARIABLES = {
+    "openai": "OPENAI_BASE_URL",
+    "azure": "AZURE_OPENAI_ENDPOINT",
+    "nebius": "NEBIUS_BASE_URL",
+}
+
+
+def resolve_provider(name_or_url: str) -> Provider:
+    """The provider of that name, or at that URL.
+
+    What a provider does differently may be declared after a `#`, which is never sent, as `name=value`
+    joined by `&`: `like=NAME` (behaves like a known provider), `hyperparameters=top_level|method`,
+    `learning_rate=absolute|multiplier`, `metadata`, `events`, `checkpoints`, `uploads`, `deployments` or
+    `strict_answers` `=yes|no`, `key=VARIABLE`, and `body.NAME=VALUE` for what every job's request carries.
+
+    Raises `SettingsError` if it is neither or declares nonsense. Needs no key and reaches nothing.
+    """
+    address, _, declared = name_or_url.strip().partition("#")
+    differences = dict(parse_qsl(declared, keep_blank_values=True))
+    if "://" in address:
+        provider = _at_url(address, differences.pop("like", None))
+    elif address in PROFILES:
+        provider = _named(address)
+    else:
+        raise SettingsError(
+            f'"{name_or_url}" is no provider{did_you_mean(address, PROFILES)}',
+            hint=f"give one of {', '.join(PROFILES)}, or a base URL such as https://host/v1",
+        )
+    return _declared(provider, differences)
+
+
+def _named(name: str) -> Provider:
+    provider = PROFILES[name]
+    if name == "local":
+        from labeltune.local import default_directory
+
+        return replace(provider, directory=default_directory().absolute())
+    base_url = os.environ.get(_BASE_URL_VARIABLES[name], "").strip() or provider.base_url
+    if not base_url:
+        raise SettingsError(
+            f"{_BASE_URL_VARIABLES[name]} is not set: which resource is meant?",
+            hint="set it to https://RESOURCE.openai.azure.com, or give that URL as --provider",
+        )
+    return replace(provider, base_url=_checked_url(base_url, name))
+
+
+def _at_url(address: str, like: str | None) -> Provider:
+    host = urlsplit(address).hostname or ""
+    if like is None:
+        like = next((name for end, name in _HOSTS.items() if host.endswith(end)), "")
+    elif like not in _BASE_URL_VARIABLES:
+        raise SettingsError(
+            f"like={like}: no provider of that name{did_you_mean(like, _BASE_URL_VARIABLES)}",
+            hint=f"give one of {', '.join(_BASE_URL_VARIABLES)}",
+        )
+    profile = PROFILES[like] if like else Provider("url", "")
+    # A proxy that only behaves like a provider has a key of its own, in the variable for URLs.
+    key_variable = profile.key_variable if any(host.endswith(end) for end in _HOSTS) else "OPENAI_API_KEY"
+    return replace(profile, base_url=_checked_url(address, like), key_variable=key_variable)
+
+
+def _checked_url(address: str, like: str) -> str:
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(
+            f"{address}: is no URL of an API", hint="expected a base URL such as https://host/v1"
+        )
+    if parts.username or parts.password:
+        raise SettingsError(
+            f"{parts.scheme}://…@{parts.hostname}: a URL may not hold a password: URLs are shown and kept",
+            hint="put the key into OPENAI_API_KEY",
+        )
+    if like == "azure" and parts.path.strip("/") == "":
+        # The endpoint as Azure's portal shows it, without the path of the API.
+        return f"{address.rstrip('/')}/openai/v1"
+    return address.rstrip("/")
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+_SWITCHES = ("metadata", "events", "checkpoints", "uploads", "deployments", "strict_answers")
+_CHOICES = {"hyperparameters": ("method", "top_level"), "learning_rate": ("multiplier", "absolute")}
+
+
+def _declared(provider: Provider, differences: dict[str, str]) -> Provider:
+    """The provider with what its user declared after the `#`."""
+    changes: dict[str, Any] = {}
+    body = dict(provider.extra_body)
+    for name, value in differences.items():
+        if name.startswith("body."):
+            body[name.removeprefix("body.")] = value
+        elif name == "key" and value:
+            changes["key_variable"] = value
+        elif name in _SWITCHES and value in ("yes", "no"):
+            changes[name] = value == "yes"
+        elif name in _CHOICES and value in _CHOICES[name]:
+            changes[name] = value
+        else:
+            known = ("like", "key", *_SWITCHES, *_CHOICES)
+            expected = " or ".join(_CHOICES.get(name, ("yes", "no") if name in _SWITCHES else ()))
+            raise SettingsError(
+                f"#{name}={value}: "
+                + (
+                    f"expected {expected}"
+                    if expected
+                    else f"is no known difference{did_you_mean(name, known)}"
+                ),
+                hint=f"after # a provider may declare: {', '.join(known)}, body.NAME; joined by &",
+            )
+    return replace(provider, extra_body=MappingProxyType(body), **changes)
