@@ -64,11 +64,13 @@ class Output:
     def __init__(self, *, json_mode: bool = False, quiet: bool = False) -> None:
         self.json_mode = json_mode
         self.quiet = quiet
+        self._answered = False
 
     # stdout
 
     def result(self, document: Mapping[str, Any], *lines: object) -> None:
         """The command's result: the lines, or with `--json` the document."""
+        self._answered = True
         if self.json_mode:
             self._document(document)
             return
@@ -100,11 +102,11 @@ class Output:
             self._say(message, "→ ", _DIM)
 
     def error(self, error: LabeltuneError) -> None:
-        """An error: always told; with `--json` the document on stdout is the error."""
+        """An error: always told; with `--json` stdout gets the error if it has no result yet."""
         self._say(str(error), "error: ", _RED)
         if error.hint:
             self._say(error.hint, "→ ", _DIM)
-        if self.json_mode:
+        if self.json_mode and not self._answered:
             findings = error.findings if isinstance(error, DataError) else ()
             described = {
                 "exit_code": int(error.exit_code),

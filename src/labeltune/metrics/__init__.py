@@ -1,0 +1,1 @@
+"""Label matrices in, numbers out. Every definition is stated in docs/explanation/metrics.md."""
