@@ -1,0 +1,105 @@
+"""Who runs the jobs: one worker process per directory, started when there is something to do.
+
+An operating-system lock says who the worker is. It is released by the kernel however the worker ends, so a
+killed one is noticed by the next request that looks at an unfinished job.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from labeltune.local.store import Row, Store
+
+__all__ = ["ACTIVE_BATCH", "ACTIVE_JOB", "Launcher", "worker_lock"]
+
+ACTIVE_JOB = ("pausing", "running", "validating_files", "queued")
+"""The statuses of a job that a worker has something to do about, the most urgent first."""
+
+ACTIVE_BATCH = ("cancelling", "in_progress", "finalizing", "validating")
+"""The same of a batch."""
+
+_LOG = "worker.log"
+_LOG_BYTES = 1 << 20
+_LOOK_EVERY_S = 0.5
+_STARTING_S = 20.0
+
+# Workers outlive the app that started them, but are its children: they are kept here to be reaped.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def worker_lock(directory: Path) -> FileLock:
+    """The lock that makes a process the worker of a directory."""
+    return FileLock(directory / "worker.lock", mode=0o600)
+
+
+class Launcher:
+    """Sees to it that a worker runs while there is work."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._looked = float("-inf")
+        self._started: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+
+    def look_after(self, rows: Iterable[Row]) -> None:
+        """Wake the worker if one of the jobs or batches needs it and it is not there."""
+        if any(row["status"] in (*ACTIVE_JOB, *ACTIVE_BATCH) for row in rows):
+            at = time.monotonic()
+            if at - self._looked >= _LOOK_EVERY_S:
+                self._looked = at
+                self.wake()
+
+    def look_for_work(self) -> None:
+        """Wake the worker if a killed one left something behind."""
+        self.look_after(
+            self._store.rows("SELECT DISTINCT status FROM jobs UNION SELECT DISTINCT status FROM batches")
+        )
+
+    def wake(self) -> None:
+        """Start a worker unless there is one."""
+        _children[:] = [child for child in _children if child.poll() is None]
+        starting = self._started is not None and self._started.poll() is None
+        if starting and time.monotonic() - self._started_at < _STARTING_S:
+            return
+        try:
+            with worker_lock(self._store.directory).acquire(blocking=False):
+                pass
+        except Timeout:
+            return
+        self._started = _start(self._store.directory)
+        self._started_at = time.monotonic()
+        _children.append(self._started)
+
+
+def _start(directory: Path) -> subprocess.Popen[bytes]:
+    """Start a worker in a session of its own: it outlives this process, its terminal and its Ctrl-C."""
+    log = directory / _LOG
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(  # noqa: S603  (our own command line, no shell)
+            worker_command(directory),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd=directory,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+
+
+def worker_command(directory: Path) -> list[str]:
+    """The command line of a worker. `-P`: the directory it runs in is no place to import from."""
+    return [sys.executable, "-P", "-m", "labeltune.local.worker", os.fspath(directory)]

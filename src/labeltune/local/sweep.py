@@ -1,0 +1,45 @@
+"""What a worker clears away before it begins: the expired, and what killed processes left behind."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from labeltune.files import sweep_leftovers
+from labeltune.local.store import now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labeltune.local.store import Store
+
+__all__ = ["sweep"]
+
+_ORPHAN_S = 3600
+"""Bytes are in place before their row: younger ones may be waiting for it."""
+
+_UPLOAD_S = 24 * 3600
+
+
+def sweep(store: Store) -> None:
+    """Remove expired files, and bytes that belong to nothing."""
+    store.write("DELETE FROM files WHERE expires_at <= ?", now())
+    sweep_leftovers(store.files)
+    known = {row["id"] for row in store.rows("SELECT id FROM files")}
+    for path in store.files.iterdir():
+        if path.name not in known and _age(path) > _ORPHAN_S:
+            path.unlink(missing_ok=True)
+    for path in store.incoming.iterdir():
+        if _age(path) > _UPLOAD_S:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,380 @@
+"""One fine-tuning job, from its files to its model."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import csv
+import io
+import logging
+import shutil
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from labeltune.errors import DiskError, LabeltuneError
+from labeltune.files import atomic_write, sha256_of
+from labeltune.local import engines
+from labeltune.local.engines import Hyperparameters
+from labeltune.local.files import add_file
+from labeltune.local.jobs import add_event, model_name
+from labeltune.local.models import drop_unused_folders
+from labeltune.local.store import disk_is_full, new_id, now
+from labeltune.local.validate import MIN_EXAMPLES, read_training_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from labeltune.local.engines import Record, Run, Step
+    from labeltune.local.store import Row, Store
+
+__all__ = ["MAX_ATTEMPTS", "train", "validate"]
+
+MAX_ATTEMPTS = 3
+"""A job whose worker died so often before the next checkpoint has failed."""
+
+KEPT_CHECKPOINTS = 3
+
+METRICS_EVENTS = 300
+"""About so many metrics events are written for a job, however many steps it has."""
+
+_FLUSH_EVERY_S = 0.25
+
+_log = logging.getLogger("labeltune.local.worker")
+
+
+class _RefusedError(Exception):
+    """The job cannot succeed, and why: `error` of the job."""
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.error = {"code": code, "message": message, "param": param}
+
+
+class _LeftError(Exception):
+    """The job is no longer ours: cancelled or deleted meanwhile."""
+
+
+def validate(store: Store, job: Row) -> None:
+    """Look at the files of a job; it is queued after that, or has failed."""
+    try:
+        _read(store, job["training_file"], "training_file", least=MIN_EXAMPLES)
+        if job["validation_file"] is not None:
+            _read(store, job["validation_file"], "validation_file", least=1)
+    except _RefusedError as refusal:
+        _fail(store, job, refusal.error)
+        return
+    with store.transaction(), contextlib.suppress(_LeftError):
+        _move(store, job, "queued", "validating_files")
+        add_event(store, job["id"], "Files validated, moving job to queued state")
+
+
+def _read(store: Store, file_id: str, param: str, *, least: int) -> list[Record]:
+    """The records of a file of the job. Raises `_RefusedError`."""
+    path = store.files / file_id
+    try:
+        with path.open("rb") as lines:
+            file = read_training_file(lines)
+    except FileNotFoundError:
+        raise _RefusedError("file_not_found", f"The file {file_id} was deleted.", param) from None
+    refusal = file.refusal(least=least)
+    if refusal is not None:
+        raise _RefusedError(*refusal, param)
+    if len(file.records) < least:
+        raise _RefusedError(
+            "invalid_n_examples",
+            f"Only {len(file.records)} examples have a weighted answer, but at least {least} are needed.",
+            param,
+        )
+    return file.records
+
+
+def train(store: Store, job: Row, order: Callable[[], str]) -> None:
+    """Run a queued job, or one that another worker left, to its end or to where `order` tells it to stop.
+
+    `order` gives the job's status as others last set it. Whatever goes wrong is written into the job.
+    """
+    try:
+        if job["status"] == "pausing":
+            # Its worker died before it could pause: it is as it was at its last checkpoint.
+            _move(store, job, "paused", "pausing")
+            return
+        _Training(store, job, order).run()
+    except _LeftError:
+        _log.info("%s: cancelled", job["id"])
+    except _RefusedError as refusal:
+        _fail(store, job, refusal.error)
+    except DiskError as error:
+        _fail_full(store, job, str(error))
+    except LabeltuneError as error:
+        _fail(store, job, _error("training_refused", str(error), "training_file"))
+    except MemoryError:
+        _fail(store, job, _error("out_of_memory", "There was not enough memory to train.", None))
+    except Exception as error:  # noqa: BLE001  (an engine's bug fails its job, not the worker)
+        if disk_is_full(error):
+            _fail_full(store, job, "The disk is full.")
+            return
+        # Where it happened and the kind of error, but not its message: that may hold someone's text.
+        kind = type(error).__qualname__
+        _log.error("%s: %s\n%s", job["id"], kind, "".join(traceback.format_tb(error.__traceback__)))
+        _fail(store, job, _error("server_error", f"The engine failed ({kind}); see worker.log.", None))
+    finally:
+        drop_unused_folders(store, job["id"])
+
+
+class _Training:
+    """A job while it runs."""
+
+    def __init__(self, store: Store, job: Row, order: Callable[[], str]) -> None:
+        self.store = store
+        self.job = job
+        self.order = order
+        self.pending: list[Step] = []
+        self.flushed_at = 0.0
+        self.began = time.monotonic()
+        self.first_step: int | None = None
+        row = store.row("SELECT max(step) AS step FROM events WHERE job_id = ?", job["id"])
+        self.reported: int = (row and row["step"]) or 0
+
+    def run(self) -> None:
+        if self.job["attempts"] >= MAX_ATTEMPTS:
+            message = f"The worker died {MAX_ATTEMPTS} times before the next checkpoint; see worker.log."
+            raise _RefusedError("worker_died", message)
+        run = self._begin()
+        step: Step | None = None
+        for step in run:
+            self._note(step)
+            if step.epoch_end or step.step == step.total_steps:
+                self._checkpoint(run, step)
+            elif time.monotonic() - self.flushed_at > _FLUSH_EVERY_S:
+                self._flush()
+            if step.step < step.total_steps and self._stops(run, step):
+                return
+        if step is None and self.job["saved_step"] is None:
+            raise _RefusedError("server_error", "The engine trained no step.")
+        self._finish(run)
+
+    def _begin(self) -> Run:
+        job, store = self.job, self.store
+        with store.transaction():
+            _move(store, job, "running", job["status"])
+            store.write("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", job["id"])
+            again = job["saved_step"] is not None
+            started = (
+                f"Fine-tuning job goes on after step {job['saved_step']}"
+                if again
+                else "Fine-tuning job started"
+            )
+            add_event(store, job["id"], started)
+        training = _read(store, job["training_file"], "training_file", least=MIN_EXAMPLES)
+        validation = (
+            []
+            if job["validation_file"] is None
+            else _read(store, job["validation_file"], "validation_file", least=1)
+        )
+        run = engines.get_engine(job["model"]).fit(
+            training,
+            validation,
+            Hyperparameters(**orjson.loads(job["asked"])),
+            seed=job["seed"],
+            resume=store.model_folder(job["id"], job["saved_step"]) if again else None,
+        )
+        self._write("UPDATE jobs SET hyperparameters = ?", orjson.dumps(dict(run.hyperparameters)).decode())
+        return run
+
+    def _write(self, update: str, *values: object) -> None:
+        """Change the job while it is ours. Raises `_LeftError` otherwise."""
+        where = " WHERE id = ? AND status IN ('running', 'pausing')"
+        if not self.store.write(update + where, *values, self.job["id"]):
+            raise _LeftError
+
+    def _note(self, step: Step) -> None:
+        """Keep the step for the events, unless there would be too many or another worker wrote it."""
+        stride = -(-step.total_steps // METRICS_EVENTS)
+        if self.first_step is None:
+            self.first_step = step.step
+        whole = step.epoch_end or step.step == step.total_steps
+        if step.step > self.reported and (whole or step.step % stride == 0 or step.step == 1):
+            self.pending.append(step)
+            self.reported = step.step
+
+    def _flush(self) -> None:
+        """Write the events that wait, together, and when the job will probably end."""
+        self.flushed_at = time.monotonic()
+        if not self.pending:
+            return
+        last = self.pending[-1]
+        done = last.step - (self.first_step or 0) + 1
+        left = (last.total_steps - last.step) * (self.flushed_at - self.began) / done
+        with self.store.transaction():
+            self._write("UPDATE jobs SET estimated_finish = ?", now() + round(left))
+            for step in self.pending:
+                message = f"Step {step.step}/{step.total_steps}: training loss={step.train_loss:.4f}"
+                if step.full_valid_loss is not None:
+                    message += f", full validation loss={step.full_valid_loss:.4f}"
+                elif step.valid_loss is not None:
+                    message += f", validation loss={step.valid_loss:.4f}"
+                data = {**_metrics(step), "total_steps": step.total_steps}
+                add_event(self.store, self.job["id"], message, data=data, step=step.step)
+        self.pending.clear()
+
+    def _checkpoint(self, run: Run, step: Step) -> None:
+        """Save, and make what was saved a model of its own; the oldest of several goes."""
+        self._save(run, step.step)
+        self._flush()
+        store, job = self.store, self.job
+        with store.transaction():
+            self._write("UPDATE jobs SET saved_step = ?, attempts = 0", step.step)
+            known = store.row(
+                "SELECT id FROM checkpoints WHERE job_id = ? AND step = ?", job["id"], step.step
+            )
+            if known is None:
+                checkpoint = {
+                    "id": new_id("ftckpt_"),
+                    "job_id": job["id"],
+                    "created_at": now(),
+                    "step": step.step,
+                }
+                store.insert("checkpoints", {**checkpoint, "metrics": orjson.dumps(_metrics(step)).decode()})
+                _add_model(store, job, step.step, model_name(job, step.step))
+                add_event(store, job["id"], f"Checkpoint created at step {step.step}")
+            for old in store.rows(
+                "SELECT step FROM checkpoints WHERE job_id = ? ORDER BY step DESC LIMIT -1 OFFSET ?",
+                job["id"],
+                KEPT_CHECKPOINTS,
+            ):
+                store.write("DELETE FROM checkpoints WHERE job_id = ? AND step = ?", job["id"], old["step"])
+                store.write("DELETE FROM models WHERE job_id = ? AND step = ?", job["id"], old["step"])
+        drop_unused_folders(store, job["id"])
+
+    def _save(self, run: Run, step: int) -> None:
+        folder = self.store.model_folder(self.job["id"], step)
+        # What a killed worker left there was never recorded.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        run.save(folder)
+
+    def _stops(self, run: Run, step: Step) -> bool:
+        """Obey an order; True if the job is not to go on now."""
+        order = self.order()
+        if order == "cancelled":
+            raise _LeftError
+        if order not in ("pausing", "leaving"):
+            return False
+        if not step.epoch_end:
+            self._save(run, step.step)
+        self._flush()
+        with self.store.transaction():
+            self._write("UPDATE jobs SET saved_step = ?, attempts = 0, estimated_finish = NULL", step.step)
+            if order == "leaving":
+                # The process was told to end: the next one goes on from here.
+                return True
+            paused = self.store.write(
+                "UPDATE jobs SET status = 'paused' WHERE id = ? AND status = 'pausing'", self.job["id"]
+            )
+            if paused:
+                add_event(self.store, self.job["id"], f"Fine-tuning job was paused after step {step.step}")
+        # Resumed in the meantime, it simply goes on.
+        return bool(paused)
+
+    def _finish(self, run: Run) -> None:
+        store, job = self.store, self.job
+        self._flush()
+        result = _add_result_file(store, job)
+        with store.transaction():
+            name = model_name(job)
+            row = store.row("SELECT max(step) AS step FROM checkpoints WHERE job_id = ?", job["id"])
+            assert row is not None
+            self._write(
+                "UPDATE jobs SET fine_tuned_model = ?, trained_tokens = ?, result_file = ?, finished_at = ?, "
+                "estimated_finish = NULL, status = 'succeeded'",
+                name,
+                run.trained_tokens,
+                result,
+                now(),
+            )
+            _add_model(store, job, row["step"], name)
+            add_event(store, job["id"], f"New fine-tuned model created: {name}")
+            add_event(store, job["id"], "The job has successfully completed")
+        _log.info("%s: succeeded", job["id"])
+
+
+def _metrics(step: Step) -> dict[str, float]:
+    """A step's numbers under the protocol's names; those that were not computed are left out."""
+    values = {
+        "step": step.step,
+        "train_loss": step.train_loss,
+        "train_mean_token_accuracy": step.train_accuracy,
+        "valid_loss": step.valid_loss,
+        "valid_mean_token_accuracy": step.valid_accuracy,
+        "full_valid_loss": step.full_valid_loss,
+        "full_valid_mean_token_accuracy": step.full_valid_accuracy,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _add_model(store: Store, job: Row, step: int, name: str) -> None:
+    store.insert(
+        "models",
+        {"name": name, "engine": job["model"], "job_id": job["id"], "step": step, "created_at": now()},
+    )
+
+
+def _add_result_file(store: Store, job: Row) -> str:
+    """The curve as the protocol has it: a CSV, base64-encoded."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy"])
+    for row in store.rows(
+        "SELECT data FROM events WHERE job_id = ? AND type = 'metrics' ORDER BY step", job["id"]
+    ):
+        point: dict[str, Any] = orjson.loads(row["data"])
+        names = ("step", "train_loss", "train_mean_token_accuracy", "valid_loss", "valid_mean_token_accuracy")
+        writer.writerow([point.get(name, "") for name in names])
+
+    def put(path: Path) -> str:
+        with atomic_write(path) as target:
+            target.write(base64.b64encode(text.getvalue().encode()))
+        return sha256_of(path)
+
+    file = add_file(
+        store, filename="step_metrics.csv", purpose="fine-tune-results", keep_seconds=None, put=put
+    )
+    return str(file["id"])
+
+
+def _move(store: Store, job: Row, status: str, from_status: str) -> None:
+    """Change a job's status. Raises `_LeftError` if it is not what it was."""
+    if not store.write(
+        "UPDATE jobs SET status = ? WHERE id = ? AND status = ?", status, job["id"], from_status
+    ):
+        raise _LeftError
+
+
+def _error(code: str, message: str, param: str | None) -> dict[str, str | None]:
+    return {"code": code, "message": message, "param": param}
+
+
+def _fail_full(store: Store, job: Row, message: str) -> None:
+    """Fail for want of space; the ballast makes room to say so."""
+    drop_unused_folders(store, job["id"])
+    store.drop_ballast()
+    _fail(store, job, _error("disk_full", message, None))
+    store.lay_ballast()
+
+
+def _fail(store: Store, job: Row, error: dict[str, str | None]) -> None:
+    with store.transaction():
+        changed = store.write(
+            "UPDATE jobs SET status = 'failed', error = ?, finished_at = ?, estimated_finish = NULL "
+            "WHERE id = ? AND status NOT IN ('succeeded', 'cancelled', 'failed')",
+            orjson.dumps(error).decode(),
+            now(),
+            job["id"],
+        )
+        if changed:
+            add_event(store, job["id"], f"The job failed: {error['message']}", level="error")
+    _log.info("%s: failed (%s)", job["id"], error["code"])

@@ -1,0 +1,49 @@
+"""Fixtures of the tests of the local provider."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import tally_engine
+from harness import Provider, stop_worker
+
+from labeltune.local.models import base_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def tally_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an installed package that offers the engine `tally`."""
+    site = tmp_path_factory.mktemp("site")
+    tally_engine.install(site)
+    return site
+
+
+@pytest.fixture(autouse=True)
+def _tally(tally_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the engine here and in the workers started from here."""
+    monkeypatch.syspath_prepend(str(tally_site))
+    others = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", f"{tally_site}{os.pathsep}{others}" if others else str(tally_site))
+    importlib.invalidate_caches()
+    base_models.cache_clear()
+    yield
+    base_models.cache_clear()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """The directory of a local provider, whose worker is gone afterwards."""
+    yield tmp_path / "provider"
+    stop_worker(tmp_path / "provider")
+
+
+@pytest.fixture
+def provider(directory: Path) -> Provider:
+    return Provider(directory)

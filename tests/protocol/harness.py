@@ -1,0 +1,101 @@
+"""A local provider of a test's own, reached through the real SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import tally_engine
+from filelock import Timeout
+
+from labeltune.local import create_app
+from labeltune.local.launcher import worker_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from openai import AsyncOpenAI
+    from openai.types.fine_tuning import FineTuningJob
+
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+class Provider:
+    """A local provider and a client of it, on an event loop of their own."""
+
+    def __init__(self, directory: Path, **options: Any) -> None:
+        import httpx2
+        from openai import AsyncOpenAI
+
+        self.directory = directory
+        self.app = create_app(directory, **options)
+        self.client: AsyncOpenAI = AsyncOpenAI(
+            http_client=httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app)),
+            base_url="http://local/v1",
+            api_key="local",
+            max_retries=0,
+        )
+
+    async def upload(self, data: bytes | None = None, purpose: Any = "fine-tune") -> str:
+        content = tally_engine.records() if data is None else data
+        return (await self.client.files.create(file=("data.jsonl", content), purpose=purpose)).id
+
+    async def job(self, **options: Any) -> FineTuningJob:
+        if "training_file" not in options:
+            options["training_file"] = await self.upload()
+        return await self.client.fine_tuning.jobs.create(**{"model": "tally", **options})
+
+    async def wait(self, job_id: str, until: Callable[[Any], bool] | None = None) -> FineTuningJob:
+        """The job as soon as it is what is waited for, by default finished."""
+        deadline = time.monotonic() + 20
+        while True:
+            job = await self.client.fine_tuning.jobs.retrieve(job_id)
+            if job.status in FINAL if until is None else until(job):
+                return job
+            assert time.monotonic() < deadline, f"still {job.status}: {log_of(self.directory)}"
+            await asyncio.sleep(0.03)
+
+    async def trained(self, **options: Any) -> FineTuningJob:
+        job = await self.wait((await self.job(**options)).id)
+        assert job.status == "succeeded", job.error
+        return job
+
+    async def steps(self, job_id: str) -> list[int]:
+        """The steps told of in metrics events, oldest first."""
+        events = [event async for event in self.client.fine_tuning.jobs.list_events(job_id, limit=100)]
+        return [int(event.data["step"]) for event in reversed(events) if event.type == "metrics"]  # type: ignore[index]  # the SDK types data as object
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test's coroutine."""
+    asyncio.run(test)
+
+
+def log_of(directory: Path) -> str:
+    log = directory / "worker.log"
+    return log.read_text() if log.exists() else ""
+
+
+def worker_pid(directory: Path) -> int:
+    """The process that last began to work in a directory."""
+    begun = [line.split()[2] for line in log_of(directory).splitlines() if line.endswith("worker begins")]
+    return int(begun[-1])
+
+
+def stop_worker(directory: Path) -> None:
+    if not directory.is_dir():
+        return
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            with worker_lock(directory).acquire(blocking=False):
+                return
+        except Timeout:
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(worker_pid(directory), signal.SIGKILL)
+            time.sleep(0.02)
