@@ -12,10 +12,13 @@ synchronous code, and `persist` the one loop that asks again where asking twice 
 
 from __future__ import annotations
 
-from labeltune.providers.client import DEFAULT_TIMEOUT, connect
-from labeltune.providers.failures import api_errors, redact, translate
-from labeltune.providers.profiles import DEFAULT_PROVIDER, PROFILES, Provider, resolve_provider
-from labeltune.providers.running import Patience, persist, run
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labeltune.providers.client import DEFAULT_TIMEOUT, connect
+    from labeltune.providers.failures import api_errors, redact, translate
+    from labeltune.providers.profiles import DEFAULT_PROVIDER, PROFILES, Provider, resolve_provider
+    from labeltune.providers.running import Patience, persist, run
 
 __all__ = [
     "DEFAULT_PROVIDER",
@@ -31,3 +34,20 @@ __all__ = [
     "run",
     "translate",
 ]
+
+_HOMES = {
+    "client": ("DEFAULT_TIMEOUT", "connect"),
+    "failures": ("api_errors", "redact", "translate"),
+    "profiles": ("DEFAULT_PROVIDER", "PROFILES", "Provider", "resolve_provider"),
+    "running": ("Patience", "persist", "run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command line's help needs the default provider, not asyncio and ssl."""
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

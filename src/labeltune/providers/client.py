@@ -62,6 +62,8 @@ async def connect(
 
 async def _refuse_foreign_answers(response: httpx2.Response) -> None:
     """Stop at a page of a proxy or a captive portal, which the SDK would hand on as a string."""
-    if response.is_success and response.headers.get("content-type", "").lower().startswith("text/html"):
+    kind = response.headers.get("content-type", "").lower()
+    is_download = response.request.url.path.endswith("/content") and not kind.startswith("text/html")
+    if response.is_success and "json" not in kind and not is_download:
         await response.aread()
         raise TemporaryError(f"{NOT_THE_API}: {shown_start(response.text)}")

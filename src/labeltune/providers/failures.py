@@ -66,7 +66,7 @@ def translate(error: Exception, provider: Provider) -> LabeltuneError:
 
     | failure | error |
     |---|---|
-    | 401, 403, unknown model | `AccessError` |
+    | 401, 403, unknown model, a call that the provider does not have | `AccessError` |
     | used-up quota, 402 | `BudgetError` |
     | other 429, 408, 409, 425, 5xx, network, time-out, not the API's answer | `TemporaryError` |
     | 413, a refused training file | `DataError` |
@@ -117,7 +117,7 @@ def _of_status(error: openai.APIStatusError, provider: Provider) -> LabeltuneErr
         return BudgetError(said, hint="top up or raise the limit, then run the same command again")
     if status == 507 and provider.local:
         return DiskError(said, hint="free some space, then run the same command again")
-    if status in _RETRYABLE or status >= 500:
+    if status in _RETRYABLE or status > 501 or status == 500:
         return TemporaryError(f"{said} (status {status})", hint="run the same command again later")
     return _of_request(error, said)
 
@@ -136,6 +136,11 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     if code in _MODEL_CODES or (param == "model" and status in (400, 404)):
         return AccessError(
             said, hint="see which models there are: labeltune jobs list, or the provider's pages"
+        )
+    if status in (405, 501) or code == "unknown_url" or (status == 404 and not isinstance(error.body, dict)):
+        return AccessError(
+            f"{said} (no such call: {error.request.method} {error.request.url.path})",
+            hint="the provider does not offer this, or its base URL is not right",
         )
     if status == 404 or code == "file_not_found":
         return RemoteError(

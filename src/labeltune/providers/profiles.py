@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -28,10 +27,12 @@ class Provider:
     """Where files, jobs and models live, and what is special there.
 
     `hyperparameters` says where a job's request holds them, `learning_rate` whether it is a multiplier of the
-    provider's own choice or the rate itself. `extra_body` goes with every job. Without `events` or
-    `checkpoints` the provider has no such list. With `deployments` a tuned model answers only after it was
-    deployed, under the deployment's name. `strict_answers` says that a strict JSON schema holds answers to
-    the label set, and `top_logprobs` how many alternatives come with a token.
+    provider's own choice or the rate itself. `extra_body` goes with every job; without `metadata` jobs take
+    none. With `lists_models` a model that is not listed does not exist. Without `events` or `checkpoints`
+    the provider has no such list; without `uploads` large files cannot come in parts. With `deployments` a
+    tuned model answers only after it was deployed, under the deployment's name. `strict_answers` says that a
+    strict JSON schema holds answers to the label set, `top_logprobs` how many alternatives come with a token.
+    `poll_seconds` are the shortest and the longest pause between two looks at a job.
     """
 
     name: str
@@ -43,13 +44,14 @@ class Provider:
     max_batch_size: int = 256
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     metadata: bool = True
+    lists_models: bool = False
     events: bool = True
     checkpoints: bool = True
     uploads: bool = True
     deployments: bool = False
     strict_answers: bool = True
     top_logprobs: int = 20
-    poll_seconds: float = 1.0
+    poll_seconds: tuple[float, float] = (1.0, 30.0)
     directory: Path | None = None
     """The local provider's folder; None for the others."""
 
@@ -89,7 +91,7 @@ class Provider:
 
 PROFILES: Mapping[str, Provider] = MappingProxyType(
     {
-        "openai": Provider("openai", "https://api.openai.com/v1"),
+        "openai": Provider("openai", "https://api.openai.com/v1", lists_models=True),
         "azure": Provider(
             "azure",
             "",
@@ -105,6 +107,7 @@ PROFILES: Mapping[str, Provider] = MappingProxyType(
             learning_rate="absolute",
             max_epochs=20,
             max_batch_size=32,
+            metadata=False,
             uploads=False,
         ),
         "local": Provider(
@@ -112,7 +115,8 @@ PROFILES: Mapping[str, Provider] = MappingProxyType(
             "http://local/v1",
             key_variable=None,
             strict_answers=False,
-            poll_seconds=0.2,
+            poll_seconds=(0.1, 1.0),
+            lists_models=True,
         ),
     }
 )
@@ -208,6 +212,8 @@ def _checked_url(address: str, like: str) -> str:
 
 
 def _is_loopback(url: str) -> bool:
+    import ipaddress
+
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,0 +1,47 @@
+"""`labeltune upload`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
+from labeltune.providers.profiles import DEFAULT_PROVIDER
+from labeltune.task import DEFAULT_TASK_FILE
+
+__all__ = ["upload"]
+
+
+def upload(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert` writes them.")
+    ],
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    force: Annotated[
+        bool, typer.Option("--force", help="Send the files even where the provider holds them.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Upload chat files for fine-tuning; what the provider already holds is not sent twice."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from dataclasses import asdict
+
+    from labeltune.providers import resolve_provider
+    from labeltune.upload import task_if_there
+    from labeltune.upload import upload as run
+
+    done = run(
+        files,
+        provider=resolve_provider(provider),
+        task=task_if_there(task),
+        force=force,
+        note=out.note,
+    )
+    if len(done) <= 2:
+        out.hint(f"labeltune train {' '.join(file.id for file in done)} --provider {provider} --model BASE")
+    out.result({"files": [asdict(file) for file in done]}, *(file.id for file in done))
