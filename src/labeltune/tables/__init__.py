@@ -1,0 +1,9 @@
+"""Tables: CSV, TSV, JSON Lines, Parquet, Excel, standard input and DataFrames, as rows of exact text."""
+
+from __future__ import annotations
+
+from labeltune.tables.opening import FORMATS, open_table
+from labeltune.tables.table import Table
+from labeltune.tables.writing import write_table
+
+__all__ = ["FORMATS", "Table", "open_table", "write_table"]

@@ -1,0 +1,125 @@
+"""JSON Lines: one object per line, all with the keys of the first; numbers stay as they are written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from labeltune.errors import DataError, SettingsError, did_you_mean
+from labeltune.findings import Findings
+from labeltune.tables.cells import cell_text
+from labeltune.tables.table import Table, check_header, no_rows
+from labeltune.tables.text_lines import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labeltune.sources import Source
+    from labeltune.tables.table import ReadOptions
+
+__all__ = ["JsonLinesTable"]
+
+_MARK = b"\xef\xbb\xbf"
+
+
+class JsonLinesTable(Table):
+    """A table of JSON objects; the first one's keys are the columns."""
+
+    format: ClassVar[str] = "jsonl"
+
+    def __init__(self, source: Source, options: ReadOptions) -> None:
+        super().__init__(source, source.name)
+        self._bytes = source
+        if options.separator is not None:
+            raise SettingsError(f"{self.source}: --sep is for CSV; this is JSON Lines")
+        for line, content in self._lines():
+            try:
+                first = _parse(content)
+            except ValueError as error:
+                raise DataError(f"{self.source}:{line}: {error}") from error
+            self.header = check_header(self.source, line, tuple(first))
+            return
+        raise no_rows(self.source)
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that hold something, as they are but for a byte order mark."""
+        with self._bytes.open() as stream:
+            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
+                if len(content) == LONGEST_LINE:
+                    raise DataError(f"{self.source}:{line}: a line of more than {LONGEST_LINE:,} bytes")
+                if not content.isspace():
+                    yield line, content.removeprefix(_MARK) if line == 1 else content
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        return ((line, values) for line, values, _ in self._records())
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """See `Table.raw`."""
+        self._findings = Findings(self.source, self.on_bad)
+        return ((line, content) for line, _, content in self._records())
+
+    @property
+    def header_bytes(self) -> bytes:
+        """Nothing but the byte order mark, if there is one: each row names its columns."""
+        return _MARK if self._bytes.head().startswith(_MARK) else b""
+
+    def _records(self) -> Iterator[tuple[int, list[str], bytes]]:
+        any_row = False
+        for line, content in self._lines():
+            any_row = True
+            try:
+                document = _parse(content)
+                if tuple(document) != self.header:
+                    document = self._in_order(document)
+                values = [cell_text(value) for value in document.values()]
+            except ValueError as error:
+                self.reject("bad_json", line, str(error), (content.decode(errors="replace").strip(),))
+                continue
+            yield line, values, content
+        self._finish(any_row=any_row)
+
+    def _in_order(self, document: dict[str, Any]) -> dict[str, Any]:
+        for key in document:
+            if key not in self.header:
+                raise ValueError(f'key "{key}" is not in the first row{did_you_mean(key, self.header)}')
+        missing = [key for key in self.header if key not in document]
+        if missing:
+            raise ValueError(f'no key "{missing[0]}", which the first row has')
+        return {key: document[key] for key in self.header}
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """The object that a line holds; numbers as the text they are. Raises `ValueError` with a sentence."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"byte 0x{content[error.start]:02x} at byte {error.start + 1} is not UTF-8"
+        ) from error
+    try:
+        document = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1}") from error
+    except RecursionError:
+        raise ValueError("not valid JSON: nested too deep") from None
+    if not isinstance(document, dict):
+        raise ValueError('expected a JSON object, such as {"text": "…", "label": "…"}')  # noqa: TRY004  # bad data
+    return document
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"not valid JSON: {name}")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f'key "{next(key for key in keys if keys.count(key) > 1)}" stands there twice')
+    return document
+
+
+# Numbers stay the text they are written as: 01 is no JSON, but 1.0 and 1e5 are.
+_DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=_no_constant, object_pairs_hook=_distinct
+)

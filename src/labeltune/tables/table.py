@@ -1,0 +1,139 @@
+"""What every table offers, whatever its format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labeltune.errors import DataError, Finding, SettingsError
+from labeltune.findings import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Self
+
+    from labeltune.sources import Source
+
+__all__ = ["ReadOptions", "Table", "check_header", "no_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What is told about a table instead of being found: its encoding and what separates its columns."""
+
+    encoding: str | None = None
+    separator: str | None = None
+
+
+class Table(ABC):
+    """Rows of text under a header, read one by one, as often as wanted.
+
+    Iterating yields `(line, values)` for each good row: the physical line on which the row begins, counted
+    from 1, and one value per column of `header`, exactly as it is written. Bad rows are passed over and kept
+    in `findings`; when the rows end, they are raised together as a `DataError`, or, if `on_bad` is set, have
+    been handed to it one by one with the values that could be read. A table without any row is a `DataError`
+    in both cases.
+    """
+
+    format: ClassVar[str]
+    header: tuple[str, ...]
+    separator: str | None = None
+    """What separates the columns, for text formats."""
+
+    def __init__(self, source: Source | None, name: str) -> None:
+        self._source = source
+        self.source = name
+        """The name that stands in messages."""
+        self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self.notes: list[str] = []
+        """What a reader of the table's messages should know; complete when the rows have ended."""
+        self.warnings: list[str] = []
+        self._findings = Findings(name)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with rows read so far: the first twenty."""
+        return self._findings.first
+
+    @property
+    def bad_rows(self) -> int:
+        """How many findings there are in all."""
+        return self._findings.total
+
+    def reject(self, code: str, line: int, message: str, values: Sequence[str] = ()) -> None:
+        """Report a row as bad; for users of the table that find fault with a row's values."""
+        self._findings.add(code, line, message, values)
+
+    def raise_findings(self) -> None:
+        """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
+        self._findings.raise_if_any()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        self._findings = Findings(self.source, self.on_bad)
+        return self._rows()
+
+    @abstractmethod
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The good rows; bad ones go to `reject`. Ends with a call of `_finish`."""
+
+    def _finish(self, *, any_row: bool) -> None:
+        """What is left to say when the rows have ended."""
+        if self._source is not None:
+            self._source.check_unchanged()
+        if not any_row:
+            raise no_rows(self.source)
+        self.raise_findings()
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """The good rows as the bytes they are in the file, with their own line ends; the last may lack one.
+
+        The same rows, in the same order, as iterating yields. `header_bytes` are what stands before them.
+        Raises `SettingsError` for formats whose rows are not bytes in a file.
+        """
+        raise SettingsError(f"{self.source}: the rows of a {self.format} table have no bytes of their own")
+
+    @property
+    def header_bytes(self) -> bytes | None:
+        """What stands before the first row, byte for byte; None where rows are not bytes (see `raw`)."""
+        return None
+
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes that the table was read from."""
+        if self._source is None:
+            raise SettingsError(f"{self.source}: is not read from bytes")
+        return self._source.sha256()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._source is not None:
+            self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def no_rows(source: str) -> DataError:
+    """The error of a table that holds none."""
+    return DataError(
+        f"{source}: no rows", hint="the first line names the columns, each further line is a row"
+    )
+
+
+def check_header(source: str, line: int, header: Sequence[str]) -> tuple[str, ...]:
+    """The header, if every column has a name of its own; else raises `DataError`."""
+    findings = Findings(source)
+    seen: dict[str, int] = {}
+    for number, name in enumerate(header, 1):
+        if not name.strip():
+            findings.add("unnamed_column", line, f"column {number} has no name in the header")
+        elif name in seen:
+            findings.add(
+                "duplicate_column", line, f'columns {seen[name]} and {number} are both called "{name}"'
+            )
+        seen.setdefault(name, number)
+    findings.raise_if_any(hint="give each column a name of its own in the first line")
+    return tuple(header)
