@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-__all__ = ["GZIP_ENDING", "Source"]
+__all__ = ["GZIP_ENDING", "ByteSource"]
 
 GZIP_ENDING = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
 _HEAD = 1 << 16
 
 
-class Source:
+class ByteSource:
     """Bytes that can be opened again and again; what cannot, such as standard input, is kept in a file first.
 
     `name` stands in messages. Close it, or use it as a context manager.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from labeltune.sources import Source
+    from labeltune.sources import ByteSource
     from labeltune.tables.table import ReadOptions
 
 __all__ = ["ExcelTable", "FrameTable", "ParquetTable", "needs_extra"]
@@ -49,7 +49,7 @@ class ParquetTable(_ValueTable):
 
     format: ClassVar[str] = "parquet"
 
-    def __init__(self, source: Source, options: ReadOptions) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source, source.name)
         _refuse_options(self, options)
         pyarrow = needs_extra("pyarrow", "parquet", self.source)
@@ -84,7 +84,7 @@ class ExcelTable(_ValueTable):
 
     format: ClassVar[str] = "excel"
 
-    def __init__(self, source: Source, options: ReadOptions) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source, source.name)
         _refuse_options(self, options)
         calamine = needs_extra("python_calamine", "excel", self.source)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import _csv
     from collections.abc import Iterable, Iterator, Sequence
 
-    from labeltune.sources import Source
+    from labeltune.sources import ByteSource
     from labeltune.tables.table import ReadOptions
     from labeltune.tables.text_lines import Readable
 
@@ -46,7 +46,7 @@ class CsvTable(Table):
 
     format: ClassVar[str] = "csv"
 
-    def __init__(self, source: Source, options: ReadOptions) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source, source.name)
         self._bytes = source
         head = self._head = source.head()

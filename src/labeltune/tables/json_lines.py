@@ -14,7 +14,7 @@ from labeltune.tables.text_lines import LONGEST_LINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labeltune.sources import Source
+    from labeltune.sources import ByteSource
     from labeltune.tables.table import ReadOptions
 
 __all__ = ["JsonLinesTable"]
@@ -27,7 +27,7 @@ class JsonLinesTable(Table):
 
     format: ClassVar[str] = "jsonl"
 
-    def __init__(self, source: Source, options: ReadOptions) -> None:
+    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source, source.name)
         self._bytes = source
         if options.separator is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from labeltune.errors import DataError, SettingsError, did_you_mean
-from labeltune.sources import Source
+from labeltune.sources import ByteSource
 from labeltune.tables.columnar import ExcelTable, FrameTable, ParquetTable
 from labeltune.tables.delimited import CsvTable, TsvTable
 from labeltune.tables.json_lines import JsonLinesTable
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from labeltune.tables.table import Table
 
-__all__ = ["FORMATS", "open_table"]
+__all__ = ["FORMATS", "Source", "open_table"]
 
-FORMATS: dict[str, tuple[Callable[[Source, ReadOptions], Table], tuple[str, ...]]] = {
+Source: TypeAlias = "str | os.PathLike[str] | pd.DataFrame"
+"""What a table is opened from: a path, `-` for standard input, or a DataFrame."""
+
+FORMATS: dict[str, tuple[Callable[[ByteSource, ReadOptions], Table], tuple[str, ...]]] = {
     "csv": (CsvTable, (".csv", ".txt")),
     "tsv": (TsvTable, (".tsv", ".tab")),
     "jsonl": (JsonLinesTable, (".jsonl", ".ndjson")),
@@ -46,7 +49,7 @@ _JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*(\{\s*["}]|\[\s*[\[{"\d\]-])')
 
 
 def open_table(
-    source: str | os.PathLike[str] | pd.DataFrame,
+    source: Source,
     *,
     format: str | None = None,
     encoding: str | None = None,
@@ -60,7 +63,7 @@ def open_table(
     """
     if not isinstance(source, str | os.PathLike):
         return FrameTable(source)
-    opened = Source(source)
+    opened = ByteSource(source)
     try:
         reader = FORMATS[_format_of(opened, format)][0]
         return reader(opened, ReadOptions(encoding, separator))
@@ -69,7 +72,7 @@ def open_table(
         raise
 
 
-def _format_of(source: Source, told: str | None) -> str:
+def _format_of(source: ByteSource, told: str | None) -> str:
     if told is not None:
         if told not in FORMATS:
             raise SettingsError(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
-    from labeltune.sources import Source
+    from labeltune.sources import ByteSource
 
 __all__ = ["ReadOptions", "Table", "check_header", "no_rows"]
 
@@ -41,7 +41,7 @@ class Table(ABC):
     separator: str | None = None
     """What separates the columns, for text formats."""
 
-    def __init__(self, source: Source | None, name: str) -> None:
+    def __init__(self, source: ByteSource | None, name: str) -> None:
         self._source = source
         self.source = name
         """The name that stands in messages."""

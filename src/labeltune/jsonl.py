@@ -1,0 +1,146 @@
+"""Chat files: one record per line; read with line numbers, written whole or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from labeltune.errors import DataError
+from labeltune.files import atomic_write
+from labeltune.findings import Findings
+from labeltune.sources import ByteSource
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
+
+    from labeltune.errors import Finding
+
+__all__ = ["LONGEST_RECORD", "ChatFile", "Record", "is_chat_file", "write_chat"]
+
+Record = dict[str, Any]
+
+LONGEST_RECORD = 1 << 26
+"""Bytes. A longer line is no record that any provider takes, and would cost memory without end."""
+
+_MARK = b"\xef\xbb\xbf"
+
+
+class ChatFile:
+    r"""The records of a chat file, read one by one, as often as wanted; `-` is standard input.
+
+    Lines end with `\n` and nothing else; blank ones are passed over. Iterating yields `(line, record)` for
+    each line that is a JSON object; the others are kept in `findings` and raised together as a `DataError` at the
+    end, or handed to `on_bad`, if it is set, with the line's text. What a record must look like is not looked
+    at here. Close it, or use it with `with`.
+    """
+
+    def __init__(self, source: str | os.PathLike[str]) -> None:
+        self._source = ByteSource(source)
+        self.source = self._source.name
+        self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self._findings = Findings(self.source)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with lines read so far: the first twenty."""
+        return self._findings.first
+
+    @property
+    def bad_records(self) -> int:
+        """How many findings there are in all."""
+        return self._findings.total
+
+    def reject(self, code: str, line: int, message: str) -> None:
+        """Report a record as bad; for users of the file that find fault with it."""
+        self._findings.add(code, line, message)
+
+    def raise_findings(self) -> None:
+        """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
+        self._findings.raise_if_any()
+
+    def __iter__(self) -> Iterator[tuple[int, Record]]:
+        return ((line, record) for line, record, _ in self._records())
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """The same records as the bytes they are, with their line ends; the last may lack its own."""
+        return ((line, content) for line, _, content in self._records())
+
+    def _records(self) -> Iterator[tuple[int, Record, bytes]]:
+        self._findings = Findings(self.source, self.on_bad)
+        any_record = False
+        for line, content in self._lines():
+            any_record = True
+            try:
+                record = orjson.loads(content)
+            except orjson.JSONDecodeError as error:
+                self._refuse("bad_json", line, f"not valid JSON: {_reason(error)}", content)
+                continue
+            if isinstance(record, dict):
+                yield line, record, content
+            else:
+                self._refuse("bad_record", line, 'expected an object, {"messages": […]}', content)
+        self._source.check_unchanged()
+        if not any_record:
+            raise DataError(f"{self.source}: no records", hint="each line is one record")
+        self.raise_findings()
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        with self._source.open() as stream:
+            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_RECORD), b""), 1):
+                if len(content) == LONGEST_RECORD:
+                    raise DataError(f"{self.source}:{line}: a line of more than {LONGEST_RECORD:,} bytes")
+                if not content.isspace():
+                    yield line, content.removeprefix(_MARK) if line == 1 else content
+
+    def _refuse(self, code: str, line: int, message: str, content: bytes) -> None:
+        self._findings.add(code, line, message, (content.decode(errors="replace").rstrip("\n"),))
+
+    def sha256(self) -> str:
+        """The SHA-256 of the file's bytes."""
+        return self._source.sha256()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reason(error: orjson.JSONDecodeError) -> str:
+    message = error.msg[:1].lower() + error.msg[1:]
+    return f"{message} at character {error.pos + 1}" if error.pos else message
+
+
+def is_chat_file(path: str | os.PathLike[str]) -> bool:
+    """Whether the first line that is not blank begins a record: an object with `messages`."""
+    with ByteSource(path) as source, source.open() as stream:
+        while line := stream.readline(LONGEST_RECORD):
+            if not line.isspace():
+                break
+    try:
+        record = orjson.loads(line.removeprefix(_MARK))
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(record, dict) and "messages" in record
+
+
+def write_chat(path: str | os.PathLike[str], records: Iterable[Mapping[str, Any]]) -> int:
+    """Write records as a chat file, with the bytes of `json.dumps(record, ensure_ascii=False)`; how many.
+
+    `path` ends up whole or untouched; `-` is standard output. Raises `DiskError`.
+    """
+    import json
+
+    written = 0
+    with atomic_write(path) as handle:
+        for record in records:
+            handle.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            written += 1
+    return written
