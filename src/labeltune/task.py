@@ -265,6 +265,8 @@ class _Checker:
 
     def check_answer(self) -> None:
         fields, answer = self.task.fields, self.task.answer
+        if answer.format not in get_args(Format):
+            self.fail(f'no answer format "{answer.format}"{did_you_mean(answer.format, get_args(Format))}')
         wanted: FieldType | None = {"label": "single", "list": "multi", "flags": "multi"}.get(answer.format)  # type: ignore[assignment]  # the values are field types
         if wanted is not None and (len(fields) != 1 or fields[0].type != wanted):
             self.fail(
@@ -273,23 +275,26 @@ class _Checker:
                 "format",
                 hint='several fields need format = "json"',
             )
-        if answer.format != "list":
-            for key, value, default in (
-                ("separator", answer.separator, DEFAULT_SEPARATOR),
-                ("none", answer.none, ""),
-            ):
-                if value != default:
-                    self.fail(f'{key} belongs to format = "list" only', "answer", key)
+        if answer.format == "list":
+            self.check_list(fields[0], answer)
             return
+        for key, value, default in (
+            ("separator", answer.separator, DEFAULT_SEPARATOR),
+            ("none", answer.none, ""),
+        ):
+            if value != default:
+                self.fail(f'{key} belongs to format = "list" only', "answer", key)
+
+    def check_list(self, field_: Field, answer: AnswerFormat) -> None:
         if not answer.separator:
             self.fail("the separator is empty", "answer", "separator")
         core = answer.separator.strip() or answer.separator
-        for label in (*fields[0].labels, answer.none):
+        for label in (*field_.labels, answer.none):
             if core in label:
                 self.fail(f'"{label}" contains the separator "{core}"', "answer", "separator")
         if answer.none != answer.none.strip():
             self.fail("none begins or ends with space", "answer", "none")
-        if answer.none.casefold() in {label.casefold() for label in fields[0].labels}:
+        if answer.none.casefold() in {label.casefold() for label in field_.labels}:
             self.fail(f'none = "{answer.none}" is also a label', "answer", "none")
 
     def check_prompt(self) -> None:

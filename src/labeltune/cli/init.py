@@ -1,0 +1,86 @@
+"""`labeltune init`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import (
+    DataArgument,
+    EncodingOption,
+    JsonOption,
+    QuietOption,
+    SeparatorOption,
+    TableFormatOption,
+)
+from labeltune.task import DEFAULT_TASK_FILE
+
+if TYPE_CHECKING:
+    from labeltune.task import Format
+
+
+def init(
+    data: DataArgument,
+    out: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the task.")] = (
+        DEFAULT_TASK_FILE
+    ),
+    text: Annotated[list[str] | None, typer.Option("--text", metavar="COL", help="A column of text.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="COL", help="A column of labels.")
+    ] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="COL", help="The column that names a row.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", metavar="D", help="What joins several labels in one column.")
+    ] = None,
+    answer: Annotated[
+        str | None,
+        typer.Option("--answer", metavar="FORMAT", help="How answers are spelled: label, list, json, flags."),
+    ] = None,
+    none: Annotated[
+        str | None, typer.Option("--none", metavar="WORD", help="What a list answers when no label applies.")
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", metavar="S", help="The system message.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="T", help="The user message's template.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a task file that exists.")] = False,
+    format_: TableFormatOption = None,
+    encoding: EncodingOption = None,
+    sep: SeparatorOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Propose a task file from a table: its text, its labels, a prompt."""
+    out_ = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.infer import Wishes
+    from labeltune.infer import init as run
+
+    wishes = Wishes(
+        tuple(text or ()),
+        tuple(label or ()),
+        id_,
+        delimiter,
+        cast("Format | None", answer),
+        none,
+        system,
+        user,
+    )
+    proposal = run(data, out, wishes=wishes, force=force, format=format_, encoding=encoding, separator=sep)
+    for conclusion in proposal.conclusions:
+        out_.note(conclusion)
+    for warning in proposal.warnings:
+        out_.warn(warning)
+    out_.hint(f"look at {out}, then: labeltune split {data}, labeltune convert train.csv")
+    out_.result(
+        {
+            "output": out,
+            "fingerprint": proposal.task.fingerprint,
+            "conclusions": proposal.conclusions,
+            "warnings": proposal.warnings,
+        },
+        out,
+    )
