@@ -301,7 +301,7 @@ class _Proposer:
                     }
                     field_ = replace(field_, parent=singles[upper].name, children=children)
                     self.conclusions.append(
-                        f'{field_.name}: refines "{field_.parent}"; only the {len(pairs)} pairs that occur are legal'
+                        f'{field_.name}: refines "{field_.parent}"; the {len(pairs)} pairs that occur are legal'
                     )
                     break
             result.append(field_)
@@ -322,11 +322,19 @@ class _Proposer:
             raise SettingsError(
                 "the labels contain every separator that a list could use", hint="give --answer json"
             )
-        if self.wishes.none is None:
+        bare = 0 if self.wishes.none else self.rows_without_labels(fields[0])
+        if bare:
             self.warnings.append(
-                "rows without a label will be left out of training; --none WORD gives them an answer"
+                f"{bare:,} rows have no label and will be left out of training, so the model never learns to "
+                "answer that none applies; --none WORD keeps them, with that word as their answer"
             )
         return AnswerFormat("list", separator, self.wishes.none or "")
+
+    def rows_without_labels(self, field_: Field) -> int:
+        positions = [self.table.header.index(column) for column in field_.source_columns]
+        return sum(
+            all(values[position].strip() in ("", "0") for position in positions) for _, values in self.table
+        )
 
     def prompt(self, fields: Sequence[Field], answer: AnswerFormat) -> Prompt:
         user = self.wishes.user if self.wishes.user is not None else "{text}"
