@@ -300,9 +300,7 @@ class _Proposer:
                         for label in singles[upper].labels
                     }
                     field_ = replace(field_, parent=singles[upper].name, children=children)
-                    self.conclusions.append(
-                        f'{field_.name}: refines "{field_.parent}"; the {len(pairs)} pairs that occur are legal'
-                    )
+                    self.conclusions.append(f'{field_.name}: refines "{field_.parent}", {len(pairs)} pairs')
                     break
             result.append(field_)
         if all(field_.parent is None for field_ in result):
