@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
-from labeltune.errors import GateError
+from labeltune.errors import GateError, SettingsError
 from labeltune.task import DEFAULT_TASK_FILE, read_task
+
+if TYPE_CHECKING:
+    from labeltune.cli.output import Output
+    from labeltune.report.model import Report
 
 __all__ = ["evaluate"]
 
 _BOOTSTRAP, _SEED = 1000, 42
 """`BOOTSTRAP` and `SEED` of `metrics.quality`, whose import would bring numpy; a test compares them."""
+_REVIEW_BELOW = 0.5
 
 
 def evaluate(
@@ -23,13 +29,40 @@ def evaluate(
         str, typer.Argument(metavar="PREDICTIONS", help="A table that predict wrote; - for standard input.")
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OTHER", help="Other predictions for the same rows. May be given several times."
+        ),
+    ] = None,
+    thresholds: Annotated[
+        str | None,
+        typer.Option(metavar="F", help="Predict labels from probabilities, by what `thresholds` wrote."),
+    ] = None,
+    markdown: Annotated[
+        str | None, typer.Option(metavar="F", help="Write the report as Markdown, for a pull request.")
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Add to the summary of a GitHub Actions step, and annotate.")
+    ] = False,
+    review_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Below this confidence, a person should look at a row.")
+    ] = _REVIEW_BELOW,
+    review_output: Annotated[
+        str | None, typer.Option(metavar="F", help="Write the rows to look at as CSV, the least sure first.")
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(metavar="METRIC=X", help="End with exit code 11 if METRIC or FIELD.METRIC is below X."),
     ] = None,
     fail_over: Annotated[
-        list[str] | None,
-        typer.Option(metavar="METRIC=X", help="End with exit code 11 if it is above X."),
+        list[str] | None, typer.Option(metavar="METRIC=X", help="End with exit code 11 if it is above X.")
+    ] = None,
+    fail_if_worse: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."
+        ),
     ] = None,
     bootstrap: Annotated[
         int,
@@ -43,18 +76,59 @@ def evaluate(
     out = output.configure(json_mode=json, quiet=quiet)
     definition = read_task(task)
 
-    from labeltune.evaluate import EvaluateOptions, Gate
+    from labeltune.evaluate import EvaluateOptions, Gate, Review
     from labeltune.evaluate import evaluate as run
     from labeltune.report.document import report_document
     from labeltune.report.text import format_text
 
-    gates = [Gate.parse(text, "under") for text in fail_under or ()]
-    gates += [Gate.parse(text, "over") for text in fail_over or ()]
-    report = run(predictions, definition, EvaluateOptions(bootstrap=bootstrap, seed=seed, gates=tuple(gates)))
+    options = EvaluateOptions(
+        bootstrap=bootstrap,
+        seed=seed,
+        compare=tuple(compare or ()),
+        thresholds=thresholds,
+        review=Review(review_below, review_output),
+        errors=False,
+        gates=(
+            *(Gate.parse(text, "under") for text in fail_under or ()),
+            *(Gate.parse(text, "over") for text in fail_over or ()),
+        ),
+        not_worse_than=fail_if_worse,
+    )
+    report = run(predictions, definition, options)
+    _write_elsewhere(out, report, markdown=markdown, github=github)
     out.result(report_document(report), output.visible(format_text(report)))
-    failed = [gate for gate in report.gates if not gate.passed]
+    for warning in report.warnings:
+        out.warn(warning)
+    _check(out, report)
+
+
+def _write_elsewhere(out: Output, report: Report, *, markdown: str | None, github: bool) -> None:
+    """The report in its other forms."""
+    from labeltune.files import atomic_write
+    from labeltune.report.github import append_summary, workflow_commands
+    from labeltune.report.markdown import format_markdown
+
+    for path, form in ((markdown, format_markdown),):
+        if path is not None:
+            with atomic_write(path) as handle:
+                handle.write(form(report).encode("utf-8", "replace"))
+            out.note(f"wrote {path}")
+    if not github:
+        return
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        raise SettingsError("--github: GITHUB_STEP_SUMMARY is not set, so this is no GitHub Actions step")
+    if not append_summary(report, summary):
+        out.warn(f"{summary}: no room left for the report")
+    for command in workflow_commands(report):
+        out.note(command)
+
+
+def _check(out: Output, report: Report) -> None:
+    """Tell how the gates were met; raises `GateError` if one was not."""
     for gate in report.gates:
         if gate.passed:
             out.note(str(gate))
+    failed = [str(gate) for gate in report.gates if not gate.passed]
     if failed:
-        raise GateError("\n".join(str(gate) for gate in failed))
+        raise GateError("\n".join(failed))

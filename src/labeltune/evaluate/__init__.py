@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeltune.evaluate.gates import Gate, check_gates
+from labeltune.errors import SettingsError
+from labeltune.evaluate.comparing import compare
+from labeltune.evaluate.confidence import measure_confidence, measure_probabilities
+from labeltune.evaluate.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluate.predictions import Predictions, read_predictions
+from labeltune.evaluate.rows import shown_errors, write_review
 from labeltune.evaluate.shapes import shapes_of
+from labeltune.evaluate.thresholding import apply_thresholds
 from labeltune.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.report.model import Report
+from labeltune.tables import open_table
+from labeltune.thresholds import read_thresholds
 
 if TYPE_CHECKING:
+    from labeltune.tables import Table
     from labeltune.task import Task
 
-__all__ = ["EvaluateOptions", "Gate", "Predictions", "evaluate", "read_predictions"]
+__all__ = ["EvaluateOptions", "Gate", "Review", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Which rows a person should look at, and where they are written."""
+
+    below: float
+    """the confidence under which a row is for review"""
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,23 +42,78 @@ class EvaluateOptions:
 
     bootstrap: int = BOOTSTRAP
     seed: int = SEED
+    compare: tuple[str, ...] = ()
+    """other predictions for the same rows"""
+    thresholds: str | None = None
+    """a file of thresholds to predict with anew"""
+    review: Review | None = None
+    errors: bool = False
+    """whether the report should hold wrong rows with their texts"""
     gates: tuple[Gate, ...] = ()
+    not_worse_than: str | None = None
+    """other predictions that these must not be shown to be worse than"""
 
 
 def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> Report:
     """Measure the predictions in a table.
 
-    Raises `DataError` for a table that lacks columns or holds what is no label, and `SettingsError` for a
-    gate on something that is not measured.
+    Raises `DataError` for a table that lacks columns or holds what is no label, for other predictions of
+    other rows, and for thresholds tuned on these rows; `SettingsError` for a gate on something that is not
+    measured.
     """
     options = options or EvaluateOptions()
-    predictions = read_predictions(path, task)
-    quality = measure(
-        predictions.pairs,
-        predictions.patterns,
-        shapes_of(task),
-        bootstrap=options.bootstrap,
-        seed=options.seed,
+    others = tuple(dict.fromkeys([*options.compare, *filter(None, [options.not_worse_than])]))
+    if others and not options.bootstrap:
+        raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
+    shapes = shapes_of(task)
+    with ExitStack() as stack:
+        table = stack.enter_context(open_table(path))
+        predictions, warnings, tuned_on = _read(table, task, options)
+        quality = measure(
+            predictions.pairs,
+            predictions.patterns,
+            shapes,
+            bootstrap=options.bootstrap,
+            seed=options.seed,
+        )
+        comparisons = compare(
+            predictions,
+            [_read(stack.enter_context(open_table(other)), task, options)[0] for other in others],
+            shapes,
+            bootstrap=options.bootstrap,
+            seed=options.seed,
+        )
+        review = options.review
+        reviewed = None
+        if review is not None and review.output is not None:
+            reviewed = write_review(predictions, table, below=review.below, path=review.output)
+        errors = shown_errors(predictions, table, task) if options.errors else ()
+    gates = check_gates(options.gates, quality)
+    if options.not_worse_than is not None:
+        gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
+    return Report(
+        source=table.source,
+        quality=quality,
+        problems=predictions.problems,
+        tuned_on=tuned_on,
+        calibration=measure_confidence(predictions, None if review is None else review.below),
+        probabilities=measure_probabilities(predictions, shapes),
+        comparisons=comparisons,
+        errors=errors,
+        reviewed=reviewed,
+        gates=gates,
+        warnings=tuple(warnings),
     )
-    report = Report(source=path, quality=quality, problems=predictions.problems)
-    return replace(report, gates=check_gates(options.gates, quality))
+
+
+def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictions, list[str], str | None]:
+    """The predictions, thresholds applied; warnings; where the thresholds are from, if there are any."""
+    predictions = read_predictions(table, task)
+    warnings = predictions.repeated_ids()
+    if options.thresholds is None:
+        return predictions, warnings, None
+    thresholds = read_thresholds(options.thresholds, task)
+    predictions, more = apply_thresholds(predictions, task, thresholds, sha256=table.sha256())
+    tuned_on = thresholds.tuned_on
+    described = f"{Path(options.thresholds).name}, tuned on {tuned_on.name} ({tuned_on.rows:,} rows)"
+    return predictions, warnings + more, described

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labeltune.metrics.quality import FieldQuality, Quality
+    from labeltune.report.model import Comparison
 
-__all__ = ["Gate", "check_gates"]
+__all__ = ["Gate", "check_gates", "check_not_worse"]
 
 _SCORES = ("precision", "recall", "f1")
 
@@ -52,6 +53,18 @@ def _check(gate: Gate, quality: Quality) -> GateResult:
     passed = measured >= gate.limit if gate.side == "under" else measured <= gate.limit
     words = "at least" if gate.side == "under" else "at most"
     return GateResult(gate.name, f"{words} {gate.limit:g}", measured, interval, passed)
+
+
+def check_not_worse(comparison: Comparison) -> GateResult:
+    """Not met if the predictions are shown to be worse: the whole interval of the difference is below 0."""
+    one = comparison.result.differences[comparison.HEADLINE]
+    return GateResult(
+        f"{comparison.HEADLINE} minus that of {comparison.other}",
+        "an interval that is not all below 0",
+        one.difference,
+        Interval(one.low, one.high),
+        passed=one.high >= 0,
+    )
 
 
 def _figure(gate: Gate, quality: Quality) -> tuple[float, Interval | None]:

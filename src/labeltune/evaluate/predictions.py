@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.columns import CONFIDENCE, PROBLEM, predicted_columns, probability_columns
-from labeltune.errors import SHOWN_FINDINGS, DataError, Finding, Where
 from labeltune.labels import LabelCellError, LabelReader, label_matrix, require_columns
 from labeltune.metrics.patterns import Patterns, find_patterns
 from labeltune.metrics.scores import Pairs
-from labeltune.tables import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from labeltune.labels import Labels
     from labeltune.metrics.patterns import FloatArray, IntArray
+    from labeltune.tables import Table
     from labeltune.task import Task
 
 __all__ = ["Predictions", "read_predictions"]
@@ -59,25 +58,33 @@ class Predictions:
         """How many rows there are."""
         return self.patterns.rows
 
+    def repeated_ids(self) -> list[str]:
+        """A sentence about ids that occur more than once, if there are any."""
+        names = Counter(self.ids or ())
+        repeated = [name for name, count in names.items() if count > 1]
+        if not repeated:
+            return []
+        return [f'{self.source}: {len(repeated):,} ids occur more than once, such as "{repeated[0]}"']
 
-def read_predictions(path: str, task: Task) -> Predictions:
+
+def read_predictions(table: Table, task: Task) -> Predictions:
     """Read a table that has the task's label columns and the predicted ones.
 
     Raises `DataError` with the lines of all cells that cannot be what they should, and for a table without
     rows.
     """
-    with open_table(path) as table:
-        reader = _RowReader(task, table.header, source=path)
-        for line, values in table:
-            reader.add(line, values)
+    reader = _RowReader(task, table)
+    for line, values in table:
+        reader.add(line, values)
     return reader.finish()
 
 
 class _RowReader:
     """Reads rows one by one; equal cells are understood once, for a file has few combinations of them."""
 
-    def __init__(self, task: Task, header: Sequence[str], *, source: str) -> None:
-        self._task, self._source = task, source
+    def __init__(self, task: Task, table: Table) -> None:
+        self._task, self._table = task, table
+        header, source = table.header, table.source
         predicted = predicted_columns(task)
         require_columns([name for names in predicted for name in names], header, source=source)
         require_columns(task.text, header, source=source)
@@ -95,8 +102,6 @@ class _RowReader:
         self._codes, self._lines = array("q"), array("q")
         self._digests = bytearray()
         self._ids: list[str] = []
-        self._findings: list[Finding] = []
-        self._found = 0
 
     def add(self, line: int, values: Sequence[str]) -> None:
         problem = self._problem(values) if self._problem else ""
@@ -110,7 +115,7 @@ class _RowReader:
             self._confidence.add(values)
             self._probabilities.add(values)
         except LabelCellError as error:
-            self._find(line, error)
+            self._table.reject(error.code, line, str(error), values)
             return
         self._codes.append(known)
         self._lines.append(line)
@@ -142,21 +147,7 @@ class _RowReader:
                 return None, error.code
             raise
 
-    def _find(self, line: int, error: LabelCellError) -> None:
-        self._found += 1
-        if self._found <= SHOWN_FINDINGS:
-            where = Where(self._source, line)
-            self._findings.append(Finding(error.code, "error", str(error), where))
-
     def finish(self) -> Predictions:
-        if self._found:
-            raise DataError.of(
-                self._findings,
-                total=self._found,
-                hint="evaluate compares the task's label columns with the predicted_… columns beside them",
-            )
-        if not self._codes:
-            raise DataError(f"{self._source}: there are no rows to evaluate")
         codes = np.frombuffer(self._codes, dtype=np.int64)
         # The combinations of cells are patterns already, but for their order and for spellings of one label.
         pairs = Pairs(
@@ -171,7 +162,7 @@ class _RowReader:
             if reason:
                 problems[reason] += count
         return Predictions(
-            source=self._source,
+            source=self._table.source,
             pairs=pairs[patterns.first],
             patterns=replace(patterns, inverse=patterns.inverse[codes]),
             problems=dict(problems.most_common()),
@@ -232,7 +223,7 @@ class _Shares:
         return None if matrix is None else matrix[:, 0]
 
     def matrix(self) -> FloatArray | None:
-        """(n_rows, n_columns)"""
+        """What was collected, (n_rows, n_columns)."""
         if not self._positions:
             return None
         return np.frombuffer(self._values, dtype=np.float64).reshape(-1, len(self._positions))

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from labeltune.metrics.patterns import FloatArray, IntArray, Patterns
     from labeltune.metrics.scores import Metric
 
-__all__ = ["BOOTSTRAP", "SEED", "FieldQuality", "Level", "Quality", "Shape", "measure", "pattern_pairs"]
+__all__ = [
+    "BOOTSTRAP",
+    "SEED",
+    "FieldQuality",
+    "Level",
+    "Quality",
+    "Shape",
+    "measure",
+    "metrics_of_vector",
+    "pattern_pairs",
+]
 
 BOOTSTRAP = 1000
 """How many resamples the intervals come from, unless said otherwise."""
@@ -116,7 +126,7 @@ def measure(
 
     With `bootstrap=0` there are no intervals but those of proportions. There must be at least one row.
     """
-    whole = _View(pairs, _metrics_of_vector(shapes))
+    whole = _View(pairs, metrics_of_vector(shapes))
     views = [list(_views(pairs, shape)) for shape in shapes]
     drawn = _Draws()
     if bootstrap:
@@ -142,7 +152,7 @@ def measure(
     )
 
 
-def _metrics_of_vector(shapes: Sequence[Shape]) -> Mapping[str, Metric]:
+def metrics_of_vector(shapes: Sequence[Shape]) -> Mapping[str, Metric]:
     """What is measured on the whole vector; with exactly one single field, its own metrics too."""
     singles = [shape for shape in shapes if shape.single]
     if len(singles) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.quality import FieldQuality
-    from labeltune.report.model import Report
+    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, Report
 
 __all__ = ["report_document"]
 
@@ -26,8 +27,14 @@ def report_document(report: Report) -> dict[str, Any]:
         "metrics": dict(quality.metrics),
         "intervals": _intervals(quality.intervals),
         "interval_method": {"bootstrap": quality.bootstrap, "seed": quality.seed, "level": 0.95},
-        "fields": {field.shape.name: _field(field) for field in quality.fields},
-        "comparisons": [],
+        "fields": {
+            field.shape.name: _field(field, report.probabilities.get(field.shape.name))
+            for field in quality.fields
+        },
+        "thresholds": report.tuned_on,
+        "calibration": None if report.calibration is None else _calibration(report.calibration),
+        "reviewed": report.reviewed,
+        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
         "gates": [
             {
                 "name": gate.name,
@@ -38,6 +45,7 @@ def report_document(report: Report) -> dict[str, Any]:
             }
             for gate in report.gates
         ],
+        "warnings": list(report.warnings),
     }
 
 
@@ -49,12 +57,51 @@ def _intervals(intervals: Mapping[str, Interval]) -> dict[str, dict[str, float]]
     return {name: _interval(interval) for name, interval in intervals.items()}
 
 
-def _field(field: FieldQuality) -> dict[str, Any]:
-    return {
+def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dict[str, Any]:
+    document: dict[str, Any] = {
         "metrics": dict(field.metrics),
         "intervals": _intervals(field.intervals),
         "labels": {label: _label(field, place) for place, label in enumerate(field.shape.labels)},
         "confusion": _confusion(field),
+    }
+    if probabilities is not None:
+        document["probabilities"] = {
+            "rows": probabilities.rows,
+            "log_loss": probabilities.log_loss,
+            "brier": probabilities.brier,
+        }
+        for label, one in zip(field.shape.labels, probabilities.ranking, strict=True):
+            document["labels"][label] |= {
+                "average_precision": one.average_precision,
+                "roc_auc": one.roc_auc,
+            }
+    return document
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "rows": calibration.rows,
+        "expected_error": calibration.error,
+        "bins": [asdict(one) for one in calibration.bins],
+        "coverage": [asdict(line) for line in calibration.coverage],
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    result = comparison.result
+    return {
+        "other": comparison.other,
+        "rows": result.rows,
+        "differences": {name: asdict(one) for name, one in result.differences.items()},
+        "mcnemar": {
+            "p": result.p,
+            "p_holm": comparison.p_holm,
+            "won": result.won,
+            "lost": result.lost,
+            "won_lines": list(comparison.won_lines),
+            "lost_lines": list(comparison.lost_lines),
+        },
+        "verdict": comparison.verdict,
     }
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from labeltune.metrics.paired import rows_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labeltune.metrics.calibration import Bin, Coverage, Ranking
     from labeltune.metrics.intervals import Interval
+    from labeltune.metrics.paired import PairedResult
+    from labeltune.metrics.patterns import FloatArray
     from labeltune.metrics.quality import Quality
 
-__all__ = ["GateResult", "Report"]
+__all__ = ["Calibration", "Comparison", "Curve", "FieldProbabilities", "GateResult", "Report", "ShownRow"]
+
+SIGNIFICANT = 0.05
+"""The p-value from which on a difference is not called shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,105 @@ class GateResult:
         return f"gate {verdict}: {self.name} is {self.measured:.4f}{spread}, asked for {self.asked}"
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """These predictions and others of the same rows."""
+
+    HEADLINE: ClassVar = "macro_f1"
+    """The metric that the verdict is about."""
+
+    source: str
+    other: str
+    result: PairedResult
+    p_holm: float
+    """McNemar's p-value, adjusted for comparing with several"""
+    headline_p_holm: float
+    """the bootstrap p-value of the headline metric, adjusted likewise"""
+    won_lines: tuple[int, ...]
+    lost_lines: tuple[int, ...]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the headline difference is more than chance makes."""
+        one = self.result.differences[self.HEADLINE]
+        return (one.low > 0 or one.high < 0) and self.headline_p_holm < SIGNIFICANT
+
+    @property
+    def verdict(self) -> str:
+        """One sentence that says no more than the numbers do."""
+        one, rows = self.result.differences[self.HEADLINE], self.result.rows
+        low, high = sorted((100 * one.low, 100 * one.high), key=abs) if self.shown else (0.0, 0.0)
+        if self.shown:
+            better = self.source if one.difference > 0 else self.other
+            return (
+                f"{better} is better by {abs(100 * one.difference):.1f} points of macro-F1, "
+                f"95 % interval {abs(low):.1f} to {abs(high):.1f}"
+            )
+        needed = rows_needed(one, rows)
+        if needed is None:
+            return f"no difference in macro-F1 between {self.source} and {self.other} on {rows:,} rows"
+        if needed <= rows:
+            # Large enough alone, but not after the correction for several comparisons.
+            return f"no difference in macro-F1 from {self.other} can be shown with {rows:,} rows"
+        return (
+            f"no difference in macro-F1 from {self.other} can be shown with {rows:,} rows; "
+            f"about {_rounded(needed):,} would be needed to see one of {abs(100 * one.difference):.1f} points"
+        )
+
+
+def _rounded(number: int) -> int:
+    """To two digits: more would be a claim."""
+    step: int = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // step) * step
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of a curve, x and y of equal length."""
+
+    x: FloatArray
+    y: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the confidences of answers are worth."""
+
+    rows: int
+    """valid answers with a confidence"""
+    error: float
+    """the expected calibration error"""
+    bins: tuple[Bin, ...]
+    coverage: tuple[Coverage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProbabilities:
+    """What the probabilities of one field's labels are worth."""
+
+    rows: int
+    """rows with probabilities"""
+    log_loss: float
+    brier: float
+    ranking: tuple[Ranking, ...]
+    """of each label"""
+    curves: tuple[Curve | None, ...]
+    """recall and precision of each label; None where a label is on all rows or on none"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row that a reader should see."""
+
+    line: int
+    id: str
+    text: str
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
+    problem: str
+    confidence: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The measured quality of one file of predictions."""
@@ -40,4 +147,16 @@ class Report:
     quality: Quality
     problems: Mapping[str, int] = field(default_factory=dict)
     """how many answers were invalid for which reason"""
+    tuned_on: str | None = None
+    """which data the thresholds that were applied were tuned on"""
+    calibration: Calibration | None = None
+    """None without confidences"""
+    probabilities: Mapping[str, FieldProbabilities] = field(default_factory=dict)
+    """by field; empty without probabilities"""
+    comparisons: tuple[Comparison, ...] = ()
+    errors: tuple[ShownRow, ...] = ()
+    """wrong rows with their texts, if they were asked for; not always all"""
+    reviewed: int | None = None
+    """how many rows were written for review"""
     gates: tuple[GateResult, ...] = ()
+    warnings: tuple[str, ...] = ()

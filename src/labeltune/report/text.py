@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.quality import Level, Quality
-    from labeltune.report.model import Report
+    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, Report
 
 __all__ = ["format_text", "percent"]
 
@@ -33,12 +33,22 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _figures(quality)
     yield ""
     yield method(quality)
+    if report.tuned_on is not None:
+        yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
     for field in quality.fields:
         yield ""
         yield field.shape.name
         yield classification_table(field)
         if len(quality.fields) > 1:
             yield from _figures(field)
+        if (probabilities := report.probabilities.get(field.shape.name)) is not None:
+            yield probability_line(probabilities)
+    if report.calibration is not None:
+        yield ""
+        yield from _confidence(report.calibration)
+    for comparison in report.comparisons:
+        yield ""
+        yield from _comparison(comparison)
 
 
 def invalid_line(quality: Quality, problems: object) -> str:
@@ -59,6 +69,42 @@ def _figures(level: Level) -> Iterator[str]:
     width = max(len(name) for name in level.metrics)
     for name, value in level.metrics.items():
         yield f"{name:>{width}s}  {value:7.4f}{_spread(level.intervals.get(name))}"
+
+
+def probability_line(probabilities: FieldProbabilities) -> str:
+    """One sentence on the losses of one field."""
+    return (
+        f"Probabilities: log loss {probabilities.log_loss:.4f}, Brier score {probabilities.brier:.4f} "
+        f"({probabilities.rows:,} rows)."
+    )
+
+
+def _confidence(calibration: Calibration) -> Iterator[str]:
+    yield (
+        f"Confidence: expected calibration error {percent(calibration.error)} over {calibration.rows:,} "
+        "answers."
+    )
+    yield "confidence from   rows kept   exact match   for review   errors found"
+    for line in calibration.coverage:
+        accuracy = "-" if line.accuracy is None else f"{line.accuracy:.4f}"
+        yield (f"{line.limit:>15.4g}{line.kept:>12,}{accuracy:>14}{line.review:>13,}{line.errors_found:>15,}")
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    result = comparison.result
+    yield f"Compared with {comparison.other}: {comparison.verdict}."
+    width = max(len(name) for name in result.differences)
+    for name, one in result.differences.items():
+        yield f"{name:>{width}s}  {one.difference:+7.4f}   {one.low:+.4f} to {one.high:+.4f}"
+    adjusted = "" if comparison.p_holm == result.p else f", {comparison.p_holm:.3g} after Holm's correction"
+    yield (
+        f"Rows right here and wrong there: {result.won:,}{_lines_named(comparison.won_lines)}; the reverse: "
+        f"{result.lost:,}{_lines_named(comparison.lost_lines)}; exact McNemar p = {result.p:.3g}{adjusted}."
+    )
+
+
+def _lines_named(lines: tuple[int, ...]) -> str:
+    return f" (lines {', '.join(str(line) for line in lines[:5])}, …)" if lines else ""
 
 
 def _spread(interval: Interval | None) -> str:

@@ -1,0 +1,66 @@
+"""`labeltune thresholds`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import JsonOption, QuietOption, TaskOption
+from labeltune.task import DEFAULT_TASK_FILE, read_task
+
+__all__ = ["thresholds"]
+
+DEFAULT_OUTPUT = "thresholds.toml"
+
+
+def thresholds(
+    validation_predictions: Annotated[
+        str,
+        typer.Argument(
+            metavar="VALIDATION_PREDICTIONS",
+            help="What `predict --probabilities` wrote for data that nothing is reported on.",
+        ),
+    ],
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    out_file: Annotated[str, typer.Option("--output", "-o", metavar="F", help="The file.")] = DEFAULT_OUTPUT,
+    min_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="X", help="Ask for a precision of at least X instead of the best F1."
+        ),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Choose for each label the probability from which it is predicted."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    definition = read_task(task)
+
+    from labeltune.evaluate.tuning import tune_thresholds
+    from labeltune.thresholds import write_thresholds
+
+    tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision)
+    write_thresholds(out_file, tuning.thresholds)
+    for field, choices in tuning.choices.items():
+        out.table(
+            ["label", "threshold", "precision", "recall", "F1"],
+            [[label, one.threshold, one.precision, one.recall, one.f1] for label, one in choices.items()],
+            title=f"{field}, on the rows they were chosen on",
+        )
+    levels = {
+        field: {label: None if one.never else one.threshold for label, one in choices.items()}
+        for field, choices in tuning.choices.items()
+    }
+    out.result(
+        {
+            "output": out_file,
+            "objective": tuning.thresholds.objective,
+            "rows": tuning.thresholds.tuned_on.rows,
+            "fields": levels,
+        },
+        out_file,
+    )
+    out.hint(f"labeltune evaluate PREDICTIONS --thresholds {out_file}")

@@ -1,0 +1,160 @@
+"""A report as Markdown for a pull request, never longer than GitHub shows."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from labeltune.report.text import invalid_line, method, percent, probability_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from labeltune.metrics.intervals import Interval
+    from labeltune.metrics.patterns import FloatArray
+    from labeltune.metrics.quality import FieldQuality
+    from labeltune.report.model import Calibration, Comparison, GateResult, Report
+
+__all__ = ["MAX_BYTES", "format_markdown", "plain"]
+
+MAX_BYTES = 64_000
+"""A comment on GitHub holds 65,536 characters."""
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def plain(text: str) -> str:
+    """Text that Markdown and HTML leave as it is, on one line; it links and mentions nobody."""
+    escaped = html.escape(_CONTROL.sub(" ", text), quote=False)
+    return _SPECIAL.sub(r"\\\1", escaped).replace("@", "&#64;").replace(":", "&#58;")
+
+
+def format_markdown(report: Report, *, max_bytes: int = MAX_BYTES) -> str:
+    """The report; tables of labels are shortened, the worst labels staying, until it fits."""
+    most = max(len(field.shape.labels) for field in report.quality.fields)
+    while True:
+        text = "\n".join(_lines(report, most)) + "\n"
+        if len(text.encode()) <= max_bytes:
+            return text
+        if most == 0:
+            return text.encode()[: max_bytes - 4].decode("utf-8", "ignore") + "…\n"
+        most //= 2
+
+
+def _lines(report: Report, most: int) -> Iterator[str]:
+    quality = report.quality
+    yield f"### {plain(report.source)}"
+    yield ""
+    yield f"{quality.rows:,} rows, {plain(invalid_line(quality, report.problems))}."
+    yield ""
+    yield from _gates(report.gates)
+    for comparison in report.comparisons:
+        yield from _comparison(comparison)
+    yield from _table(
+        ("metric", "value", "95 % interval"),
+        (
+            (name.replace("_", r"\_"), f"{value:.4f}", _spread(quality.intervals.get(name)))
+            for name, value in quality.metrics.items()
+        ),
+    )
+    yield method(quality)
+    if report.tuned_on is not None:
+        yield f"Labels of multi fields are predicted by the thresholds of {plain(report.tuned_on)}."
+    yield ""
+    for field in quality.fields:
+        yield from _field(field, most)
+        if (probabilities := report.probabilities.get(field.shape.name)) is not None:
+            yield probability_line(probabilities)
+            yield ""
+    if report.calibration is not None:
+        yield from _coverage(report.calibration)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'|'.join('---' if place == 0 else '--:' for place in range(len(head)))}|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _spread(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:.4f} – {interval.high:.4f}"
+
+
+def _gates(gates: Sequence[GateResult]) -> Iterator[str]:
+    for gate in gates:
+        yield f"- {'✅' if gate.passed else '❌'} {plain(str(gate))}"
+    if gates:
+        yield ""
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    result = comparison.result
+    yield f"**Against {plain(comparison.other)}**: {plain(comparison.verdict)}."
+    yield ""
+    yield from _table(
+        ("metric", "difference", "95 % interval"),
+        (
+            (name.replace("_", r"\_"), f"{one.difference:+.4f}", f"{one.low:+.4f} – {one.high:+.4f}")
+            for name, one in result.differences.items()
+        ),
+    )
+    yield (
+        f"Rows right here and wrong there: {result.won:,}, the reverse: {result.lost:,} "
+        f"(exact McNemar p = {comparison.p_holm:.3g})."
+    )
+    yield ""
+
+
+def _field(field: FieldQuality, most: int) -> Iterator[str]:
+    labels, scores = field.shape.labels, field.scores
+    shown = sorted(scores.f1.argsort(kind="stable")[:most].tolist())
+    left = len(labels) - len(shown)
+    yield f"#### {plain(field.shape.name)}"
+    yield ""
+    yield from _table(
+        ("label", "precision", "recall", "F1", "95 % interval", "support"),
+        (
+            (
+                plain(labels[place]),
+                f"{scores.precision[place]:.2f}",
+                f"{scores.recall[place]:.2f}",
+                f"{scores.f1[place]:.2f}",
+                _label_spread(field.score_intervals, place),
+                f"{int(scores.support[place]):,}",
+            )
+            for place in shown
+        ),
+    )
+    if left:
+        yield f"… and {left:,} labels with a higher F1."
+        yield ""
+
+
+def _label_spread(intervals: Mapping[str, tuple[FloatArray, FloatArray]], place: int) -> str:
+    if "f1" not in intervals:
+        return ""
+    low, high = intervals["f1"]
+    return f"{low[place]:.2f} – {high[place]:.2f}"
+
+
+def _coverage(calibration: Calibration) -> Iterator[str]:
+    yield (f"<details><summary>Confidence: expected calibration error {percent(calibration.error)}</summary>")
+    yield ""
+    yield from _table(
+        ("confidence from", "rows kept", "exact match", "for review", "errors found"),
+        (
+            (
+                f"{line.limit:g}",
+                f"{line.kept:,}",
+                "–" if line.accuracy is None else f"{line.accuracy:.4f}",
+                f"{line.review:,}",
+                f"{line.errors_found:,}",
+            )
+            for line in calibration.coverage
+        ),
+    )
+    yield "</details>"

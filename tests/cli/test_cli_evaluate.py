@@ -1,0 +1,387 @@
+"""`labeltune evaluate` and `labeltune thresholds`: argv to result, messages and exit code."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+import tasks
+from labeltune.cli.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typer.testing import Result
+
+TOXIC = tasks.TOXIC_LABELS
+TOXIC_HEADER = [
+    "id",
+    "comment_text",
+    *TOXIC,
+    *(f"predicted_{label}" for label in TOXIC),
+    "answer",
+    "problem",
+    "confidence",
+]
+
+
+def run(*argv: object) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in argv])
+
+
+def write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def toxic_row(name: object, true: str, pred: str, confidence: object = 0.9) -> list[object]:
+    """A row from digits, such as `110000`; an empty `pred` is an invalid answer."""
+    cells = [*pred] if pred else [""] * 6
+    problem, sure = ("", confidence) if pred else ("off_list", "")
+    return [name, f"text of {name}", *true, *cells, "answer", problem, sure]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "task.toml").write_text(tasks.TOXIC_TOML)
+    return tmp_path
+
+
+ROWS = [
+    toxic_row(1, "100000", "100000", 0.99),
+    toxic_row(2, "101000", "100000", 0.60),
+    toxic_row(3, "000000", "000000", 0.95),
+    toxic_row(4, "000000", "", None),
+    toxic_row(5, "000010", "100000", 0.40),
+]
+
+
+def test_the_report_is_scikit_learns(here: Path) -> None:
+    from sklearn.metrics import classification_report
+
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("evaluate", "p.csv")
+    assert result.exit_code == 0, result.stderr
+    true = [[int(str(cell)) for cell in row[2:8]] for row in ROWS]
+    pred = [[int(str(cell or 0)) for cell in row[8:14]] for row in ROWS]
+    table = classification_report(true, pred, target_names=list(TOXIC), zero_division=0)
+    assert f"toxicity\n{table}" in result.stdout
+    assert "5 rows, 1 without a valid answer" in result.stdout
+    assert "off_list 1" in result.stdout
+
+
+def test_json_has_the_keys_of_the_contract(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("evaluate", "p.csv", "--json", "--bootstrap", 50)
+    assert result.stderr == ""
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    assert (document["rows"], document["invalid"], document["invalid_rate"]) == (5, 1, 0.2)
+    # Row 4 has no label and no valid answer: its vector matches, and it is wrong all the same.
+    assert document["metrics"]["exact_match"] == 0.4
+    names = {"exact_match", "micro_f1", "macro_f1", "weighted_f1", "samples_f1", "hamming_loss", "jaccard"}
+    assert set(document["metrics"]) == names
+    assert set(document["intervals"]) == names
+    for name, interval in document["intervals"].items():
+        assert interval["low"] <= document["metrics"][name] <= interval["high"]
+    label = document["fields"]["toxicity"]["labels"]["toxic"]
+    assert (label["precision"], label["recall"], label["support"]) == (2 / 3, 1.0, 2)
+    assert document["fields"]["toxicity"]["confusion"]["toxic"] == {
+        "true_positives": 2,
+        "false_positives": 1,
+        "false_negatives": 0,
+        "true_negatives": 2,
+    }
+    assert document["comparisons"] == []
+
+
+def test_the_same_seed_gives_the_same_bytes(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    first, again = (run("evaluate", "p.csv", "--json").stdout for _ in range(2))
+    assert first == again
+    assert run("evaluate", "p.csv", "--json", "--seed", 7).stdout != first
+
+
+def test_two_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("task.toml").write_text(tasks.INQUIRY_TOML)
+    header = ["inquiry", "category", "sub_category", "predicted_category", "predicted_sub_category"]
+    rows = [
+        ["a", "Billing", "Refund", "Billing", "Refund"],
+        ["b", "Billing", "Refund", "Billing", "Invoice"],
+        ["c", "Order Management", "Cancellation", "Billing", "Cancellation"],
+        ["d", "Order Management", "Tracking", "", ""],
+        # Not a legal pair: no valid answer, whoever wrote it.
+        ["e", "Order Management", "Tracking", "Order Management", "Refund"],
+    ]
+    write(Path("p.csv"), header, rows)
+    document = json.loads(run("evaluate", "p.csv", "--json").stdout)
+    assert document["problems"] == {"unknown": 1, "illegal_pair": 1}
+    category, sub = (document["fields"][name]["metrics"] for name in ("category", "sub_category"))
+    assert (category["accuracy"], sub["accuracy"], sub["path_accuracy"]) == (0.4, 0.4, 0.2)
+    assert "path_accuracy" not in category
+    # Levels of paths: 3 of the 6 predicted nodes are true ones, of 10.
+    assert sub["hierarchical_precision"] == pytest.approx(3 / 6)
+    assert sub["hierarchical_recall"] == pytest.approx(3 / 10)
+    # Two single fields: neither's own metrics speak for the whole.
+    assert "accuracy" not in document["metrics"]
+    confusion = document["fields"]["category"]["confusion"]
+    assert confusion["predicted"] == ["Order Management", "Billing", None]
+    assert confusion["counts"] == [[0, 1, 2], [0, 2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("gate", "exit_code"),
+    [
+        (("--fail-under", "macro_f1=0.99"), 11),
+        (("--fail-under", "exact_match=0.4"), 0),
+        (("--fail-over", "invalid_rate=0.19"), 11),
+        (("--fail-over", "invalid_rate=0.2"), 0),
+        (("--fail-under", "toxicity.micro_f1=0.99"), 11),
+        (("--fail-under", "toxicity.toxic.recall=1"), 0),
+        (("--fail-under", "macro_f2=0.5"), 2),
+        (("--fail-under", "macro_f1"), 2),
+        (("--fail-under", "macro_f1=high"), 2),
+    ],
+    ids=lambda value: "=".join(value) if isinstance(value, tuple) else None,
+)
+def test_gates(here: Path, gate: tuple[str, str], exit_code: int) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("evaluate", "p.csv", *gate)
+    assert result.exit_code == exit_code
+    if exit_code == 11:
+        assert "gate not met" in result.stderr
+        assert "95 % interval" in result.stderr
+        assert "toxicity" in result.stdout
+    if exit_code == 2:
+        assert result.stdout == ""
+
+
+def test_a_failed_gate_leaves_one_document(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("evaluate", "p.csv", "--json", "-q", "--fail-under", "macro_f1=0.99")
+    assert result.exit_code == 11
+    assert json.loads(result.stdout)["gates"][0]["passed"] is False
+
+
+def change(rows: list[list[object]], row: int, column: str, value: object) -> list[list[object]]:
+    copy = [list(each) for each in rows]
+    copy[row][TOXIC_HEADER.index(column)] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "messages"),
+    [
+        (TOXIC_HEADER[:8], [row[:8] for row in ROWS], ["p.csv:1:", '"predicted_toxic"']),
+        (
+            [name for name in TOXIC_HEADER if name != "threat"],
+            [row[:5] + row[6:] for row in ROWS],
+            ["p.csv:1:", '"threat"'],
+        ),
+        (TOXIC_HEADER, [], ["p.csv", "no rows"]),
+        (TOXIC_HEADER, change(ROWS, 1, "toxic", "yes"), ['p.csv:3: column "toxic" holds "yes"']),
+        (TOXIC_HEADER, change(ROWS, 2, "predicted_threat", ""), ['p.csv:4: column "predicted_threat"']),
+        (TOXIC_HEADER, change(ROWS, 0, "confidence", "nan"), ['p.csv:2: column "confidence" holds "nan"']),
+        (TOXIC_HEADER, change(ROWS, 0, "confidence", "1.5"), ['p.csv:2: column "confidence" holds "1.5"']),
+    ],
+    ids=["no predictions", "no truth", "no rows", "truth", "half a prediction", "NaN", "confidence"],
+)
+def test_bad_tables(here: Path, header: list[str], rows: list[list[object]], messages: list[str]) -> None:
+    write(here / "p.csv", header, rows)
+    result = run("evaluate", "p.csv")
+    assert result.exit_code == 7
+    assert result.stdout == ""
+    for message in messages:
+        assert message in result.stderr
+
+
+def test_an_unknown_label_is_named_with_its_line_and_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("task.toml").write_text(tasks.INTENT_TOML)
+    header = ["text", "label", "predicted_intent"]
+    write(Path("p.csv"), header, [["a", "lost card", "lost card"], ["b", "lost card", "lost crad"]])
+    result = run("evaluate", "p.csv")
+    assert result.exit_code == 7
+    assert 'p.csv:3: label "lost crad" is not in task.toml (did you mean "lost card"?)' in result.stderr
+
+
+def test_all_answers_invalid(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, [toxic_row(name, "100000", "") for name in range(4)])
+    document = json.loads(run("evaluate", "p.csv", "--json").stdout)
+    assert document["invalid_rate"] == 1.0
+    assert document["metrics"]["micro_f1"] == 0.0
+    assert document["metrics"]["exact_match"] == 0.0
+    assert document["calibration"] is None
+
+
+def test_repeated_ids_are_told(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, [ROWS[0], ROWS[0]])
+    result = run("evaluate", "p.csv")
+    assert result.exit_code == 0
+    assert 'ids occur more than once, such as "1"' in result.stderr
+
+
+def hostile_task(labels: list[str]) -> str:
+    return tasks.INTENT_TOML.replace(
+        '["card_arrival", "Refund_not_showing_up", "lost card"]', json.dumps(labels)
+    )
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["only one"],
+        ["[/red]", "<script>alert(1)</script>", "{{7*7}}", "a|b", "\u202ecod", "it's"],
+        [f"label {number}" for number in range(300)],
+    ],
+    ids=["one", "markup", "300"],
+)
+def test_unusual_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: list[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("task.toml").write_text(hostile_task(labels), encoding="utf-8")
+    rows = [[f"text {place}", label, labels[place // 2]] for place, label in enumerate(labels)]
+    write(Path("p.csv"), ["text", "label", "predicted_intent"], rows)
+    result = run("evaluate", "p.csv", "--markdown", "p.md")
+    assert result.exit_code == 0, result.stderr
+    assert len(Path("p.md").read_bytes()) <= 64_000
+    assert "<script>" not in Path("p.md").read_text(encoding="utf-8")
+    document = json.loads(run("evaluate", "p.csv", "--json", "--bootstrap", 20).stdout)
+    assert list(document["fields"]["intent"]["labels"]) == labels
+    assert document["metrics"]["accuracy"] == pytest.approx(
+        sum(label == labels[place // 2] for place, label in enumerate(labels)) / len(labels)
+    )
+
+
+def other_rows() -> list[list[object]]:
+    """The same rows, answered better, in another order."""
+    return [toxic_row(row[0], "".join(map(str, row[2:8])), "".join(map(str, row[2:8]))) for row in ROWS[::-1]]
+
+
+def test_comparison(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    write(here / "q.csv", TOXIC_HEADER, other_rows())
+    result = run("evaluate", "p.csv", "--compare", "q.csv", "--json")
+    [comparison] = json.loads(result.stdout)["comparisons"]
+    assert (comparison["other"], comparison["rows"]) == ("q.csv", 5)
+    assert (comparison["mcnemar"]["won"], comparison["mcnemar"]["lost"]) == (0, 3)
+    assert comparison["mcnemar"]["p"] == pytest.approx(0.25)
+    assert comparison["differences"]["exact_match"]["difference"] == pytest.approx(-0.6)
+    assert "Compared with q.csv" in run("evaluate", "p.csv", "--compare", "q.csv").stdout
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (other_rows()[1:], "lacks 1 rows"),
+        ([*other_rows(), toxic_row(9, "000000", "000000")], "lacks 1 rows"),
+        ([*other_rows(), other_rows()[0]], "already that of line"),
+        (change(other_rows(), 0, "comment_text", "another text"), "q.csv:2: the text differs from"),
+        (change(other_rows(), 0, "threat", "1"), "q.csv:2: the labels differ from"),
+    ],
+    ids=["missing", "more", "doubled", "text", "truth"],
+)
+def test_other_rows_are_not_compared(here: Path, rows: list[list[object]], message: str) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    write(here / "q.csv", TOXIC_HEADER, rows)
+    result = run("evaluate", "p.csv", "--compare", "q.csv")
+    assert result.exit_code == 7
+    assert message in result.stderr
+
+
+def test_fail_if_worse(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    many = [[f"{row[0]}-{copy}", *row[1:]] for copy in range(40) for row in ROWS]
+    better = [[f"{row[0]}-{copy}", *row[1:]] for copy in range(40) for row in other_rows()]
+    write(here / "p.csv", TOXIC_HEADER, many)
+    write(here / "q.csv", TOXIC_HEADER, better)
+    worse = run("evaluate", "p.csv", "--fail-if-worse", "q.csv")
+    assert worse.exit_code == 11
+    assert "gate not met: macro_f1 minus that of q.csv" in worse.stderr
+    assert run("evaluate", "q.csv", "--fail-if-worse", "p.csv").exit_code == 0
+    assert run("evaluate", "q.csv", "--fail-if-worse", "q.csv").exit_code == 0
+
+
+def with_probabilities(rows: list[list[object]], mark: str = "") -> list[list[object]]:
+    """Probabilities of 0.3 for labels that are there and 0.1 for others: too low for one half, yet right."""
+    return [
+        [*row[:1], f"{mark}{row[1]}", *row[2:], *(0.3 if cell == "1" else 0.1 for cell in row[2:8])]
+        for row in rows
+    ]
+
+
+def test_thresholds_are_chosen_applied_and_not_reported_on(here: Path) -> None:
+    header = [*TOXIC_HEADER, *(f"probability_{label}" for label in TOXIC)]
+    write(here / "validation.csv", header, with_probabilities(ROWS))
+    write(here / "test.csv", header, with_probabilities(ROWS, "other "))
+    chosen = run("thresholds", "validation.csv", "-o", "t.toml")
+    assert (chosen.exit_code, chosen.stdout) == (0, "t.toml\n"), chosen.stderr
+    assert 'toxic" = 0.2\n' in Path("t.toml").read_text()
+    plain = json.loads(run("evaluate", "test.csv", "--json").stdout)
+    tuned = run("evaluate", "test.csv", "--json", "--thresholds", "t.toml")
+    document = json.loads(tuned.stdout)
+    assert plain["metrics"]["micro_f1"] < 0.6
+    # Only the row without a valid answer is missed.
+    assert (document["metrics"]["micro_f1"], document["metrics"]["exact_match"]) == (1.0, 0.8)
+    assert "tuned on validation.csv (5 rows)" in document["thresholds"]
+    refused = run("evaluate", "validation.csv", "--thresholds", "t.toml")
+    assert refused.exit_code == 7
+    assert "tuned on these rows" in refused.stderr
+    # The same rows in another file are known again.
+    write(here / "copy.csv", header, with_probabilities(ROWS)[::-1])
+    assert run("evaluate", "copy.csv", "--thresholds", "t.toml").exit_code == 7
+
+
+def test_thresholds_need_probabilities(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("thresholds", "p.csv")
+    assert result.exit_code == 7
+    assert "probability_toxic" in result.stderr
+    assert not Path("thresholds.toml").exists()
+
+
+def test_rows_for_review_come_least_sure_first(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("evaluate", "p.csv", "--review-below", "0.95", "--review-output", "r.csv", "--json")
+    rows = list(csv.DictReader(Path("r.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["id"] for row in rows] == ["4", "5", "2"]
+    document = json.loads(result.stdout)
+    assert document["reviewed"] == 3
+    coverage = {line["limit"]: line for line in document["calibration"]["coverage"]}
+    assert coverage[0.95] == {"limit": 0.95, "kept": 2, "review": 3, "accuracy": 1.0, "errors_found": 3}
+
+
+def test_github_summary_and_annotations(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    assert run("evaluate", "p.csv", "--github").exit_code == 2
+    summary = here / "summary.md"
+    summary.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    result = run("evaluate", "p.csv", "--github", "--fail-under", "macro_f1=0.9")
+    assert result.exit_code == 11
+    assert summary.read_text().startswith("before\n### p\\.csv")
+    assert "::error title=Quality gate::gate not met: macro_f1" in result.stderr
+    summary.write_text("x" * 899_999)
+    result = run("evaluate", "p.csv", "--github")
+    assert "no room left" in result.stderr
+    assert len(summary.read_text()) == 899_999
+
+
+def test_defaults_are_those_of_the_library() -> None:
+    from labeltune.cli.evaluate import evaluate
+    from labeltune.metrics.quality import BOOTSTRAP, SEED
+
+    parameters: Any = inspect.signature(evaluate).parameters
+    assert (parameters["bootstrap"].default, parameters["seed"].default) == (BOOTSTRAP, SEED)
