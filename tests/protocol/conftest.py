@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-import tally_engine
-from harness import Provider, stop_worker
 
 from labeltune.local.models import base_models
+from protocol import tally_engine
+from protocol.harness import Provider, stop_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,14 +9,14 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-import tally_engine
 from filelock import Timeout
 
 from labeltune.local import create_app
 from labeltune.local.launcher import worker_lock
+from protocol import tally_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from openai import AsyncOpenAI
@@ -64,6 +64,13 @@ class Provider:
         job = await self.wait((await self.job(**options)).id)
         assert job.status == "succeeded", job.error
         return job
+
+    @contextlib.contextmanager
+    def without_worker(self) -> Iterator[None]:
+        """No worker runs while the block does; the first request after it brings one back."""
+        stop_worker(self.directory)
+        with worker_lock(self.directory).acquire(timeout=2):
+            yield
 
     async def steps(self, job_id: str) -> list[int]:
         """The steps told of in metrics events, oldest first."""

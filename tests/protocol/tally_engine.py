@@ -51,6 +51,7 @@ class Tally:
         return cls(json.loads(state)["counts"])
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
+        time.sleep(len(conversations) * float(os.environ.get("TALLY_ANSWER_S", "0")))
         return [self._answer(messages, top_logprobs) for messages in conversations]
 
     def _answer(self, messages: Sequence[Message], top: int) -> Answer:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import openai
 import pytest
-import tally_engine
-from harness import Provider, run
+
+from protocol import tally_engine
+from protocol.harness import Provider, run
 
 if TYPE_CHECKING:
     from pathlib import Path

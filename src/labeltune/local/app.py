@@ -79,7 +79,8 @@ class Gate:
             if scope["path"].startswith(_V1):
                 headers = dict(scope["headers"])
                 self._check_key(headers.get(b"authorization"))
-                reply.headers += self._limits.count(int(headers.get(b"content-length", b"0")))
+                length = headers.get(b"content-length", b"")
+                reply.headers += self._limits.count(int(length) if length.isdigit() else 0)
             await self._router(scope, receive, reply.send)
         except Exception as error:  # noqa: BLE001  (a bug of ours is answered with 500, and logged)
             await reply.refuse(scope, receive, _as_api_error(error, reply.request_id))

@@ -162,7 +162,6 @@ def completion(request: ChatRequest, answer: Answer) -> dict[str, Any]:
             "completion_tokens": written,
             "total_tokens": prompt + written,
         },
-        "system_fingerprint": None,
     }
 
 

@@ -35,7 +35,7 @@ _BASE_CREATED = 1767225600
 @functools.cache
 def base_models() -> list[str]:
     """The names of the engines: our own, and those that other packages bring."""
-    others = (found.name for found in entry_points(group="labeltune.engines"))
+    others = (found.name for found in entry_points(group=engines.ENTRY_POINTS))
     return list(dict.fromkeys((*engines.ENGINES, *others)))
 
 

@@ -1,14 +1,111 @@
-"""The local provider on a port."""
+"""The local provider on a port, for any OpenAI client."""
 
 from __future__ import annotations
 
+import ipaddress
+import logging
+import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from labeltune.errors import SettingsError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["serve"]
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "serve"]
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
+_BACKLOG = 2048
+_GRACE_S = 10
+"""How long requests under way may take to end when the server is told to stop."""
 
 
-def serve(directory: Path) -> None:
-    """TO COME."""
+def serve(
+    directory: Path,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    api_key: str | None = None,
+    *,
+    say: Callable[[str], None],
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve `directory` on a port until SIGINT or SIGTERM; requests under way are answered first.
+
+    `say` gets every line meant for people: a warning where others can reach the port, one line per request
+    without texts or keys. `ready` gets the base URL once connections are accepted; port 0 takes a free one.
+    Raises `SettingsError` if the port cannot be had.
+    """
+    import uvicorn
+
+    from labeltune.local.app import create_app
+
+    app = create_app(directory, api_key=api_key)
+    with _listening(host, port) as listener, _logged(say):
+        _warn(host, api_key, say)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        if ready is not None:
+            shown = f"[{host}]" if ":" in host else host
+            ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port}: cannot listen there: {error.strerror or error}",
+            hint="choose another --port or --host",
+        ) from error
+
+
+def _warn(host: str, api_key: str | None, say: Callable[[str], None]) -> None:
+    if _is_loopback(host):
+        return
+    keyless = "" if api_key is not None else ", without a key: give one with --api-key-file"
+    say(f"warning: {host} can be reached from other machines, over plain HTTP{keyless}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Lines(logging.Handler):
+    """Hands log lines to a function."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(self.format(record))
+
+
+@contextmanager
+def _logged(say: Callable[[str], None]) -> Iterator[None]:
+    """Hand the provider's log to a function while the block runs."""
+    log, handler = logging.getLogger("labeltune.local"), _Lines(say)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)

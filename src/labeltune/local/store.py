@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DiskError, SettingsError
-from labeltune.files import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,13 +131,18 @@ class Store:
         self.files = self.directory / "files"
         self.incoming = self.directory / "incoming"
         self.models = self.directory / "models"
-        with disk_errors(self.directory):
+        database = self.directory / _DATABASE
+        try:
             for folder in (self.directory, self.files, self.incoming, self.models):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.directory.chmod(0o700)
-            database = self.directory / _DATABASE
-            # SQLite gives its side files the permissions of the database: made private before it is opened.
+            # SQLite gives its side files the permissions of the database: private before it is opened.
             os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise DiskError(
+                f"{directory}: cannot be used: {os.strerror(error.errno or 0)}",
+                hint="choose another directory (LABELTUNE_HOME)",
+            ) from error
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(
             database, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False

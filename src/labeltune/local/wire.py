@@ -123,18 +123,17 @@ class Fields:
         """An integer between `least` and `most`."""
         value: int | None = self.take(name, int, "an integer", required=required)
         if value is not None:
-            self._between(name, value, least, most)
+            self._between(name, value, least, most, "integer")
         return value
 
     def number(self, name: str, *, least: float | None = None, most: float | None = None) -> float | None:
         """A number between `least` and `most`."""
         value: float | None = self.take(name, (int, float), "a number")
         if value is not None:
-            self._between(name, value, least, most)
+            self._between(name, value, least, most, "decimal")
         return value
 
-    def _between(self, name: str, value: float, least: float | None, most: float | None) -> None:
-        kind = "integer" if isinstance(value, int) else "decimal"
+    def _between(self, name: str, value: float, least: float | None, most: float | None, kind: str) -> None:
         if least is not None and value < least:
             self.refuse(name, f"expected a value >= {least}, but got {value}", f"{kind}_below_min_value")
         if most is not None and value > most:

@@ -1,6 +1,6 @@
 """The worker: a process of its own that runs the jobs of one directory, in order, one at a time.
 
-    python -m labeltune.local.worker DIRECTORY
+    python -m labeltune.local.worker DIRECTORY [IDLE_SECONDS]
 
 It owns nothing that is not on disk. Killed at any moment, the next worker goes on from the last checkpoint;
 a job that brings its worker down again and again fails with a reason.
@@ -100,8 +100,8 @@ class Supervisor(threading.Thread):
                 os.execv(command[0], command)  # noqa: S606  (our own command line, no shell)
 
 
-def main(directory: Path) -> None:
-    """Run what there is to run; ends when there has been nothing for a while, or if another worker runs."""
+def main(directory: Path, idle_s: float = IDLE_S) -> None:
+    """Run what there is to run; ends after `idle_s` without work, or if another worker runs."""
     os.umask(0o077)
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(process)d %(levelname)s %(message)s"
@@ -121,7 +121,7 @@ def main(directory: Path) -> None:
                 if not supervisor.is_alive():
                     supervisor.start()
                 sweep(store)
-                _run(store, supervisor)
+                _run(store, supervisor, idle_s)
                 _log.info("worker ends")
         except Timeout:
             return
@@ -130,10 +130,10 @@ def main(directory: Path) -> None:
             return
 
 
-def _run(store: Store, supervisor: Supervisor) -> None:
+def _run(store: Store, supervisor: Supervisor, idle_s: float) -> None:
     """Work until there has been nothing to do for a while, or the process is told to leave."""
     idle_since = time.monotonic()
-    while not supervisor.leaving and time.monotonic() - idle_since < IDLE_S:
+    while not supervisor.leaving and time.monotonic() - idle_since < idle_s:
         if _work(store, supervisor):
             idle_since = time.monotonic()
         else:
@@ -178,4 +178,4 @@ def _has_work(store: Store) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(float, sys.argv[2:]))

@@ -1,0 +1,175 @@
+"""Batches: a file of requests in, a file of answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+
+from labeltune.local.store import Store
+from protocol.harness import Provider, log_of, run, stop_worker, worker_pid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FINAL = ("completed", "failed", "cancelled", "expired")
+
+
+def _line(custom_id: str, model: str | None, text: str = "money", **more: Any) -> dict[str, Any]:
+    body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+
+async def _create(provider: Provider, lines: list[dict[str, Any]], **options: Any) -> Any:
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    return await provider.client.batches.create(
+        input_file_id=await provider.upload(data, purpose="batch"),
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        **options,
+    )
+
+
+async def _wait(provider: Provider, batch_id: str, until: Callable[[Any], bool] | None = None) -> Any:
+    deadline = time.monotonic() + 20
+    while True:
+        batch = await provider.client.batches.retrieve(batch_id)
+        if batch.status in FINAL if until is None else until(batch):
+            return batch
+        assert time.monotonic() < deadline, log_of(provider.directory)
+        await asyncio.sleep(0.02)
+
+
+async def _read(provider: Provider, file_id: str) -> dict[str, Any]:
+    text = (await provider.client.files.content(file_id)).text
+    return {line["custom_id"]: line for line in map(json.loads, text.splitlines())}
+
+
+def test_a_batch_is_answered(provider: Provider) -> None:
+    async def go() -> None:
+        model = (await provider.trained()).fine_tuned_model
+        lines = [_line(f"row-{i}", model, "money" if i % 2 else "parcel", logprobs=True) for i in range(1200)]
+        lines[7]["body"]["n"] = 0
+        batch = await _create(provider, lines, metadata={"run": "1"})
+        assert batch.status == "validating"
+        batch = await _wait(provider, batch.id)
+        assert batch.status == "completed"
+        assert batch.metadata == {"run": "1"}
+        assert (batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed) == (
+            1200,
+            1199,
+            1,
+        )
+        assert batch.usage.total_tokens == batch.usage.input_tokens + batch.usage.output_tokens > 0
+        answers = await _read(provider, batch.output_file_id)
+        assert set(answers) == {f"row-{i}" for i in range(1200)} - {"row-7"}
+        body = answers["row-9"]["response"]["body"]
+        assert answers["row-9"]["response"]["status_code"] == 200
+        assert body["choices"][0]["message"]["content"] == "refund"
+        assert body["choices"][0]["logprobs"]["content"][0]["token"] == "r"
+        errors = await _read(provider, batch.error_file_id)
+        assert errors["row-7"]["response"]["status_code"] == 400
+        assert errors["row-7"]["response"]["body"]["error"]["param"] == "n"
+        file = await provider.client.files.retrieve(batch.output_file_id)
+        assert (file.purpose, file.expires_at) == ("batch_output", file.created_at + 30 * 24 * 3600)
+        assert [found.id async for found in provider.client.batches.list(limit=1)] == [batch.id]
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "line"),
+    [
+        (["{"], None, 1),
+        ([], "empty_file", None),
+        ([{"custom_id": "a"}], "missing_required_parameter", 1),
+        ([_line("a", "m"), _line("a", "m")], "duplicate_custom_id", 2),
+        ([_line("a", "m"), _line("b", "other")], "mismatched_model", 2),
+        ([_line("a", "m") | {"url": "/v1/embeddings"}], "invalid_value", 1),
+        ([_line("a", "nope")], "model_not_found", None),
+        ([_line("a", "tally")], "model_not_trained", None),
+        ([_line("a", None)], "missing_required_parameter", 1),
+    ],
+)
+def test_a_bad_batch_fails_with_its_lines(
+    provider: Provider, lines: list[Any], code: str | None, line: int | None
+) -> None:
+    async def go() -> None:
+        data = "".join(entry if isinstance(entry, str) else json.dumps(entry) + "\n" for entry in lines)
+        batch = await provider.client.batches.create(
+            input_file_id=await provider.upload(data.encode(), purpose="batch"),
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+        )
+        batch = await _wait(provider, batch.id)
+        assert batch.status == "failed"
+        error = batch.errors.data[0]
+        assert error.line == line
+        if code is not None:
+            assert error.code == code
+        assert batch.output_file_id is None
+
+    run(go())
+
+
+def test_a_cancelled_batch_keeps_what_was_answered(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> None:
+        model = (await provider.trained()).fine_tuned_model
+        with provider.without_worker():
+            batch = await _create(provider, [_line(str(i), model) for i in range(10)])
+            assert (await provider.client.batches.cancel(batch.id)).status == "cancelling"
+        batch = await _wait(provider, batch.id)
+        assert batch.status == "cancelled"
+        assert batch.cancelled_at is not None
+        with pytest.raises(openai.BadRequestError, match="cancelled"):
+            await provider.client.batches.cancel(batch.id)
+        # Caught in the middle: some rows are answered, the rest are not there.
+        monkeypatch.setenv("TALLY_ANSWER_S", "0.0005")
+        stop_worker(provider.directory)
+        big = await _create(provider, [_line(str(i), model) for i in range(5000)])
+        await _wait(provider, big.id, lambda found: found.request_counts.completed > 0)
+        await provider.client.batches.cancel(big.id)
+        big = await _wait(provider, big.id)
+        assert big.status == "cancelled"
+        assert 0 < len(await _read(provider, big.output_file_id)) < 5000
+
+    run(go())
+
+
+def test_a_batch_survives_its_worker(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        model = (await provider.trained()).fine_tuned_model
+        stop_worker(provider.directory)
+        monkeypatch.setenv("TALLY_ANSWER_S", "0.0005")
+        batch = await _create(provider, [_line(str(i), model) for i in range(2000)])
+        await _wait(provider, batch.id, lambda found: found.request_counts.completed > 0)
+        os.kill(worker_pid(provider.directory), signal.SIGKILL)
+        batch = await _wait(provider, batch.id)
+        assert batch.status == "completed"
+        assert len(await _read(provider, batch.output_file_id)) == 2000
+        assert list((provider.directory / "incoming").iterdir()) == []
+
+    run(go())
+
+
+def test_an_expired_batch_lists_the_rows_it_did_not_answer(provider: Provider) -> None:
+    async def go() -> None:
+        model = (await provider.trained()).fine_tuned_model
+        with provider.without_worker():
+            batch = await _create(provider, [_line(str(i), model) for i in range(3)])
+            Store(provider.directory).write("UPDATE batches SET expires_at = 1")
+        batch = await _wait(provider, batch.id)
+        assert batch.status == "expired"
+        errors = await _read(provider, batch.error_file_id)
+        assert {line["error"]["code"] for line in errors.values()} == {"batch_expired"}
+        assert len(errors) == 3
+
+    run(go())

@@ -1,0 +1,263 @@
+"""The worker is killed, stopped, cancelled and paused; no job is lost, and none hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+
+from labeltune.local.launcher import worker_command, worker_lock
+from labeltune.local.store import Store
+from protocol import tally_engine
+from protocol.harness import Provider, log_of, run, worker_pid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 steps in a second and a half."""
+    monkeypatch.setenv("TALLY_STEP_S", "0.025")
+
+
+def _state(directory: Path, job_id: str) -> bytes:
+    return (directory / "models" / job_id / "step-60" / "state.json").read_bytes()
+
+
+async def _saved(provider: Provider, job_id: str, checkpoints: int = 1) -> None:
+    deadline = time.monotonic() + 10
+    while len((await provider.client.fine_tuning.jobs.checkpoints.list(job_id)).data) < checkpoints:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.usefixtures("_slow")
+def test_a_killed_worker_is_replaced_and_the_job_goes_on_from_its_checkpoint(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> None:
+        file = await provider.upload()
+        job = await provider.job(training_file=file)
+        await _saved(provider, job.id)
+        os.kill(worker_pid(provider.directory), signal.SIGKILL)
+        # Another app, as after a restart: looking at the job is what brings the worker back.
+        again = Provider(provider.directory)
+        assert (await again.wait(job.id)).status == "succeeded"
+        assert await again.steps(job.id) == list(range(1, 61))
+        events = [event.message async for event in again.client.fine_tuning.jobs.list_events(job.id)]
+        assert "Fine-tuning job goes on after step 20" in events
+        monkeypatch.setenv("TALLY_STEP_S", "0")
+        whole = await again.trained(training_file=file)
+        assert _state(provider.directory, job.id) == _state(provider.directory, whole.id)
+
+    run(go())
+
+
+@pytest.mark.usefixtures("_slow")
+def test_a_job_whose_worker_always_dies_fails_with_a_reason(provider: Provider) -> None:
+    async def go() -> None:
+        job = await provider.job()
+        killed: set[int] = set()
+        deadline = time.monotonic() + 20
+        while (now := await provider.client.fine_tuning.jobs.retrieve(job.id)).status != "failed":
+            assert time.monotonic() < deadline
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                if now.status == "running" and (pid := worker_pid(provider.directory)) not in killed:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+            await asyncio.sleep(0.02)
+        assert now.error is not None
+        assert now.error.code == "worker_died"
+        assert len(killed) == 3
+
+    run(go())
+
+
+@pytest.mark.usefixtures("_slow")
+def test_cancel_takes_effect_at_once_and_the_next_job_runs(provider: Provider) -> None:
+    async def go() -> None:
+        first = await provider.job()
+        second = await provider.job(training_file=first.training_file)
+        await provider.wait(first.id, lambda job: job.status == "running")
+        assert (await provider.client.fine_tuning.jobs.cancel(first.id)).status == "cancelled"
+        began = time.monotonic()
+        await provider.wait(second.id, lambda job: job.status == "running")
+        assert time.monotonic() - began < 1
+        assert (await provider.wait(first.id)).status == "cancelled"
+        assert (await provider.client.fine_tuning.jobs.checkpoints.list(first.id)).data == []
+        with pytest.raises(openai.BadRequestError, match="cancelled"):
+            await provider.client.fine_tuning.jobs.cancel(first.id)
+        assert (await provider.wait(second.id)).status == "succeeded"
+        assert not (provider.directory / "models" / first.id).exists()
+
+    run(go())
+
+
+def test_cancel_frees_the_worker_even_within_a_long_step(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> None:
+        monkeypatch.setenv("TALLY_STEP_S", "30")
+        job = await provider.job()
+        await provider.wait(job.id, lambda job: job.status == "running")
+        await provider.client.fine_tuning.jobs.cancel(job.id)
+        deadline = time.monotonic() + 5
+        while "starting anew" not in log_of(provider.directory):
+            assert time.monotonic() < deadline, log_of(provider.directory)
+            await asyncio.sleep(0.05)
+        batch = await provider.upload(b"{}\n", purpose="batch")
+        made = await provider.client.batches.create(
+            input_file_id=batch, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        while (await provider.client.batches.retrieve(made.id)).status != "failed":
+            assert time.monotonic() < deadline + 5
+            await asyncio.sleep(0.05)
+
+    run(go())
+
+
+@pytest.mark.usefixtures("_slow")
+def test_pause_and_resume_give_the_model_that_would_have_been(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go() -> None:
+        jobs = provider.client.fine_tuning.jobs
+        file = await provider.upload()
+        job = await provider.job(training_file=file)
+        await _saved(provider, job.id)
+        assert str((await jobs.pause(job.id)).status) == "pausing"
+        paused = await provider.wait(job.id, lambda job: job.status == "paused")
+        assert paused.finished_at is None
+        assert str((await jobs.pause(job.id)).status) == "paused"
+        reported = await provider.steps(job.id)
+        assert 20 <= reported[-1] < 60
+        # While it is paused, others run.
+        monkeypatch.setenv("TALLY_STEP_S", "0")
+        other = await provider.trained(training_file=file)
+        assert (await jobs.resume(job.id)).status == "validating_files"
+        assert (await provider.wait(job.id)).status == "succeeded"
+        assert await provider.steps(job.id) == list(range(1, 61))
+        assert _state(provider.directory, job.id) == _state(provider.directory, other.id)
+        with pytest.raises(openai.BadRequestError, match="succeeded"):
+            await jobs.pause(job.id)
+        with pytest.raises(openai.BadRequestError, match="succeeded"):
+            await jobs.resume(job.id)
+
+    run(go())
+
+
+@pytest.mark.usefixtures("_slow")
+def test_a_worker_told_to_end_saves_and_the_next_goes_on(provider: Provider) -> None:
+    async def go() -> None:
+        job = await provider.job()
+        await provider.wait(job.id, lambda job: job.status == "running")
+        pid = worker_pid(provider.directory)
+        os.kill(pid, signal.SIGTERM)
+        assert (await provider.wait(job.id)).status == "succeeded"
+        assert worker_pid(provider.directory) != pid
+        assert await provider.steps(job.id) == list(range(1, 61))
+        row = Store(provider.directory).row("SELECT attempts FROM jobs")
+        assert row == {"attempts": 0}
+
+    run(go())
+
+
+def test_jobs_run_in_order_one_at_a_time(provider: Provider) -> None:
+    async def go() -> None:
+        file = await provider.upload()
+        jobs = [await provider.job(training_file=file) for _ in range(3)]
+        await asyncio.gather(*(provider.wait(job.id) for job in jobs))
+        lines = [line.split()[-2:] for line in log_of(provider.directory).splitlines()]
+        told = [name.rstrip(":") for name, status in lines if status in ("queued", "succeeded")]
+        assert told == [job.id for job in jobs for _ in range(2)]
+
+    run(go())
+
+
+def test_one_worker_at_a_time_and_it_ends_when_idle(provider: Provider) -> None:
+    async def go() -> None:
+        await provider.trained()
+        command = worker_command(provider.directory)
+        second = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, timeout=10, check=False
+        )
+        assert second.returncode == 0
+        assert b"begins" not in second.stderr
+        with worker_lock(provider.directory).acquire(timeout=8, poll_interval=0.05):
+            assert log_of(provider.directory).splitlines()[-1].endswith("worker ends")
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "gist"),
+    [
+        (tally_engine.records(9), "invalid_n_examples", "9 examples"),
+        (tally_engine.records(12) + b'{"messages": [], "label": 1}\n', "invalid_file_format", "Line 13"),
+        (tally_engine.records(1) * 20, "training_refused", "same answer"),
+    ],
+    ids=["too-few", "unknown-key", "nothing-to-learn"],
+)
+def test_a_bad_training_file_fails_the_job_with_a_reason(
+    provider: Provider, data: bytes, code: str, gist: str
+) -> None:
+    async def go() -> None:
+        job = await provider.wait((await provider.job(training_file=await provider.upload(data))).id)
+        assert job.status == "failed"
+        assert job.error is not None
+        assert (job.error.code, job.error.param) == (code, "training_file")
+        assert gist in job.error.message
+        events = (await provider.client.fine_tuning.jobs.list_events(job.id)).data
+        assert (events[0].level, gist in events[0].message) == ("error", True)
+
+    run(go())
+
+
+def test_a_bad_validation_file_and_a_deleted_one_fail_the_job(provider: Provider) -> None:
+    async def go() -> None:
+        bad = await provider.upload(b"{}\n")
+        job = await provider.wait((await provider.job(validation_file=bad)).id)
+        assert job.error is not None
+        assert (job.error.code, job.error.param) == ("invalid_file_format", "validation_file")
+
+    run(go())
+
+
+def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit on the size of a file stands for the disk: writing beyond it is refused by the system."""
+    resource = pytest.importorskip("resource")
+
+    async def go() -> None:
+        before = await provider.trained()
+        with provider.without_worker():
+            job = await provider.job(training_file=before.training_file)
+        monkeypatch.setenv("TALLY_BIG_SAVE", str(64 << 20))
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
+
+        command: Any = [*worker_command(provider.directory), "0.1"]
+        await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=20, check=True)
+        failed = await provider.wait(job.id)
+        assert failed.status == "failed"
+        assert failed.error is not None
+        assert failed.error.code == "disk_full"
+        assert not (provider.directory / "models" / job.id).exists()
+        assert before.fine_tuned_model is not None
+        reply = await provider.client.chat.completions.create(
+            model=before.fine_tuned_model, messages=[{"role": "user", "content": "money"}]
+        )
+        assert reply.choices[0].message.content == "refund"
+        Store(provider.directory)
+
+    run(go())
