@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,8 +32,9 @@ class Provider:
     none. With `lists_models` a model that is not listed does not exist. Without `events` or `checkpoints`
     the provider has no such list; without `uploads` large files cannot come in parts. With `deployments` a
     tuned model answers only after it was deployed, under the deployment's name. `strict_answers` says that a
-    strict JSON schema holds answers to the label set, `top_logprobs` how many alternatives come with a token.
-    `poll_seconds` are the shortest and the longest pause between two looks at a job.
+    strict JSON schema holds answers to the label set, `schema_pairs` that such a schema may have alternatives
+    at its root, `top_logprobs` how many alternatives come with a token. `poll_seconds` are the shortest and
+    the longest pause between two looks at a job.
     """
 
     name: str
@@ -50,10 +52,18 @@ class Provider:
     uploads: bool = True
     deployments: bool = False
     strict_answers: bool = True
+    schema_pairs: bool = False
     top_logprobs: int = 20
     poll_seconds: tuple[float, float] = (1.0, 30.0)
     directory: Path | None = None
     """The local provider's folder; None for the others."""
+    given: str = DEFAULT_PROVIDER
+    """How the user named it."""
+
+    @property
+    def flag(self) -> str:
+        """What a suggested command needs to mean this provider: ` --provider NAME`, or nothing."""
+        return "" if self.given == DEFAULT_PROVIDER else f" --provider {shlex.quote(self.given)}"
 
     @property
     def local(self) -> bool:
@@ -157,7 +167,7 @@ def resolve_provider(name_or_url: str) -> Provider:
             f'"{name_or_url}" is no provider{did_you_mean(address, PROFILES)}',
             hint=f"give one of {', '.join(PROFILES)}, or a base URL such as https://host/v1",
         )
-    return _declared(provider, differences)
+    return replace(_declared(provider, differences), given=name_or_url.strip())
 
 
 def _named(name: str) -> Provider:
@@ -221,7 +231,7 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-_SWITCHES = ("metadata", "events", "checkpoints", "uploads", "deployments", "strict_answers")
+_SWITCHES = ("metadata", "events", "checkpoints", "uploads", "deployments", "strict_answers", "schema_pairs")
 _CHOICES = {"hyperparameters": ("method", "top_level"), "learning_rate": ("multiplier", "absolute")}
 
 

@@ -125,6 +125,7 @@ async def persist(
     *,
     patience: Patience = Patience(),
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    on_failure: Callable[[TemporaryError], None] | None = None,
 ) -> T:
     """The result of `call`, asked again after temporary failures.
 
@@ -137,11 +138,12 @@ async def persist(
             with api_errors(provider):
                 return await call()
         except TemporaryError as error:
-            if waited >= patience.total:
+            left, asked = patience.total - waited, retry_after(error)
+            if left <= 0 or asked > left:
                 raise
-            pause = max(delay, retry_after(error))
-        if waited + pause > patience.total > 0:
-            pause = max(patience.total - waited, 0.0)
+            if on_failure is not None:
+                on_failure(error)
+            pause = min(max(delay, asked), left)
         await sleep(pause)
         waited += pause
         delay = min(2 * delay, patience.most)

@@ -1,0 +1,213 @@
+"""`labeltune jobs …`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption
+from labeltune.providers.profiles import DEFAULT_PROVIDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from openai.types.fine_tuning import FineTuningJob
+
+    from labeltune.providers import Provider
+
+__all__ = ["WaitTimeoutOption", "jobs"]
+
+LIMIT = 20
+EVENT_LIMIT = 1000
+
+jobs = typer.Typer(no_args_is_help=True, help="Look at fine-tuning jobs, watch them, stop them.")
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id: ftjob-…")]
+WaitTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--wait-timeout",
+        metavar="SECONDS",
+        min=0,
+        help="Stop waiting after this time, with exit code 5; the job goes on.",
+    ),
+]
+
+
+@jobs.command("list")
+def list_(
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="How many, newest first.")
+    ] = LIMIT,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """List the newest jobs: id, status, when it was created, model."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.jobs import list_jobs
+    from labeltune.providers import resolve_provider
+
+    found = list_jobs(resolve_provider(provider), limit=limit)
+    rows = [
+        (job.id, str(job.status), _date(job.created_at), job.fine_tuned_model or job.model) for job in found
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    lines = ["  ".join([*map(str.ljust, row, widths), row[3]]) for row in rows]
+    out.result({"jobs": [_document(job) for job in found]}, *map(output.visible, lines))
+
+
+@jobs.command()
+def show(
+    job: JobArgument,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show one job, with everything that the provider says about it."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.jobs import show_job
+    from labeltune.providers import resolve_provider
+
+    document = _document(show_job(resolve_provider(provider), job))
+    out.result({"job": document}, *_described(document))
+
+
+@jobs.command()
+def watch(
+    job: JobArgument,
+    wait_timeout: WaitTimeoutOption = None,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Watch a job to its end, and print its model."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.cli.telling import JobStory
+    from labeltune.jobs import watch_job
+    from labeltune.providers import resolve_provider
+
+    place = resolve_provider(provider)
+    with JobStory(out, place) as story:
+        done = watch_job(place, job, story=story, wait_timeout=wait_timeout)
+    out.result({"job": _document(done), "model": done.fine_tuned_model}, done.fine_tuned_model)
+
+
+@jobs.command()
+def events(
+    job: JobArgument,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="How many of the newest.")
+    ] = EVENT_LIMIT,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Print what happened to a job, oldest first."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from dataclasses import asdict
+
+    from labeltune.jobs import job_events
+    from labeltune.providers import resolve_provider
+
+    found = job_events(resolve_provider(provider), job, limit=limit)
+    lines = (f"{_date(event.created_at)}  {event.level:5}  {event.message}" for event in found)
+    out.result({"events": [asdict(event) for event in found]}, *map(output.visible, lines))
+
+
+@jobs.command()
+def checkpoints(
+    job: JobArgument,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Print the models that a job kept on its way, newest first; each can be used like the last."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.jobs import job_checkpoints
+    from labeltune.providers import resolve_provider
+
+    found = [_document(checkpoint) for checkpoint in job_checkpoints(resolve_provider(provider), job)]
+    out.table(
+        ("step", "model", "loss", "full validation loss"),
+        [
+            (
+                checkpoint["step_number"],
+                checkpoint["fine_tuned_model_checkpoint"],
+                (checkpoint.get("metrics") or {}).get("train_loss"),
+                (checkpoint.get("metrics") or {}).get("full_valid_loss"),
+            )
+            for checkpoint in found
+        ],
+    )
+    out.result({"checkpoints": found}, *(checkpoint["fine_tuned_model_checkpoint"] for checkpoint in found))
+
+
+@jobs.command()
+def cancel(
+    job: JobArgument,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Cancel a job; it will have no model."""
+    from labeltune.jobs import cancel_job
+
+    _act(cancel_job, job, provider, json=json, quiet=quiet)
+
+
+@jobs.command()
+def pause(
+    job: JobArgument,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Pause a job; it keeps what it has learned."""
+    from labeltune.jobs import pause_job
+
+    _act(pause_job, job, provider, json=json, quiet=quiet)
+
+
+@jobs.command()
+def resume(
+    job: JobArgument,
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Let a paused job go on."""
+    from labeltune.jobs import resume_job
+
+    _act(resume_job, job, provider, json=json, quiet=quiet)
+
+
+def _act(
+    action: Callable[[Provider, str], FineTuningJob], job: str, provider: str, *, json: bool, quiet: bool
+) -> None:
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.providers import resolve_provider
+
+    changed = action(resolve_provider(provider), job)
+    out.note(f"{changed.id}: {changed.status}")
+    out.result({"job": _document(changed)}, changed.id)
+
+
+def _document(thing: Any) -> dict[str, Any]:
+    """An object of the SDK as JSON; what a provider adds to the protocol stays in it."""
+    document: dict[str, Any] = thing.model_dump(mode="json", warnings=False)
+    return document
+
+
+def _described(document: dict[str, Any]) -> Iterator[str]:
+    for key, value in document.items():
+        if value not in (None, [], {}):
+            shown = _date(value) if key.endswith("_at") and isinstance(value, int) else value
+            yield output.visible(f"{key}: {shown}")
+
+
+def _date(timestamp: int | None) -> str:
+    return "" if not timestamp else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))

@@ -1,0 +1,59 @@
+"""`labeltune serve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import JsonOption, QuietOption
+from labeltune.errors import SettingsError
+
+__all__ = ["serve"]
+
+_HOST, _PORT = "127.0.0.1", 8000
+"""`DEFAULT_HOST` and `DEFAULT_PORT` of `local.serve`, which is imported when it is needed."""
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = _HOST,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")
+    ] = _PORT,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option("--api-key-file", metavar="F", help="A file with the key that clients must send."),
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", metavar="D", help="Where files, jobs and models are kept, instead of LABELTUNE_HOME."
+        ),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Put the local provider on a port, for any OpenAI client; prints its base URL."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.local import default_directory
+    from labeltune.local import serve as run
+
+    def ready(base_url: str) -> None:
+        out.result({"base_url": base_url}, base_url)
+        sys.stdout.flush()
+
+    key = None if api_key_file is None else _key_in(api_key_file)
+    run(directory or default_directory(), host, port, key, say=out.note, ready=ready)
+
+
+def _key_in(path: Path) -> str:
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the key cannot be read: {error}") from error
+    if not key or not key.isprintable() or not key.isascii():
+        raise SettingsError(f"{path}: expected one line of plain characters, the key")
+    return key

@@ -1,0 +1,90 @@
+"""How a job is told on stderr while it is watched."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from openai.types.fine_tuning import FineTuningJob
+
+    from labeltune.cli.output import Output, Progress
+    from labeltune.jobs import Event
+    from labeltune.providers import Provider
+
+__all__ = ["JobStory", "clock"]
+
+_SHORT = {
+    "train_loss": "loss",
+    "train_mean_token_accuracy": "accuracy",
+    "valid_loss": "valid_loss",
+    "valid_mean_token_accuracy": "valid_accuracy",
+    "full_valid_loss": "full_valid_loss",
+    "full_valid_mean_token_accuracy": "full_valid_accuracy",
+}
+"""The protocol's metrics, under the names that are shown."""
+
+
+def clock(timestamp: int) -> str:
+    """The local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(timestamp))
+
+
+class JobStory:
+    """Messages as lines, statuses as lines, and the training's numbers beside a bar; use it with `with`."""
+
+    def __init__(self, out: Output, provider: Provider) -> None:
+        self._out = out
+        self._provider = provider
+        self._open = ExitStack()
+        self._progress: Progress | None = None
+        self._step = 0
+        self._last: dict[str, float] = {}
+
+    def note(self, message: str) -> None:
+        """A line of the story."""
+        self._out.note(message)
+
+    def warn(self, message: str) -> None:
+        """Something that should be known."""
+        self._out.warn(message)
+
+    def job(self, job: FineTuningJob) -> None:
+        """The job has another status than before."""
+        if job.status != "running":
+            self._end_bar()
+        self._out.note(f"{job.id}: {job.status}")
+        if str(job.status) == "paused":
+            self._out.hint(f"labeltune jobs resume {job.id}{self._provider.flag}")
+
+    def event(self, event: Event) -> None:
+        """An event of the job."""
+        step, total = event.metrics.get("step"), event.metrics.get("total_steps")
+        if step is None:
+            tell = self._out.note if event.level == "info" else self._out.warn
+            tell(f"{clock(event.created_at)} {event.message}")
+            return
+        if self._progress is None:
+            steps = None if total is None else int(total)
+            self._progress = self._open.enter_context(self._out.progress("training", steps, unit="steps"))
+        # What is measured once an epoch stays on show until it is measured again.
+        self._last |= {short: event.metrics[name] for name, short in _SHORT.items() if name in event.metrics}
+        self._progress(int(step) - self._step, **self._last)
+        self._step = int(step)
+
+    def _end_bar(self) -> None:
+        if self._progress is None:
+            return
+        self._open.close()
+        self._progress = None
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in self._last.items())
+        self._out.note(f"step {self._step:,}: {shown}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_bar()

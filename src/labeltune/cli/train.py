@@ -1,0 +1,134 @@
+"""`labeltune train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.jobs import WaitTimeoutOption
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
+from labeltune.errors import SettingsError
+from labeltune.providers.profiles import DEFAULT_PROVIDER
+from labeltune.task import DEFAULT_TASK_FILE
+
+if TYPE_CHECKING:
+    from labeltune.cli.output import Output
+    from labeltune.train import Plan
+
+__all__ = ["train"]
+
+_AUTO = "auto"
+"""`train.AUTO`, whose module is imported when it is needed."""
+
+
+def train(
+    training: Annotated[
+        str, typer.Argument(metavar="TRAIN", help="A chat file, or the id of an uploaded one.")
+    ],
+    validation: Annotated[
+        str | None,
+        typer.Argument(metavar="[VALIDATION]", help="A chat file or id to measure with while training."),
+    ] = None,
+    *,
+    model: Annotated[
+        str, typer.Option("--model", metavar="BASE", help="The base model; the local provider has: linear.")
+    ],
+    epochs: Annotated[
+        str, typer.Option("--epochs", metavar="N|auto", help="How often to go through.")
+    ] = _AUTO,
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", metavar="N|auto", help="Examples per step.")
+    ] = _AUTO,
+    learning_rate: Annotated[
+        str,
+        typer.Option("--learning-rate", metavar="X|auto", help="A multiplier; for nebius, the rate itself."),
+    ] = _AUTO,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="The same seed, the same model.")
+    ] = None,
+    suffix: Annotated[
+        str | None, typer.Option("--suffix", metavar="S", help="Goes into the model's name.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the model, or print the job's id at once.")
+    ] = True,
+    wait_timeout: WaitTimeoutOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and send nothing.")] = False,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="USD", min=0, help="Do not begin if it may cost more."),
+    ] = None,
+    new_job: Annotated[
+        bool, typer.Option("--new-job", help="Create a job even where this command made one before.")
+    ] = False,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fine-tune a model and wait for it; the same command run again finds its job."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from dataclasses import asdict
+
+    from labeltune.cli.telling import JobStory
+    from labeltune.providers import resolve_provider
+    from labeltune.train import Settings, plan_training
+    from labeltune.train import train as run
+    from labeltune.upload import task_if_there
+
+    settings = Settings(
+        epochs=_number("--epochs", epochs, int),
+        batch_size=_number("--batch-size", batch_size, int),
+        learning_rate=_number("--learning-rate", learning_rate, float),
+        seed=seed,
+        suffix=suffix,
+    )
+    place = resolve_provider(provider)
+    plan = plan_training(
+        training,
+        validation,
+        model=model,
+        provider=place,
+        settings=settings,
+        task=task_if_there(task),
+        max_cost=max_cost,
+    )
+    if dry_run:
+        _show(out, plan)
+        return
+    with JobStory(out, place) as story:
+        done = run(plan, wait=wait, new_job=new_job, wait_timeout=wait_timeout, story=story)
+    if not wait:
+        out.hint(f"labeltune jobs watch {done.job_id}{place.flag}")
+    elif place.deployments:
+        out.hint(f"deploy {done.model}; then give predict the deployment's name as --model")
+    else:
+        out.hint(f"labeltune predict DATA --model {done.model}{place.flag}")
+    out.result(asdict(done), done.model if wait else done.job_id)
+
+
+def _number(option: str, text: str, kind: type[int | float]) -> Any:
+    if text == _AUTO:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise SettingsError(f'{option} {text}: expected {what}, or "auto"') from None
+
+
+def _show(out: Output, plan: Plan) -> None:
+    """The request that would create the job, with everything that is known before sending."""
+    from json import dumps
+
+    from labeltune.train import preview
+
+    request = preview(plan)
+    for file in plan.files:
+        out.note(f"{file.path}: {file.bytes:,} bytes, sha256 {file.sha256[:12]}…")
+    cost = "not known" if plan.cost is None else f"{plan.cost:.2f} USD"
+    out.note(f"nothing was sent; cost: {cost}")
+    out.result({"request": request, "cost_usd": plan.cost}, dumps(request, indent=2, ensure_ascii=False))
