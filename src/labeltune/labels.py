@@ -30,10 +30,12 @@ __all__ = [
     "LabelCellError",
     "LabelReader",
     "Labels",
+    "answer_schema",
     "decode_answer",
     "encode_answer",
     "label_matrix",
     "label_vector",
+    "longest_answer",
     "require_columns",
 ]
 
@@ -201,6 +203,69 @@ def encode_answer(task: Task, labels: Labels) -> str | None:
                 for field, found in zip(task.fields, labels, strict=True)
             }
             return json.dumps(document, ensure_ascii=False)
+
+
+def longest_answer(task: Task) -> str:
+    """An answer at least as long as any legal one."""
+    fields = task.fields
+    if task.answer.format == "flags":
+        return encode_answer(task, ((),)) or ""
+    longest = tuple(
+        (max(field.labels, key=lambda label: len(label.encode())),)
+        if field.type == "single"
+        else field.labels
+        for field in fields
+    )
+    return max(encode_answer(task, longest) or "", task.answer.none, key=lambda answer: len(answer.encode()))
+
+
+def answer_schema(task: Task, *, pairs: bool = False) -> dict[str, Any] | None:
+    """The strict JSON schema of the answers `json` and `flags`; None for the others, which are not JSON.
+
+    A schema of this kind may have no alternatives at its root for most providers, so that parent and child
+    can each be held to their labels but not to their pairs; with `pairs` it has one alternative per parent
+    label.
+    """
+    if task.answer.format == "flags":
+        return _object_schema({label: {"type": "boolean"} for label in task.fields[0].labels})
+    if task.answer.format != "json":
+        return None
+    child = next((field for field in task.fields if field.parent is not None), None)
+    if not pairs or child is None:
+        return _object_schema({field.name: _field_schema(field, field.labels) for field in task.fields})
+    return {
+        "anyOf": [
+            _object_schema(
+                {
+                    field.name: _field_schema(
+                        field,
+                        (upper,)
+                        if field.name == child.parent
+                        else lowers
+                        if field is child
+                        else field.labels,
+                    )
+                    for field in task.fields
+                }
+            )
+            for upper, lowers in child.children.items()
+            if lowers
+        ]
+    }
+
+
+def _object_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _field_schema(field: Field, labels: Sequence[str]) -> dict[str, Any]:
+    one = {"type": "string", "enum": list(labels)}
+    return one if field.type == "single" else {"type": "array", "items": one}
 
 
 # ------------------------------------------------------------------------------------------ answer → labels

@@ -1,0 +1,231 @@
+"""`labeltune predict`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import (
+    DataArgument,
+    EncodingOption,
+    JsonOption,
+    ProviderOption,
+    QuietOption,
+    SeparatorOption,
+    TableFormatOption,
+    TaskOption,
+    YesOption,
+)
+from labeltune.errors import ExitCode, SettingsError
+from labeltune.files import STANDARD_STREAM
+from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
+from labeltune.providers.profiles import DEFAULT_PROVIDER
+from labeltune.task import DEFAULT_TASK_FILE, read_task
+
+if TYPE_CHECKING:
+    from labeltune.cli.output import Output, Progress
+    from labeltune.predict import Predicted, Preview
+
+__all__ = ["predict"]
+
+_DEFAULT = PredictOptions()
+
+
+def predict(
+    data: DataArgument,
+    model: Annotated[str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the rows with their predictions go; - for standard output.",
+        ),
+    ] = DEFAULT_OUTPUT,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
+    ] = _DEFAULT.batch,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
+    ] = _DEFAULT.concurrency,
+    resend: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
+        ),
+    ] = _DEFAULT.resend,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
+    ] = _DEFAULT.limit,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
+    ] = _DEFAULT.timeout,
+    max_wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
+    ] = _DEFAULT.max_wait,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Stop before more than this is spent.")
+    ] = _DEFAULT.max_cost,
+    confidence: Annotated[
+        bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
+    ] = _DEFAULT.confidence,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
+    ] = _DEFAULT.probabilities,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
+    ] = _DEFAULT.accept_changes,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
+    ] = _DEFAULT.recover,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
+    ] = False,
+    format_: TableFormatOption = None,
+    encoding: EncodingOption = None,
+    sep: SeparatorOption = None,
+    yes: YesOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask a model about every row of a table; the same command again goes on where it stopped."""
+    sink = output.configure(json_mode=json, quiet=quiet)
+    if json and out == STANDARD_STREAM and not dry_run:
+        raise SettingsError("--json and --output - would both write to standard output")
+    definition = read_task(task)
+    from labeltune.predict import predict as run
+    from labeltune.predict import preview
+    from labeltune.providers import resolve_provider
+
+    options = PredictOptions(
+        concurrency=concurrency,
+        resend=resend,
+        timeout=timeout,
+        max_wait=max_wait,
+        max_cost=max_cost,
+        limit=limit,
+        confidence=confidence,
+        probabilities=probabilities,
+        accept_changes=accept_changes,
+        batch=batch,
+        yes=yes,
+        recover=recover,
+    )
+    arguments: dict[str, Any] = {
+        "task": definition,
+        "model": model,
+        "provider": resolve_provider(provider),
+        "output": out,
+        "options": options,
+        "format": format_,
+        "encoding": encoding,
+        "separator": sep,
+    }
+    if dry_run:
+        _show_preview(sink, preview(data, **arguments))
+        return
+    with _Story(sink, options) as story:
+        done = run(data, story=story, **arguments)
+    _show(sink, done, model)
+    if done.invalid:
+        raise typer.Exit(ExitCode.INVALID_ANSWERS)
+
+
+class _Story:
+    """Prints what a run tells."""
+
+    def __init__(self, sink: Output, options: PredictOptions) -> None:
+        self._sink, self._options = sink, options
+        self._open = ExitStack()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def begin(self, rows: int) -> None:
+        self._bar = self._open.enter_context(self._sink.progress("predicting", rows, unit="rows"))
+
+    def advance(self, rows: int, /, **info: object) -> None:
+        if self._bar is not None:
+            self._bar(rows, **info)
+
+    def note(self, message: str) -> None:
+        self._sink.note(message)
+
+    def warn(self, message: str) -> None:
+        self._sink.warn(message)
+
+    def confirm(self, question: str) -> bool:
+        return self._sink.confirm(question, yes=self._options.yes)
+
+
+def _show(sink: Output, done: Predicted, model: str) -> None:
+    valid = done.rows - done.invalid
+    spent = "" if not done.usd else f", ${done.usd:,.2f}"
+    sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
+    if done.resent:
+        sink.warn(f"{done.resent:,} rows were sent again, maybe billed twice")
+    if done.problems:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
+        sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
+    for code, count in done.rejections.items():
+        sink.warn(f"the provider rejected {count:,} rows: {code}")
+    if "truncated" in done.problems:
+        sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
+    if "unknown" in done.problems:
+        sink.hint("unknown: the answers were lost; the same command asks for them again")
+    if done.output != STANDARD_STREAM:
+        sink.hint(f"labeltune evaluate {done.output}")
+    sink.result(
+        {
+            "output": done.output,
+            "model": model,
+            "rows": done.rows,
+            "valid": valid,
+            "invalid": done.invalid,
+            "problems": dict(done.problems),
+            "asked": done.asked,
+            "kept": done.kept,
+            "maybe_billed": done.maybe_billed,
+            "resent": done.resent,
+            "rejections": dict(done.rejections),
+            "tokens": {"input": done.input_tokens, "output": done.output_tokens},
+            "usd": done.usd,
+        },
+        *([] if done.output == STANDARD_STREAM else [done.output]),
+    )
+
+
+def _show_preview(sink: Output, shown: Preview) -> None:
+    from json import dumps
+
+    request = {"url": shown.url, "headers": dict(shown.headers), "body": shown.body}
+    cost = "unknown" if shown.usd is None else f"about ${shown.usd:,.2f}"
+    sink.note(
+        f"{shown.rows:,} rows, {shown.requests:,} requests, about {shown.input_tokens:,} tokens to read and"
+        f" {shown.output_tokens:,} to write, cost: {cost}; nothing was sent"
+    )
+    sink.result(
+        {
+            "request": request,
+            "rows": shown.rows,
+            "requests": shown.requests,
+            "tokens": {"input": shown.input_tokens, "output": shown.output_tokens},
+            "usd": shown.usd,
+        },
+        f"POST {shown.url}",
+        *(f"{name}: {value}" for name, value in shown.headers.items()),
+        "",
+        dumps(shown.body, ensure_ascii=False, indent=2),
+    )

@@ -1,0 +1,123 @@
+"""From the journal to the table of predictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from labeltune.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
+from labeltune.errors import DataError
+from labeltune.labels import decode_answer
+from labeltune.predict.confidence import answer_confidence, label_probabilities
+from labeltune.predict.replies import BAD_RESPONSE, REJECTED, message_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from labeltune.journal import Result
+    from labeltune.labels import Labels
+    from labeltune.task import Task
+
+__all__ = ["Export", "added_columns", "refuse_collisions"]
+
+_UNKNOWN = "unknown"
+
+
+def added_columns(task: Task, *, probabilities: bool) -> list[str]:
+    """The columns that predict adds, in their order."""
+    columns = [column for group in predicted_columns(task) for column in group]
+    columns += [ANSWER, PROBLEM, CONFIDENCE]
+    return columns + list(probability_columns(task) if probabilities else ())
+
+
+def refuse_collisions(header: Sequence[str], added: Sequence[str], *, source: str) -> None:
+    """Raise `DataError` if the table has a column that predict would add: nothing of it may be
+    overwritten.
+    """
+    both = [column for column in added if column in header]
+    if both:
+        named = ", ".join(f'"{column}"' for column in both[:5]) + (", …" if len(both) > 5 else "")
+        raise DataError(
+            f"{source}:1: has the column {named}, which predict adds",
+            hint="is it the output of predict? Give the table it was made from, or rename the column",
+        )
+
+
+@dataclass(slots=True)
+class Export:
+    """Makes the rows of the output, and counts what is in them."""
+
+    task: Task
+    probabilities: bool
+    rows: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def table(
+        self, rows: Iterable[tuple[int, Sequence[str]]], results: Iterator[Result | None]
+    ) -> Iterator[list[str]]:
+        """Each row of the input with its prediction."""
+        decoded = lru_cache(maxsize=4096)(self._cells)
+        for (_, values), result in zip(rows, results, strict=True):
+            self.rows += 1
+            yield [*values, *self._prediction(result, decoded)]
+
+    def _prediction(self, result: Result | None, decoded: Any) -> list[str]:
+        choice, answer, problem = _outcome(result)
+        labels: Labels | None = None
+        cells = self._empty()
+        if not problem:
+            cells, labels, problem = decoded(answer)
+        if problem:
+            self.problems[problem] += 1
+        confidence = None if choice is None else answer_confidence(choice)
+        row = [*cells, answer, problem, _shown(confidence)]
+        if self.probabilities:
+            shares: list[float | None] = [None] * len(self.task.labels)
+            if choice is not None and labels is not None:
+                shares = label_probabilities(self.task, choice, labels)
+            row += [_shown(share) for share in shares]
+        return row
+
+    def _cells(self, answer: str) -> tuple[list[str], Labels | None, str]:
+        """The predicted columns for an answer, its labels, and its problem."""
+        decoded = decode_answer(self.task, answer)
+        if decoded.labels is None:
+            return self._empty(), None, decoded.problem or _UNKNOWN
+        cells: list[str] = []
+        for field_, found in zip(self.task.fields, decoded.labels, strict=True):
+            if field_.type == "single":
+                cells.append(found[0])
+            else:
+                cells += ["1" if label in found else "0" for label in field_.labels]
+        return cells, decoded.labels, ""
+
+    def _empty(self) -> list[str]:
+        return [""] * sum(len(group) for group in predicted_columns(self.task))
+
+
+def _shown(share: float | None) -> str:
+    return "" if share is None else f"{share:.6g}"
+
+
+def _outcome(result: Result | None) -> tuple[dict[str, Any] | None, str, str]:
+    """The choice of a reply, the raw answer, and the problem that shows before the answer is decoded."""
+    if result is None:
+        return None, "", "empty"
+    if result.state == "failed":
+        return None, "", result.kind if result.kind in (REJECTED, BAD_RESPONSE) else _UNKNOWN
+    choice = message_of(orjson.loads(result.raw)) if result.state == "done" else None
+    if choice is None:
+        return None, "", _UNKNOWN
+    message, reason = choice["message"], choice.get("finish_reason")
+    content = message.get("content")
+    answer = content if isinstance(content, str) else ""
+    refusal = message.get("refusal")
+    if refusal or reason == "content_filter":
+        return choice, answer or (refusal if isinstance(refusal, str) else ""), "refused"
+    if reason == "length":
+        return choice, answer, "truncated"
+    return choice, answer, ""

@@ -1,0 +1,37 @@
+"""The settings of a prediction run, and their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_OUTPUT", "PredictOptions"]
+
+DEFAULT_OUTPUT = "predictions.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictOptions:
+    """How rows are predicted.
+
+    `concurrency`: requests in flight at most. `resend`: how often a request is sent again whose answer was
+    lost; 0 never pays twice. `timeout`: seconds for one answer, from the first byte sent to the last
+    received.
+    `max_wait`: seconds without any answer before giving up. `max_cost`: in USD, for what this run sends.
+    `limit`: only so many rows. `confidence`: ask for log-probabilities. `probabilities`: write one column per
+    label. `accept_changes`: go on where the input, the settings or the task are not what they were. `batch`:
+    through the provider's batch interface. `yes`: ask again what a batch did not answer. `recover`: mend a
+    damaged journal.
+    """
+
+    concurrency: int = 64
+    resend: int = 1
+    timeout: float = 60.0
+    max_wait: float = 900.0
+    max_cost: float | None = None
+    limit: int | None = None
+    confidence: bool = True
+    probabilities: bool = False
+    accept_changes: bool = False
+    batch: bool = False
+    yes: bool = False
+    recover: bool = False
