@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from labeltune.records import MIN_EXAMPLES, record_problems, text_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from labeltune.local.engines import Record
 
 __all__ = ["MIN_EXAMPLES", "Problem", "TrainingFile", "read_training_file", "text_of"]
 
-MIN_EXAMPLES = 10
-"""A training file with fewer examples is refused with `invalid_n_examples`."""
-
 SHOWN = 20
 """How many problems a message lists before the rest is only counted."""
-
-_LINE_KEYS = {"messages", "tools", "parallel_tool_calls", "functions"}
-_MESSAGE_KEYS = {
-    "role",
-    "content",
-    "name",
-    "weight",
-    "tool_calls",
-    "tool_call_id",
-    "function_call",
-    "refusal",
-}
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_SPECIAL = re.compile(
-    r"<\|(?:endoftext|endofprompt|im_start|im_end|im_sep|fim_prefix|fim_middle|fim_suffix|start|end|message|channel)\|>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +81,9 @@ def read_training_file(lines: Iterable[bytes], *, keep: bool = True) -> Training
         except orjson.JSONDecodeError as error:
             result.report(Problem(number, _why_no_json(text, error)))
             continue
-        first = next(_problems(value), None)
+        first = next(record_problems(value), None)
         if first is not None:
-            result.report(Problem(number, first))
+            result.report(Problem(number, first[1]))
         elif keep and value["messages"][-1].get("weight") != 0:
             result.records.append([_plain(message) for message in value["messages"]])
     return result
@@ -113,63 +95,6 @@ def _why_no_json(line: bytes, error: orjson.JSONDecodeError) -> str:
     except UnicodeDecodeError as bad:
         return f"byte {bad.start + 1} of the line is not UTF-8"
     return f"the line is not valid JSON ({error.msg}, column {error.colno})"
-
-
-def _problems(value: Any) -> Iterator[str]:
-    """What is wrong with one example, in order."""
-    if not isinstance(value, dict):
-        yield "expected an object with the key 'messages'"
-        return
-    for key in value:
-        if key not in _LINE_KEYS:
-            yield f"unknown key {key[:64]!r}; expected 'messages'"
-    messages = value.get("messages")
-    if not isinstance(messages, list) or not messages:
-        yield "'messages' must be a non-empty array"
-        return
-    for position, message in enumerate(messages):
-        yield from _message_problems(message, f"messages[{position}]")
-    if messages[-1]["role"] != "assistant":
-        yield f"the last message must be the assistant's, but its role is {messages[-1]['role']!r}"
-
-
-def _message_problems(message: Any, where: str) -> Iterator[str]:
-    if not isinstance(message, dict):
-        yield f"{where} must be an object"
-        return
-    for key in message:
-        if key not in _MESSAGE_KEYS:
-            yield f"{where} has the unknown key {key[:64]!r}"
-    role = message.get("role")
-    if role not in _ROLES:
-        yield f"{where}.role must be one of {', '.join(_ROLES)}, but is {str(role)[:64]!r}"
-        return
-    if "weight" in message and (role != "assistant" or message["weight"] not in (0, 1, None)):
-        yield f"{where}.weight must be 0 or 1, and only the assistant's messages have one"
-    text = text_of(message.get("content"))
-    if text is None:
-        if message.get("content") is not None or not (
-            message.get("tool_calls") or message.get("function_call")
-        ):
-            yield f"{where}.content must be text"
-        return
-    special = _SPECIAL.search(text)
-    if special is not None:
-        yield f"{where}.content contains the special token {special[0]}, which is not allowed"
-
-
-def text_of(content: Any) -> str | None:
-    """The text of a message's content: a string, or text parts joined; None if it is anything else."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return None
-    texts = []
-    for part in content:
-        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            return None
-        texts.append(part["text"])
-    return "".join(texts)
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:
