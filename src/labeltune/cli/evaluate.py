@@ -39,12 +39,19 @@ def evaluate(
         str | None,
         typer.Option(metavar="F", help="Predict labels from probabilities, by what `thresholds` wrote."),
     ] = None,
+    html: Annotated[
+        str | None, typer.Option(metavar="F", help="Write the report as one page to look at in a browser.")
+    ] = None,
     markdown: Annotated[
         str | None, typer.Option(metavar="F", help="Write the report as Markdown, for a pull request.")
     ] = None,
     github: Annotated[
         bool, typer.Option("--github", help="Add to the summary of a GitHub Actions step, and annotate.")
     ] = False,
+    training: Annotated[
+        str | None,
+        typer.Option(metavar="F", help="A job's result file (CSV by step); the page shows its curves."),
+    ] = None,
     review_below: Annotated[
         float, typer.Option(min=0, max=1, help="Below this confidence, a person should look at a row.")
     ] = _REVIEW_BELOW,
@@ -87,7 +94,8 @@ def evaluate(
         compare=tuple(compare or ()),
         thresholds=thresholds,
         review=Review(review_below, review_output),
-        errors=False,
+        errors=html is not None,
+        training=training,
         gates=(
             *(Gate.parse(text, "under") for text in fail_under or ()),
             *(Gate.parse(text, "over") for text in fail_over or ()),
@@ -95,20 +103,23 @@ def evaluate(
         not_worse_than=fail_if_worse,
     )
     report = run(predictions, definition, options)
-    _write_elsewhere(out, report, markdown=markdown, github=github)
+    _write_elsewhere(out, report, html=html, markdown=markdown, github=github)
     out.result(report_document(report), output.visible(format_text(report)))
     for warning in report.warnings:
         out.warn(warning)
     _check(out, report)
 
 
-def _write_elsewhere(out: Output, report: Report, *, markdown: str | None, github: bool) -> None:
+def _write_elsewhere(
+    out: Output, report: Report, *, html: str | None, markdown: str | None, github: bool
+) -> None:
     """The report in its other forms."""
     from labeltune.files import atomic_write
     from labeltune.report.github import append_summary, workflow_commands
     from labeltune.report.markdown import format_markdown
+    from labeltune.report.page import format_html
 
-    for path, form in ((markdown, format_markdown),):
+    for path, form in ((html, format_html), (markdown, format_markdown)):
         if path is not None:
             with atomic_write(path) as handle:
                 handle.write(form(report).encode("utf-8", "replace"))

@@ -12,15 +12,19 @@ from labeltune.evaluate.comparing import compare
 from labeltune.evaluate.confidence import measure_confidence, measure_probabilities
 from labeltune.evaluate.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluate.predictions import Predictions, read_predictions
-from labeltune.evaluate.rows import shown_errors, write_review
+from labeltune.evaluate.rows import pick_errors, show_rows, write_review
 from labeltune.evaluate.shapes import shapes_of
 from labeltune.evaluate.thresholding import apply_thresholds
+from labeltune.evaluate.training import read_training
 from labeltune.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.report.model import Report
 from labeltune.tables import open_table
 from labeltune.thresholds import read_thresholds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labeltune.report.model import Comparison, ShownRow
     from labeltune.tables import Table
     from labeltune.task import Task
 
@@ -49,6 +53,8 @@ class EvaluateOptions:
     review: Review | None = None
     errors: bool = False
     """whether the report should hold wrong rows with their texts"""
+    training: str | None = None
+    """a job's result file, whose figures by step the report should hold"""
     gates: tuple[Gate, ...] = ()
     not_worse_than: str | None = None
     """other predictions that these must not be shown to be worse than"""
@@ -87,7 +93,8 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         reviewed = None
         if review is not None and review.output is not None:
             reviewed = write_review(predictions, table, below=review.below, path=review.output)
-        errors = shown_errors(predictions, table, task) if options.errors else ()
+        errors, rows = _rows(predictions, table, task, comparisons) if options.errors else ((), {})
+        training = None if options.training is None else read_training(options.training)
     gates = check_gates(options.gates, quality)
     if options.not_worse_than is not None:
         gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
@@ -99,11 +106,23 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         calibration=measure_confidence(predictions, None if review is None else review.below),
         probabilities=measure_probabilities(predictions, shapes),
         comparisons=comparisons,
+        wrong=int(predictions.patterns.counts[~predictions.pairs.right].sum()),
         errors=errors,
+        rows=rows,
+        training=training,
         reviewed=reviewed,
         gates=gates,
         warnings=tuple(warnings),
     )
+
+
+def _rows(
+    predictions: Predictions, table: Table, task: Task, comparisons: Sequence[Comparison]
+) -> tuple[tuple[int, ...], dict[int, ShownRow]]:
+    """The lines of wrong rows to show, and the text of every row that the report names."""
+    errors = tuple(predictions.lines[pick_errors(predictions)].tolist())
+    compared = (answer.line for one in comparisons for answer in (*one.won, *one.lost))
+    return errors, show_rows(predictions, table, task, {*errors, *compared})
 
 
 def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictions, list[str], str | None]:

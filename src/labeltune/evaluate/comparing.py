@@ -9,7 +9,7 @@ import numpy as np
 from labeltune.errors import DataError
 from labeltune.metrics.paired import compare_paired, holm
 from labeltune.metrics.quality import metrics_of_vector
-from labeltune.report.model import Comparison
+from labeltune.report.model import Comparison, OtherAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,14 @@ def compare(
             (ours.pairs, mine), (other.pairs, theirs), metrics, bootstrap=bootstrap, seed=seed
         )
         right, right_there = ours.pairs.right[mine], other.pairs.right[theirs]
-        won, lost = np.flatnonzero(right & ~right_there), np.flatnonzero(~right & right_there)
-        found.append((other, result, ours.lines[won[:SHOWN_ROWS]], ours.lines[lost[:SHOWN_ROWS]]))
+        won, lost = (
+            tuple(
+                OtherAnswer(int(ours.lines[place]), other.predicted(int(order[place])))
+                for place in np.flatnonzero(rows)[:SHOWN_ROWS]
+            )
+            for rows in (right & ~right_there, ~right & right_there)
+        )
+        found.append((other, result, won, lost))
     adjusted = holm([result.p for _, result, _, _ in found])
     verdicts = holm([result.differences[Comparison.HEADLINE].p for _, result, _, _ in found])
     return tuple(
@@ -51,8 +57,8 @@ def compare(
             result=result,
             p_holm=p_holm,
             headline_p_holm=verdict_p,
-            won_lines=tuple(won.tolist()),
-            lost_lines=tuple(lost.tolist()),
+            won=won,
+            lost=lost,
         )
         for (other, result, won, lost), p_holm, verdict_p in zip(found, adjusted, verdicts, strict=True)
     )

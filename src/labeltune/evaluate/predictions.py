@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from labeltune.labels import Labels
-    from labeltune.metrics.patterns import FloatArray, IntArray
+    from labeltune.metrics.patterns import BoolArray, FloatArray, IntArray
     from labeltune.tables import Table
     from labeltune.task import Task
 
@@ -37,6 +37,8 @@ class Predictions:
     """One file of predictions. Arrays by row are in the order of the file."""
 
     source: str
+    labels: tuple[str, ...]
+    """(n_labels,) in task order"""
     pairs: Pairs
     """one line per pattern"""
     patterns: Patterns
@@ -57,6 +59,18 @@ class Predictions:
     def rows(self) -> int:
         """How many rows there are."""
         return self.patterns.rows
+
+    def predicted(self, row: int) -> tuple[str, ...]:
+        """The predicted labels of a row, in task order."""
+        return self._named(self.pairs.pred, row)
+
+    def true(self, row: int) -> tuple[str, ...]:
+        """The true labels of a row, in task order."""
+        return self._named(self.pairs.true, row)
+
+    def _named(self, vectors: BoolArray, row: int) -> tuple[str, ...]:
+        places = np.flatnonzero(vectors[self.patterns.inverse[row]])
+        return tuple(self.labels[place] for place in places)
 
     def repeated_ids(self) -> list[str]:
         """A sentence about ids that occur more than once, if there are any."""
@@ -163,6 +177,7 @@ class _RowReader:
                 problems[reason] += count
         return Predictions(
             source=self._table.source,
+            labels=self._task.labels,
             pairs=pairs[patterns.first],
             patterns=replace(patterns, inverse=patterns.inverse[codes]),
             problems=dict(problems.most_common()),

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeltune.columns import PROBLEM
+from labeltune.evaluate.predictions import UNNAMED_PROBLEM
 from labeltune.files import atomic_write
 from labeltune.report.model import ShownRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from labeltune.evaluate.predictions import Predictions
     from labeltune.metrics.patterns import IntArray
     from labeltune.tables import Table
     from labeltune.task import Task
 
-__all__ = ["SHOWN_ERRORS", "shown_errors", "write_review"]
+__all__ = ["SHOWN_ERRORS", "pick_errors", "show_rows", "write_review"]
 
 SHOWN_ERRORS = 2_000
 """How many wrong rows a report holds at most."""
 _TEXT_LENGTH = 600
 
 
-def shown_errors(
-    predictions: Predictions, table: Table, task: Task, *, count: int = SHOWN_ERRORS
-) -> tuple[ShownRow, ...]:
-    """Wrong rows, in the order of the file; if there are too many, some of every kind of error."""
+def pick_errors(predictions: Predictions, *, count: int = SHOWN_ERRORS) -> IntArray:
+    """The places of wrong rows, in the order of the file; if there are too many, some of every kind."""
     wrong = np.flatnonzero(~predictions.pairs.right[predictions.patterns.inverse])
-    wanted = np.sort(_spread(wrong, predictions.patterns.inverse, count))
-    rows = _fetch(table, wanted)
-    return tuple(_shown(predictions, place, values, task, table.header) for place, values in rows.items())
+    return np.sort(_spread(wrong, predictions.patterns.inverse, count))
 
 
 def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
@@ -50,24 +50,32 @@ def _fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
     return {place: list(values) for place, (_, values) in enumerate(table) if place in places}
 
 
-def _shown(
-    predictions: Predictions, place: int, values: list[str], task: Task, header: tuple[str, ...]
-) -> ShownRow:
-    text = "\n\n".join(values[header.index(column)].strip() for column in task.text)
-    line = predictions.pairs[predictions.patterns.inverse[place : place + 1]]
-    labels = np.array(task.labels, dtype=object)
-    confidence = predictions.confidence
-    sure = None if confidence is None or np.isnan(confidence[place]) else float(confidence[place])
-    cells = dict(zip(header, values, strict=False))
-    return ShownRow(
-        line=int(predictions.lines[place]),
-        id="" if predictions.ids is None else predictions.ids[place],
-        text=text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…",
-        true=tuple(labels[line.true[0]]),
-        predicted=tuple(labels[line.pred[0]]),
-        problem="" if line.valid[0] else cells.get("problem") or "no answer",
-        confidence=sure,
-    )
+def show_rows(
+    predictions: Predictions, table: Table, task: Task, lines: Iterable[int]
+) -> dict[int, ShownRow]:
+    """The rows that begin on these lines, by line."""
+    places = np.flatnonzero(np.isin(predictions.lines, list(lines)))
+    columns = [table.header.index(column) for column in task.text]
+    problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
+    shown = {}
+    for place, values in _fetch(table, places).items():
+        confidence = np.nan if predictions.confidence is None else predictions.confidence[place]
+        valid = predictions.pairs.valid[predictions.patterns.inverse[place]]
+        line = int(predictions.lines[place])
+        shown[line] = ShownRow(
+            line=line,
+            id="" if predictions.ids is None else predictions.ids[place],
+            text=_shortened("\n\n".join(values[column].strip() for column in columns)),
+            true=predictions.true(place),
+            predicted=predictions.predicted(place),
+            problem="" if valid else (problem is not None and values[problem]) or UNNAMED_PROBLEM,
+            confidence=None if np.isnan(confidence) else float(confidence),
+        )
+    return shown
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…"
 
 
 def write_review(predictions: Predictions, table: Table, *, below: float, path: str) -> int:

@@ -19,6 +19,7 @@ from labeltune.metrics.scores import (
     Pairs,
     Totals,
     averages,
+    co_occurrence,
     confusion,
     label_scores,
 )
@@ -79,8 +80,9 @@ class FieldQuality(Level):
     averages: Mapping[str, Averages] = field(kw_only=True)
     totals: Totals = field(kw_only=True)
     """(n_labels,) each: how often each label was there, was predicted, and both"""
-    confusion: IntArray | None = field(kw_only=True)
-    """(n_labels, n_labels + 1), the last column being no valid answer; None for a multi field"""
+    confusion: IntArray = field(kw_only=True)
+    """Rows by true label (lines) and predicted label (columns). A single field has one column more, for no
+    valid answer; in a multi field a row counts once for each pair of its labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,7 @@ def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, dra
         score_intervals=label_intervals,
         averages=averages(totals),
         totals=totals,
-        confusion=confusion(own, patterns.counts) if shape.single else None,
+        confusion=(confusion if shape.single else co_occurrence)(own, patterns.counts),
     )
 
 

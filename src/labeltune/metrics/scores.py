@@ -29,6 +29,7 @@ __all__ = [
     "Pairs",
     "Totals",
     "averages",
+    "co_occurrence",
     "confusion",
     "label_scores",
     "ratio",
@@ -316,3 +317,13 @@ def confusion(pairs: Pairs, counts: IntArray) -> IntArray:
     predicted = np.where(pairs.pred.any(axis=1), pairs.pred.argmax(axis=1), n_labels)
     np.add.at(table, (pairs.true.argmax(axis=1), predicted), counts)
     return table
+
+
+def co_occurrence(pairs: Pairs, counts: IntArray) -> IntArray:
+    """Count the rows on which a label was true (lines) while a label was predicted (columns).
+
+    (n_labels, n_labels); the diagonal are the true positives.
+    """
+    true: IntArray = pairs.true * counts[:, None]
+    together: IntArray = true.T @ pairs.pred
+    return together

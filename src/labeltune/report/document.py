@@ -98,8 +98,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             "p_holm": comparison.p_holm,
             "won": result.won,
             "lost": result.lost,
-            "won_lines": list(comparison.won_lines),
-            "lost_lines": list(comparison.lost_lines),
+            "won_lines": [answer.line for answer in comparison.won],
+            "lost_lines": [answer.line for answer in comparison.lost],
         },
         "verdict": comparison.verdict,
     }
@@ -122,7 +122,7 @@ def _label(field: FieldQuality, place: int) -> dict[str, Any]:
 def _confusion(field: FieldQuality) -> dict[str, Any]:
     """For a single field true by predicted label, null for no answer; for a multi field four counts."""
     labels = list(field.shape.labels)
-    if field.confusion is not None:
+    if field.shape.single:
         return {"true": labels, "predicted": [*labels, None], "counts": field.confusion.tolist()}
     totals = field.totals
     counts = {

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from labeltune.metrics.patterns import FloatArray
     from labeltune.metrics.quality import Quality
 
-__all__ = ["Calibration", "Comparison", "Curve", "FieldProbabilities", "GateResult", "Report", "ShownRow"]
+__all__ = [
+    "Calibration",
+    "Comparison",
+    "Curve",
+    "FieldProbabilities",
+    "GateResult",
+    "OtherAnswer",
+    "Report",
+    "ShownRow",
+    "Training",
+]
 
 SIGNIFICANT = 0.05
 """The p-value from which on a difference is not called shown."""
@@ -41,6 +51,14 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherAnswer:
+    """What the others predicted for one of our rows."""
+
+    line: int
+    predicted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """These predictions and others of the same rows."""
 
@@ -54,8 +72,10 @@ class Comparison:
     """McNemar's p-value, adjusted for comparing with several"""
     headline_p_holm: float
     """the bootstrap p-value of the headline metric, adjusted likewise"""
-    won_lines: tuple[int, ...]
-    lost_lines: tuple[int, ...]
+    won: tuple[OtherAnswer, ...]
+    """the first rows right in ours and wrong there"""
+    lost: tuple[OtherAnswer, ...]
+    """the reverse"""
 
     @property
     def shown(self) -> bool:
@@ -127,6 +147,15 @@ class FieldProbabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """How a job went: its figures by step."""
+
+    source: str
+    series: Mapping[str, Curve]
+    """by name, such as `train_loss`; x is the step"""
+
+
+@dataclass(frozen=True, slots=True)
 class ShownRow:
     """A row that a reader should see."""
 
@@ -154,8 +183,13 @@ class Report:
     probabilities: Mapping[str, FieldProbabilities] = field(default_factory=dict)
     """by field; empty without probabilities"""
     comparisons: tuple[Comparison, ...] = ()
-    errors: tuple[ShownRow, ...] = ()
-    """wrong rows with their texts, if they were asked for; not always all"""
+    wrong: int = 0
+    """how many rows are not right as a whole"""
+    errors: tuple[int, ...] = ()
+    """the lines of wrong rows, if they were asked for; not always all"""
+    rows: Mapping[int, ShownRow] = field(default_factory=dict)
+    """rows that are named, by line, if their texts were asked for"""
+    training: Training | None = None
     reviewed: int | None = None
     """how many rows were written for review"""
     gates: tuple[GateResult, ...] = ()

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from labeltune.report.table import classification_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.quality import Level, Quality
-    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, Report
+    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, OtherAnswer, Report
 
-__all__ = ["format_text", "percent"]
+__all__ = ["format_text", "invalid_line", "method", "percent", "probability_line"]
+
+_NAMED = 5
 
 
 def percent(share: float) -> str:
@@ -98,13 +100,16 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
         yield f"{name:>{width}s}  {one.difference:+7.4f}   {one.low:+.4f} to {one.high:+.4f}"
     adjusted = "" if comparison.p_holm == result.p else f", {comparison.p_holm:.3g} after Holm's correction"
     yield (
-        f"Rows right here and wrong there: {result.won:,}{_lines_named(comparison.won_lines)}; the reverse: "
-        f"{result.lost:,}{_lines_named(comparison.lost_lines)}; exact McNemar p = {result.p:.3g}{adjusted}."
+        f"Rows right here and wrong there: {result.won:,}{_lines_named(comparison.won)}; the reverse: "
+        f"{result.lost:,}{_lines_named(comparison.lost)}; exact McNemar p = {result.p:.3g}{adjusted}."
     )
 
 
-def _lines_named(lines: tuple[int, ...]) -> str:
-    return f" (lines {', '.join(str(line) for line in lines[:5])}, …)" if lines else ""
+def _lines_named(answers: Sequence[OtherAnswer]) -> str:
+    if not answers:
+        return ""
+    more = ", …" if len(answers) > _NAMED else ""
+    return f" (lines {', '.join(str(answer.line) for answer in answers[:_NAMED])}{more})"
 
 
 def _spread(interval: Interval | None) -> str:

@@ -1,0 +1,204 @@
+"""The page in a real browser: no console errors, sorting, filtering, hostile text as text, accessibility."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tasks
+from labeltune.evaluate import EvaluateOptions, evaluate
+from labeltune.report.page import format_html
+from labeltune.task import parse_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+webdriver = pytest.importorskip("selenium.webdriver")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / ".ci" / "node" / "node_modules" / "axe-core" / "axe.min.js"
+"""Put there by `npm install --prefix .ci/node axe-core`."""
+
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    "</script><script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked = 1'>",
+    "{{ 7 * 7 }} {% raw %}",
+    "\u202e[/red] `x` &lt;b&gt;",
+]
+LABELS = [*HOSTILE, *(f"plain {number}" for number in range(10))]
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1200,1000"
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything on it, about hostile labels, texts and file names."""
+    folder = tmp_path_factory.mktemp("page")
+    labels = json.dumps(LABELS)
+    task = parse_task(
+        tasks.INTENT_TOML.replace('["card_arrival", "Refund_not_showing_up", "lost card"]', labels)
+    )
+    random_ = random.Random(5)
+    header = [
+        *("text", "label", "predicted_intent", "problem", "confidence"),
+        *(f"probability_{label}" for label in LABELS),
+    ]
+    for name, skill in (("<b>ours<b>.csv", 0.7), ("other.csv", 0.6)):
+        source = random.Random(8)
+        with (folder / name).open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(header)
+            for number in range(300):
+                label = source.choice(LABELS)
+                said = label if random_.random() < skill else random_.choice(LABELS)
+                shares = [random_.random() + 9 * (each == said) for each in LABELS]
+                text = f"row {number} {HOSTILE[number % len(HOSTILE)]}"
+                if number % 50 == 0:
+                    writer.writerow([text, label, "", "off_list", "", *[""] * len(LABELS)])
+                else:
+                    writer.writerow(
+                        [text, label, said, "", max(shares) / sum(shares), *(x / sum(shares) for x in shares)]
+                    )
+    (folder / "job.csv").write_text("step,train_loss,valid_loss,train_accuracy\n1,2,,0.1\n2,1,1.5,0.4\n")
+    options = EvaluateOptions(
+        bootstrap=100,
+        compare=(str(folder / "other.csv"),),
+        errors=True,
+        training=str(folder / "job.csv"),
+    )
+    report = evaluate(str(folder / "<b>ours<b>.csv"), task, options)
+    path = folder / "report.html"
+    path.write_text(format_html(report), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(page: Path) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        driver.get(page.as_uri())
+        yield driver
+    finally:
+        driver.quit()
+
+
+def all_of(browser: Any, selector: str) -> list[Any]:
+    found: list[Any] = browser.find_elements("css selector", selector)
+    return found
+
+
+def test_it_renders_without_console_errors_and_runs_nothing_of_the_data(browser: Any) -> None:
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return window.hacked") is None
+    assert all_of(browser, "main img, main b") == []
+    assert len(all_of(browser, "section")) == 6
+    names = [cell.text for cell in all_of(browser, "table.labels tbody td:first-child")]
+    assert [name for name in names if name.startswith("<script>")] == [HOSTILE[0]]
+    assert "<b>ours<b>.csv" in all_of(browser, "h1")[0].text
+
+
+def test_nothing_is_loaded_from_anywhere(browser: Any, page: Path) -> None:
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(x => x.name)")
+    assert loaded == []
+    policy = all_of(browser, "meta[http-equiv=Content-Security-Policy]")[0].get_attribute("content")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    # Script that is not the page's own does not run.
+    browser.execute_script(
+        "const s = document.createElement('script'); s.textContent = 'window.hacked = 2'; document.body.append(s)"
+    )
+    assert browser.execute_script("return window.hacked") is None
+    browser.get_log("browser")
+
+
+def test_the_table_of_labels_sorts(browser: Any) -> None:
+    buttons = all_of(browser, "table.labels th button")
+
+    def column(place: int) -> list[str]:
+        return [cell.text for cell in all_of(browser, f"table.labels tbody td:nth-child({place})")]
+
+    f1 = next(button for button in buttons if button.text == "F1")
+    f1.click()
+    ascending = column(4)
+    assert ascending == sorted(ascending, key=float)
+    f1.click()
+    assert column(4) == ascending[::-1] or column(4) == sorted(ascending, key=float, reverse=True)
+    assert f1.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
+    rows = next(button for button in buttons if button.text == "rows")
+    rows.click()
+    assert column(6) == sorted(column(6), key=int)
+
+
+def test_wrong_rows_are_filtered_and_searched(browser: Any) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    def texts() -> list[str]:
+        return [each.text for each in all_of(browser, "#errors .text")]
+
+    everything = len(json.loads(all_of(browser, "#data")[0].get_attribute("textContent"))["rows"])
+    assert len(texts()) == 50
+    all_of(browser, "#more")[0].click()
+    assert len(texts()) == min(everything, 100)
+    search = all_of(browser, "#search")[0]
+    search.send_keys("ROW 50 ")
+    assert len(texts()) == 1
+    assert texts()[0].startswith("row 50 <script>")
+    assert "1 of" in all_of(browser, "#count")[0].text
+    search.clear()
+    search.send_keys(" ")
+    kind = Select(all_of(browser, "#kind")[0])
+    kind.select_by_value("invalid")
+    assert len(texts()) == 6
+    kind.select_by_value("missed")
+    label = Select(all_of(browser, "#label")[0])
+    label.select_by_visible_text(HOSTILE[0])
+    shown = all_of(browser, "#errors > li")
+    assert shown
+    assert all(f"missed: {HOSTILE[0]}" in each.text for each in shown)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(browser: Any, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("needs axe-core")
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.execute_script(AXE.read_text(encoding="utf-8"))
+    violations = browser.execute_async_script(
+        "const done = arguments[0]; axe.run().then(x => done(x.violations.map("
+        "v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 200)).join(' | '))))"
+    )
+    assert violations == []
+
+
+def test_it_is_readable_on_a_phone(browser: Any) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True},
+    )
+    too_wide = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].filter(x => x.getBoundingClientRect().right > 361 "
+        "&& !x.closest('.wide, svg')).map(x => x.outerHTML.slice(0, 200))"
+    )
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert too_wide == []
