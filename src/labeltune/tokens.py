@@ -1,0 +1,245 @@
+"""Tokens: counted exactly where a tokenizer's vocabulary is at hand, else estimated from the characters.
+
+What a record costs beyond its texts, and how often a provider goes over it by itself, stand here too.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import threading
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from labeltune.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "EXAMPLE_LIMIT",
+    "FETCH_SECONDS",
+    "TOKENS_PER_MESSAGE",
+    "TOKENS_PER_RECORD",
+    "Estimator",
+    "TokenMode",
+    "Tokenizer",
+    "auto_epochs",
+    "base_model",
+    "count_record",
+    "token_counter",
+]
+
+TokenMode = Literal["auto", "exact", "estimate"]
+
+TOKENS_PER_MESSAGE = 4
+"""Three that frame a message and one for its role; from `num_tokens_from_messages` of the OpenAI cookbook
+(examples/Chat_finetuning_data_prep.ipynb and How_to_count_tokens_with_tiktoken.ipynb)."""
+
+TOKENS_PER_RECORD = 3
+"""Each reply is primed with three more (same source)."""
+
+TOKENS_PER_NAME = 1
+"""For a message's `name`, beside the name itself (same source)."""
+
+EXAMPLE_LIMIT = 65_536
+"""Tokens that an example may have; what is longer is cut off at its end, where the label stands."""
+
+FETCH_SECONDS = 3.0
+"""So long may the vocabulary take to arrive before tokens are estimated."""
+
+
+# ------------------------------------------------------------------------------------------------- counting
+
+
+class TokenCounter(ABC):
+    """Counts the tokens of texts; `estimated` says whether the counts are estimates."""
+
+    estimated: bool
+
+    @abstractmethod
+    def total(self, texts: Sequence[str]) -> float:
+        """The tokens of all these texts."""
+
+    def count(self, text: str) -> float:
+        """The tokens of one text."""
+        return self.total((text,))
+
+
+class Tokenizer(TokenCounter):
+    """Exact counts, by tiktoken."""
+
+    estimated = False
+
+    def __init__(self, encoding: Any) -> None:
+        self._encode = encoding.encode_ordinary
+
+    def total(self, texts: Sequence[str]) -> float:
+        """The tokens of all these texts."""
+        return sum([self._count(text) for text in texts])
+
+    def _count(self, text: str) -> int:
+        if len(text) <= _PIECE:
+            return len(self._encode(text))
+        # tiktoken's regular expression overflows on a million spaces; each cut costs a token at most.
+        return sum(len(self._encode(text[at : at + _PIECE])) for at in range(0, len(text), _PIECE))
+
+
+_PIECE = 100_000
+
+
+class Estimator(TokenCounter):
+    """Estimates for o200k_base: a weight for each word and each character, by its kind.
+
+    The weights for ASCII were fitted to five sets of English texts; `docs/explanation/tokens.md` says how far
+    the estimate is off, and `benchmarks/check.py` measures it. Other scripts are known by the first byte of a
+    character in UTF-8; their weights come from one sentence in each of sixteen languages, and are rough.
+    """
+
+    estimated = True
+
+    def total(self, texts: Sequence[str]) -> float:
+        """The tokens of all these texts: a function of how often each kind of character occurs."""
+        content = "".join(texts).encode(errors="surrogatepass")
+        # Nine characters of ten are lower case or a space; without them, the others are quick to count.
+        rest = content.translate(None, _COMMON)
+        spaces = content.count(b" ")
+        words = spaces + sum(map(bool, texts))
+        tokens = words * _PER_WORD + (len(content) - len(rest) - spaces) * _PER_LOWER
+        for kind, weight in _ASCII_WEIGHTS:
+            left = rest.translate(None, kind)
+            tokens += (len(rest) - len(left)) * weight
+            rest = left
+        if rest:
+            for kind, weight in _LEAD_WEIGHTS:
+                left = rest.translate(None, kind)
+                tokens += (len(rest) - len(left)) * weight
+                rest = left
+        return tokens
+
+
+_COMMON = (string.ascii_lowercase + " ").encode()
+_PER_WORD, _PER_LOWER = 0.932, 0.012
+_ASCII_WEIGHTS = (
+    (string.punctuation.encode(), 0.912),
+    (string.ascii_uppercase.encode(), 0.113),
+    (string.digits.encode(), 0.478),
+    (bytes([*range(32), 127]), 1.934),  # line ends, mostly
+)
+_CONTINUATION = bytes(range(0x80, 0xC0))
+_LEAD_WEIGHTS = (
+    (_CONTINUATION, 0.0),
+    (bytes([0xE2]), 1.8),  # dashes, quotes, signs
+    (bytes(range(0xF0, 0xF8)), 1.8),  # emoji
+    (bytes(range(0xC2, 0xCE)), 1.7),  # Latin letters with marks: each breaks a word that English would not
+    (bytes([0xCE, 0xCF]), 0.26),  # Greek
+    (bytes(range(0xD0, 0xD4)), 0.15),  # Cyrillic
+    (bytes(range(0xD4, 0xE0)), 0.25),  # Armenian, Hebrew, Arabic and their neighbours
+    (bytes([0xE0]), 0.30),  # the scripts of India, Thai
+    (bytes([0xE1]), 0.10),  # Latin with several marks, Georgian
+    (bytes([0xE3]), 0.83),  # kana
+    (bytes(range(0xE4, 0xEA)), 0.87),  # Chinese characters
+    (bytes(range(0xEA, 0xF0)), 0.45),  # Hangul
+)
+
+
+def count_record(counter: TokenCounter, messages: Iterable[Mapping[str, Any]]) -> float:
+    """The tokens of a record, or of a request's messages, with what frames them."""
+    tokens: float = TOKENS_PER_RECORD
+    for message in messages:
+        tokens += TOKENS_PER_MESSAGE
+        for key, value in message.items():
+            if key != "role" and isinstance(value, str):
+                tokens += counter.count(value) + TOKENS_PER_NAME * (key == "name")
+    return tokens
+
+
+# -------------------------------------------------------------------------------------------- the tokenizer
+
+
+def token_counter(
+    model: str | None = None, *, mode: TokenMode = "auto", seconds: float = FETCH_SECONDS
+) -> TokenCounter:
+    """What counts tokens as `model` does: exactly if the vocabulary is there or comes in time, else roughly.
+
+    Models of other makers have vocabularies of their own: their tokens are estimated. `mode` "estimate" does
+    not look for a vocabulary; "exact" raises `SettingsError` where there is none.
+    """
+    if mode == "estimate":
+        return Estimator()
+    name = _encoding_name(model)
+    if name is None:
+        reason = f"the vocabulary of {model} is not known"
+    else:
+        encoding, reason = _encoding(name, seconds)
+        if encoding is not None:
+            return Tokenizer(encoding)
+    if mode == "exact":
+        raise SettingsError(
+            f"tokens cannot be counted exactly: {reason}",
+            hint='pip install "labeltune[tokens]"; TIKTOKEN_CACHE_DIR names a folder with the vocabulary',
+        )
+    return Estimator()
+
+
+_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+
+def base_model(model: str) -> str:
+    """The model that prices and limits are known of: `gpt-4.1` for `ft:gpt-4.1-2025-04-14:org::id`."""
+    base = model.split(":")[1] if model.startswith("ft:") and model.count(":") else model
+    return _DATED.sub("", base)
+
+
+_OLD = re.compile(r"gpt-4(-|$)|gpt-3\.5|gpt-35")
+_NEW = re.compile(r"gpt-(4o|4\.1|4\.5|[5-9])|chatgpt-|o\d")
+
+
+def _encoding_name(model: str | None) -> str | None:
+    if model is None:
+        return "o200k_base"
+    base = base_model(model)
+    if _NEW.match(base):
+        return "o200k_base"
+    return "cl100k_base" if _OLD.match(base) else None
+
+
+@lru_cache(maxsize=4)
+def _encoding(name: str, seconds: float) -> tuple[Any, str]:
+    """The encoding, or None and why not. Never waits longer than told, whatever the network does."""
+    try:
+        import tiktoken
+    except ImportError:
+        return None, "tiktoken is not installed"
+    outcome: list[tuple[Any, str]] = []
+
+    def load() -> None:
+        try:
+            outcome.append((tiktoken.get_encoding(name), ""))
+        except Exception as error:  # noqa: BLE001  # whatever the network or the disk answers, tokens are estimated
+            outcome.append((None, f"the vocabulary cannot be fetched ({type(error).__name__})"))
+
+    # tiktoken waits for the network without end; a daemon is left behind.
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return outcome[0] if outcome else (None, f"the vocabulary did not arrive in {seconds:g} s")
+
+
+# --------------------------------------------------------------------------------------------------- epochs
+
+_TARGET_EPOCHS, _MOST_EPOCHS = 3, 25
+_FEWEST_EXAMPLES, _MOST_EXAMPLES = 100, 25_000
+
+
+def auto_epochs(examples: int) -> int:
+    """How often a provider goes over so many examples when it is left the choice.
+
+    The rule of the OpenAI cookbook (examples/Chat_finetuning_data_prep.ipynb).
+    """
+    if examples * _TARGET_EPOCHS < _FEWEST_EXAMPLES:
+        return min(_MOST_EPOCHS, _FEWEST_EXAMPLES // max(examples, 1))
+    if examples * _TARGET_EPOCHS > _MOST_EXAMPLES:
+        return max(1, _MOST_EXAMPLES // examples)
+    return _TARGET_EPOCHS
