@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from labeltune.providers import Provider
 
-__all__ = ["CHARACTERS_PER_TOKEN", "Price", "price_of"]
+__all__ = ["CHARACTERS_PER_TOKEN", "Rate", "rate_of"]
 
 CHARACTERS_PER_TOKEN = 3.5
 """For estimates before anything is sent; English has about four, so that this is rather too much."""
 
+_MILLION = 1_000_000
 
-class Price(Protocol):
-    """What tokens cost."""
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """US dollars for a million tokens read and written."""
+
+    input: float
+    output: float
 
     def usd(self, input_tokens: int, output_tokens: int) -> float:
-        """In US dollars."""
-        ...
+        """What so many tokens cost."""
+        return (input_tokens * self.input + output_tokens * self.output) / _MILLION
 
 
-class _Free:
-    def usd(self, _input_tokens: int, _output_tokens: int) -> float:
-        return 0.0
-
-
-def price_of(model: str, provider: Provider, *, batch: bool) -> Price | None:
-    """The price of a model's answers; None where it is not known."""
+def rate_of(model: str, provider: Provider, *, batch: bool) -> Rate | None:
+    """What a model's answers cost; None where it is not known."""
     if provider.local:
-        return _Free()
-    if find_spec("labeltune.prices") is None:
+        return Rate(0.0, 0.0)
+    from labeltune.prices import price_of
+
+    price = price_of(model)
+    if price is None:
         return None
-    return cast("Price | None", import_module("labeltune.prices").prediction_price(model, batch=batch))
+    share = price.batch if batch else 1.0
+    return Rate(price.input * share, price.output * share)

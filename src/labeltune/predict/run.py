@@ -17,7 +17,7 @@ from labeltune.files import STANDARD_STREAM, sweep_leftovers
 from labeltune.journal import latest_run, open_journal, recover_journal
 from labeltune.labels import longest_answer
 from labeltune.ledger import STATE_FOLDER
-from labeltune.predict.costs import CHARACTERS_PER_TOKEN, price_of
+from labeltune.predict.costs import CHARACTERS_PER_TOKEN, rate_of
 from labeltune.predict.export import Export, added_columns, refuse_collisions
 from labeltune.predict.fingerprint import refuse_other_task
 from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from labeltune.journal import Changes, Journal
-    from labeltune.predict.costs import Price
+    from labeltune.predict.costs import Rate
     from labeltune.predict.requests import RequestForm
     from labeltune.predict.story import Story
     from labeltune.providers import Provider
@@ -184,7 +184,7 @@ def preview(
         plan = _Plan(job, rows)
         hashes = {digest for digest in plan.hashes() if digest is not None}
         first = next((plan.messages(values) for _, values in plan.rows() if plan.renderer.text(values)), None)
-    price = price_of(model, provider, batch=options.batch)
+    rate = rate_of(model, provider, batch=options.batch)
     read, written = plan.estimate(len(hashes))
     return Preview(
         url=f"{provider.base_url.rstrip('/')}{PATH}",
@@ -194,7 +194,7 @@ def preview(
         requests=len(hashes),
         input_tokens=read,
         output_tokens=written,
-        usd=None if price is None else price.usd(read, written),
+        usd=None if rate is None else rate.usd(read, written),
     )
 
 
@@ -359,27 +359,27 @@ def _prepare(job: _Job, plan: _Plan, journal: Journal) -> _Before:
 
 def _ask(job: _Job, plan: _Plan, journal: Journal, before: _Before) -> Sent:
     """Ask what is not answered yet."""
-    price = price_of(job.model, job.provider, batch=job.options.batch)
-    _check_budget(job, plan, before.to_ask, price)
+    rate = rate_of(job.model, job.provider, batch=job.options.batch)
+    _check_budget(job, plan, before.to_ask, rate)
     if job.options.batch:
         from labeltune.predict.batch import ask_in_batches
 
-        return ask_in_batches(job, plan, journal, before.name, price)
+        return ask_in_batches(job, plan, journal, before.name, rate)
     if not before.to_ask:
-        return Sent(usd=None if price is None else 0.0)
-    return run_coroutine(_send(job, plan, journal, before, price))
+        return Sent(usd=None if rate is None else 0.0)
+    return run_coroutine(_send(job, plan, journal, before, rate))
 
 
-def _check_budget(job: _Job, plan: _Plan, requests: int, price: Price | None) -> None:
+def _check_budget(job: _Job, plan: _Plan, requests: int, rate: Rate | None) -> None:
     limit = job.options.max_cost
     if limit is None or not requests:
         return
-    if price is None:
+    if rate is None:
         raise BudgetError(
             f"--max-cost: the price of {job.model} is not known, so it cannot be kept",
             hint="leave --max-cost out, or use --limit to ask a few rows",
         )
-    estimate = price.usd(*plan.estimate(requests))
+    estimate = rate.usd(*plan.estimate(requests))
     if estimate > limit:
         raise BudgetError(
             f"estimate ${estimate:,.2f} > limit ${limit:,.2f} for {requests:,} requests; nothing was sent",
@@ -387,13 +387,13 @@ def _check_budget(job: _Job, plan: _Plan, requests: int, price: Price | None) ->
         )
 
 
-async def _send(job: _Job, plan: _Plan, journal: Journal, before: _Before, price: Price | None) -> Sent:
+async def _send(job: _Job, plan: _Plan, journal: Journal, before: _Before, rate: Rate | None) -> Sent:
     options = job.options
     async with open_channel(job.provider, PATH, connections=options.concurrency) as (channel, client):
         if not options.accept_changes:
             await refuse_other_task(client, job.provider, job.model, job.task, state=job.state)
         job.story.begin(before.to_ask)
-        sender = Sender(channel, journal, job.provider, options, price=price, story=job.story)
+        sender = Sender(channel, journal, job.provider, options, rate=rate, story=job.story)
         return await sender.run(plan.asks(journal, before.name, resend=options.resend))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labeltune.journal import Journal
-    from labeltune.predict.costs import Price
+    from labeltune.predict.costs import Rate
     from labeltune.predict.options import PredictOptions
     from labeltune.predict.replies import Reply
     from labeltune.predict.story import Story
@@ -84,10 +84,10 @@ class Sender:
         provider: Provider,
         options: PredictOptions,
         *,
-        price: Price | None,
+        rate: Rate | None,
         story: Story,
     ) -> None:
-        self._journal, self._options, self._price, self._story = journal, options, price, story
+        self._journal, self._options, self._rate, self._story = journal, options, rate, story
         loop = asyncio.get_running_loop()
         self._pace = Pace(options.concurrency, loop.time)
         self._traffic = Traffic(
@@ -99,7 +99,7 @@ class Sender:
             stop=self.stop,
             story=story,
         )
-        self.sent = Sent(usd=None if price is None else 0.0)
+        self.sent = Sent(usd=None if rate is None else 0.0)
         self._stop: LabeltuneError | None = None
         self._workers: list[asyncio.Task[None]] = []
         self._begun = 0
@@ -274,8 +274,8 @@ class Sender:
         self.sent.output_tokens += written
         if self._journal.full:
             self.stop(_disk_full(self.sent.answers))
-        if self._price is not None:
-            self.sent.usd = self._price.usd(self.sent.input_tokens, self.sent.output_tokens)
+        if self._rate is not None:
+            self.sent.usd = self._rate.usd(self.sent.input_tokens, self.sent.output_tokens)
             self._check_cost(self.sent.usd)
 
     def _check_cost(self, usd: float) -> None:
