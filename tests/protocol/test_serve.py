@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
@@ -110,15 +112,16 @@ def test_requests_under_way_are_answered_before_it_stops(server: Server, signum:
     body = b'{"model": "tally", "messages": [{"role": "user", "content": "x"}]}'
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
-            % (KEY.encode(), len(body), body[:10])
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+            b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (KEY.encode(), len(body))
         )
-        time.sleep(0.2)
+        # The server has begun to read the body.
+        assert b"100 Continue" in connection.recv(4096)
         ended = threading.Thread(target=server.end, args=(signum,))
         ended.start()
         time.sleep(0.3)
         assert server.process.poll() is None
-        connection.sendall(body[10:])
+        connection.sendall(body)
         reply = b"".join(iter(lambda: connection.recv(65536), b""))
     assert reply.startswith(b"HTTP/1.1 400")
     assert b"model_not_trained" in reply
@@ -159,3 +162,34 @@ def test_a_port_in_use_is_a_settings_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"127.0.0.1:{port}"):
             serve(tmp_path / "home", port=port, say=lambda _: None)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_another_client_goes_all_the_way(server: Server, tmp_path: Path) -> None:
+    """curl is a client that nobody wrote for this server."""
+
+    def curl(path: str, *arguments: str) -> Any:
+        command = ["curl", "-sS", "--fail-with-body", "-H", f"Authorization: Bearer {KEY}", *arguments]
+        ran = subprocess.run(
+            [*command, server.url + path], capture_output=True, text=True, timeout=20, check=True
+        )
+        return json.loads(ran.stdout)
+
+    def post(path: str, body: dict[str, Any]) -> Any:
+        return curl(path, "-H", "Content-Type: application/json", "-d", json.dumps(body))
+
+    data = tmp_path / "train.jsonl"
+    data.write_bytes(tally_engine.records())
+    file = curl("/files", "-F", "purpose=fine-tune", "-F", f"file=@{data}")
+    assert (file["filename"], file["status"]) == ("train.jsonl", "processed")
+    job = post("/fine_tuning/jobs", {"model": "tally", "training_file": file["id"]})
+    deadline = time.monotonic() + 20
+    while job["status"] != "succeeded":
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+        job = curl(f"/fine_tuning/jobs/{job['id']}")
+    reply = post(
+        "/chat/completions",
+        {"model": job["fine_tuned_model"], "messages": [{"role": "user", "content": "my money"}]},
+    )
+    assert reply["choices"][0]["message"]["content"] == "refund"

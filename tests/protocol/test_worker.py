@@ -7,19 +7,18 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
-from labeltune.local.launcher import worker_command, worker_lock
+from labeltune.local.launcher import STALLED_S, Launcher, worker_command, worker_lock
 from labeltune.local.store import Store
 from protocol import tally_engine
 from protocol.harness import Provider, log_of, run, worker_pid
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -261,3 +260,36 @@ def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
         Store(provider.directory)
 
     run(go())
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to know a process")
+@pytest.mark.usefixtures("_slow")
+def test_a_worker_that_stands_still_is_replaced(provider: Provider) -> None:
+    async def go() -> None:
+        job = await provider.job()
+        await provider.wait(job.id, lambda job: job.status == "running")
+        store = Store(provider.directory)
+        pid = worker_pid(provider.directory)
+        while store.row("SELECT pid FROM worker") != {"pid": pid}:
+            await asyncio.sleep(0.02)
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(0.6)
+        assert (await provider.client.fine_tuning.jobs.retrieve(job.id)).status == "running"
+        assert store.write("UPDATE worker SET heartbeat = heartbeat - ? WHERE pid = ?", STALLED_S, pid) == 1
+        assert (await provider.wait(job.id)).status == "succeeded"
+        assert worker_pid(provider.directory) != pid
+
+    run(go())
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to know a process")
+def test_a_process_that_is_not_our_worker_is_left_alone(provider: Provider) -> None:
+    store = Store(provider.directory)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        with provider.without_worker():
+            store.write("INSERT OR REPLACE INTO worker VALUES (1, ?, 0)", other.pid)
+            Launcher(store).wake()
+            time.sleep(0.1)
+            assert other.poll() is None
+        other.communicate(b"\n", timeout=5)
+    assert other.returncode == 0

@@ -1,22 +1,25 @@
 """Who runs the jobs: one worker process per directory, started when there is something to do.
 
 An operating-system lock says who the worker is. It is released by the kernel however the worker ends, so a
-killed one is noticed by the next request that looks at an unfinished job.
+killed one is noticed by the next request that looks at an unfinished job. One that is alive but stands still
+is known by its heartbeat, and killed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from labeltune.local.store import Row, Store
 
@@ -27,6 +30,9 @@ ACTIVE_JOB = ("pausing", "running", "validating_files", "queued")
 
 ACTIVE_BATCH = ("cancelling", "in_progress", "finalizing", "validating")
 """The same of a batch."""
+
+STALLED_S = 120.0
+"""A worker beats several times a second; one that has not for so long does nothing any more."""
 
 _LOG = "worker.log"
 _LOG_BYTES = 1 << 20
@@ -75,10 +81,29 @@ class Launcher:
             with worker_lock(self._store.directory).acquire(blocking=False):
                 pass
         except Timeout:
+            self._end_stalled()
             return
         self._started = _start(self._store.directory)
         self._started_at = time.monotonic()
         _children.append(self._started)
+
+    def _end_stalled(self) -> None:
+        """Kill a worker that holds the lock but has not beaten for long: stopped, or hanging."""
+        row = self._store.row("SELECT pid, heartbeat FROM worker")
+        stalled = row is not None and time.time() - row["heartbeat"] > STALLED_S
+        # The number may be another process's by now: nothing is killed that does not say it is our worker.
+        if row is not None and stalled and _is_worker(row["pid"], self._store.directory):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(row["pid"], signal.SIGKILL)
+
+
+def _is_worker(pid: int, directory: Path) -> bool:
+    """Whether a process is the worker of a directory; False where that cannot be told."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return command[:-1] == [os.fsencode(part) for part in worker_command(directory)]
 
 
 def _start(directory: Path) -> subprocess.Popen[bytes]:

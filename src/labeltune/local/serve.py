@@ -54,10 +54,18 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=_GRACE_S,
         )
-        if ready is not None:
-            shown = f"[{host}]" if ":" in host else host
-            ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
-        uvicorn.Server(config).run(sockets=[listener])
+        server = uvicorn.Server(config)
+        started = server.startup
+
+        async def startup(sockets: list[socket.socket] | None = None) -> None:
+            # Only now does a signal mean: end what is under way, then stop.
+            await started(sockets)
+            if ready is not None:
+                shown = f"[{host}]" if ":" in host else host
+                ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
+
+        server.startup = startup  # type: ignore[method-assign]  # uvicorn has no hook for it without lifespan
+        server.run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -96,7 +96,9 @@ CREATE TABLE worker (
 ) STRICT;
 """
 
-_ALPHABET = string.ascii_letters + string.digits
+_ALPHABET = (string.ascii_letters + string.digits).encode()
+_LETTERS = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
+"""What each random byte becomes; an eighth of the letters come a little more often, which harms no id."""
 
 
 def default_directory() -> Path:
@@ -116,7 +118,7 @@ def now() -> int:
 
 def new_id(prefix: str, length: int = 24) -> str:
     """A fresh id; letters and digits only, so that it is a name of a file everywhere."""
-    return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return prefix + secrets.token_bytes(length).translate(_LETTERS).decode()
 
 
 class Store:

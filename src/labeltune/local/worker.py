@@ -75,7 +75,6 @@ class Supervisor(threading.Thread):
         store = Store(self._directory, check=False)
         cancelled_at: float | None = None
         while True:
-            time.sleep(_BEAT_EVERY_S)
             # A full disk or a busy database stops the beat, not the work.
             with contextlib.suppress(LabeltuneError, sqlite3.Error):
                 self._beat(store)
@@ -85,6 +84,7 @@ class Supervisor(threading.Thread):
                 cancelled_at = time.monotonic()
             elif time.monotonic() - cancelled_at > _GRACE_S:
                 self._start_anew()
+            time.sleep(_BEAT_EVERY_S)
 
     def _beat(self, store: Store) -> None:
         store.write("INSERT OR REPLACE INTO worker VALUES (1, ?, ?)", os.getpid(), time.time())

@@ -1,0 +1,204 @@
+"""How quickly the local provider trains, answers and serves: `python benchmarks/serve.py [--rows 10000]`.
+
+Needs ../shared/data/banking77. Everything goes through the protocol: a real job trains `linear`, then
+requests are sent in-process (64 in flight, client and provider in one process), over HTTP, and as a batch.
+Seconds depend on what else the machine does; CPU per item does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from openai import AsyncOpenAI
+
+from labeltune.local import create_app
+from labeltune.local.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "banking77"
+IN_FLIGHT = 64
+SYSTEM = "Classify the message."
+
+SERVER = """
+import sys
+from pathlib import Path
+from labeltune.local import serve
+serve(Path(sys.argv[1]), port=0, say=lambda line: None, ready=lambda url: print(url, flush=True))
+"""
+
+
+def read(name: str, limit: int) -> list[tuple[str, str]]:
+    with (DATA / name).open(newline="", encoding="utf-8") as handle:
+        rows = [(row["text"], row["label"]) for row in csv.DictReader(handle)]
+    return rows[:: max(1, len(rows) // limit)][:limit]
+
+
+def training_file(rows: list[tuple[str, str]]) -> bytes:
+    lines = [
+        json.dumps({"messages": [*messages(text), {"role": "assistant", "content": label}]})
+        for text, label in rows
+    ]
+    return "\n".join(lines).encode()
+
+
+def messages(text: str) -> list[dict[str, str]]:
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
+
+
+def in_process(directory: Path) -> AsyncOpenAI:
+    transport = httpx2.ASGITransport(app=create_app(directory))
+    return AsyncOpenAI(
+        http_client=httpx2.AsyncClient(transport=transport), base_url="http://local/v1", api_key="local"
+    )
+
+
+async def train(client: AsyncOpenAI, rows: list[tuple[str, str]]) -> tuple[str, float]:
+    """The model, and the seconds from creating the job to its end."""
+    file = await client.files.create(file=("train.jsonl", training_file(rows)), purpose="fine-tune")
+    began = time.perf_counter()
+    job = await client.fine_tuning.jobs.create(model="linear", training_file=file.id)
+    while job.status not in ("succeeded", "failed", "cancelled"):
+        await asyncio.sleep(0.05)
+        job = await client.fine_tuning.jobs.retrieve(job.id)
+    if job.fine_tuned_model is None:
+        raise SystemExit(f"the job {job.status}: {job.error}")
+    return job.fine_tuned_model, time.perf_counter() - began
+
+
+async def answer_all(bodies: list[dict[str, Any]], ask: Callable[[dict[str, Any]], Awaitable[None]]) -> float:
+    """Seconds to answer every body with 64 in flight."""
+    waiting = iter(bodies)
+
+    async def worker() -> None:
+        for body in waiting:
+            await ask(body)
+
+    await ask(bodies[0])
+    began = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+    return time.perf_counter() - began
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a running process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def worker_cpu(directory: Path) -> float:
+    """CPU seconds of the worker since it started."""
+    row = Store(directory, check=False).row("SELECT pid FROM worker")
+    assert row is not None
+    return cpu_of(row["pid"])
+
+
+def own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def show(what: str, number: int, seconds: float, cpu: float | None = None) -> None:
+    rate = f"{number / seconds:9,.0f}/s"
+    per = "" if cpu is None else f"{cpu / number * 1000:8.2f} ms CPU each"
+    print(f"{what:<44} {seconds:8.2f} s {rate} {per}", flush=True)
+
+
+async def measure_in_process(directory: Path, bodies: list[dict[str, Any]]) -> None:
+    async with in_process(directory) as client:
+
+        async def create(body: dict[str, Any]) -> None:
+            await client.chat.completions.create(**body)
+
+        async def post(body: dict[str, Any]) -> None:
+            await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+
+        for name, ask in (("chat.completions.create", create), ("client.post", post)):
+            cpu = own_cpu()
+            seconds = await answer_all(bodies, ask)
+            show(f"in-process, {name}", len(bodies), seconds, own_cpu() - cpu)
+
+
+async def measure_http(directory: Path, bodies: list[dict[str, Any]]) -> None:
+    with subprocess.Popen(  # noqa: ASYNC220  (nothing else runs meanwhile)
+        [sys.executable, "-c", SERVER, str(directory)], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        limits = httpx2.Limits(max_connections=IN_FLIGHT)
+        async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
+
+            async def post(body: dict[str, Any]) -> None:
+                (await client.post("/chat/completions", json=body)).raise_for_status()
+
+            await post(bodies[0])
+            cpu = cpu_of(server.pid)
+            seconds = await answer_all(bodies, post)
+            show("HTTP, httpx2 client, CPU of the server", len(bodies), seconds, cpu_of(server.pid) - cpu)
+        server.terminate()
+
+
+async def measure_batch(directory: Path, bodies: list[dict[str, Any]], copies: int) -> None:
+    lines = [
+        json.dumps({"custom_id": str(i), "method": "POST", "url": "/v1/chat/completions", "body": body})
+        for i, body in enumerate(bodies * copies)
+    ]
+    async with in_process(directory) as client:
+        file = await client.files.create(file=("batch.jsonl", "\n".join(lines).encode()), purpose="batch")
+        began = time.perf_counter()
+        batch = await client.batches.create(
+            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        while batch.status not in ("completed", "failed"):
+            await asyncio.sleep(0.05)
+            batch = await client.batches.retrieve(batch.id)
+        seconds = time.perf_counter() - began
+        show("batch, CPU of the worker with its start", len(lines), seconds, worker_cpu(directory))
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000, help="training rows")
+    parser.add_argument("--requests", type=int, default=3_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        directory = Path(folder) / "provider"
+        async with in_process(directory) as client:
+            few = read("train.csv", 100_000)
+            labels = sorted({label for _, label in few})[:5]
+            _, seconds = await train(client, [row for row in few if row[1] in labels][::5][:100])
+            show("job of 100 rows, CPU with process start", 100, seconds, worker_cpu(directory))
+            model, seconds = await train(client, read("train.csv", options.rows))
+            show(f"job of {options.rows:,} rows", options.rows, seconds)
+        texts = [text for text, _ in read("test.csv", options.requests)]
+        bodies = [
+            {
+                "model": model,
+                "messages": messages(text),
+                "temperature": 0,
+                "logprobs": True,
+                "top_logprobs": 5,
+                "max_completion_tokens": 64,
+            }
+            for text in texts
+        ]
+        await measure_in_process(directory, bodies)
+        await measure_http(directory, bodies)
+        await measure_batch(directory, bodies, copies=5)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
