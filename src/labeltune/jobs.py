@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -117,14 +118,14 @@ class Watcher:
         provider: Provider,
         *,
         story: Story,
-        patience: Patience = WATCH_PATIENCE,
+        patience: Patience | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = client
         self.provider = provider
         self._story = story
-        self._patience = patience
+        self._patience = patience or WATCH_PATIENCE
         self._sleep = sleep
         self._now = now
         self._connected = True
@@ -147,11 +148,8 @@ class Watcher:
         pause, status = shortest, None
         seen: set[str] | None = set() if self.provider.events else None
         while True:
-            patience = START_PATIENCE if status is None else self._patience
-            job = await self._ask(job_id, partial(self.retrieve, job_id), patience)
-            fresh = (
-                [] if seen is None else await self._ask(job_id, partial(self._fresh, job_id, seen), patience)
-            )
+            job = await self._ask(job_id, partial(self.retrieve, job_id))
+            fresh = [] if seen is None else await self._ask(job_id, partial(self._fresh, job_id, seen))
             if fresh is None:
                 seen, fresh = None, []
             for event in fresh:
@@ -162,12 +160,13 @@ class Watcher:
                 return job
             pause = shortest if fresh or job.status != status else min(1.5 * pause, longest)
             status = job.status
-            if deadline is not None and self._now() + pause > deadline:
+            left = math.inf if deadline is None else deadline - self._now()
+            if left <= 0:
                 raise TemporaryError(
                     f"{job_id}: status '{status}' (not final); the job keeps its id",
                     hint=f"it goes on; come back with: {self._come_back(job_id)}",
                 )
-            await self._sleep(pause)
+            await self._sleep(min(pause, left))
 
     async def retrieve(self, job_id: str) -> FineTuningJob:
         """The job as it stands."""
@@ -189,10 +188,10 @@ class Watcher:
         seen.update(event.id for event in fresh)
         return fresh[::-1]
 
-    async def _ask(self, job_id: str, call: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    async def _ask(self, job_id: str, call: Callable[[], Awaitable[T]]) -> T:
         try:
             result = await persist(
-                call, self.provider, patience=patience, sleep=self._sleep, on_failure=self._lost
+                call, self.provider, patience=self._patience, sleep=self._sleep, on_failure=self._lost
             )
         except TemporaryError as error:
             hint = f"the job goes on; come back with: {self._come_back(job_id)}"
@@ -257,6 +256,7 @@ def watch_job(
 
     async def watch(client: AsyncOpenAI) -> FineTuningJob:
         watcher = Watcher(client, provider, story=story or Silence())
+        await persist(partial(watcher.retrieve, job_id), provider, patience=START_PATIENCE)
         return await watcher.watch(job_id, wait_timeout=wait_timeout)
 
     job = _with_client(provider, watch)
