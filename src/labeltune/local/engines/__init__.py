@@ -2,18 +2,41 @@
 
 An engine is one class with `fit`, `load` and `answer`. It sees chat records and nothing else: no task file,
 no table. Engines are found in one table, `ENGINES`, and through the entry point group `labeltune.engines`.
+An engine's module is imported when the engine is asked for, not before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+from labeltune.errors import AccessError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Answer", "Engine", "Hyperparameters", "Message", "Record", "Run", "Step", "TokenLogprob"]
+__all__ = [
+    "ENGINES",
+    "ENTRY_POINTS",
+    "Answer",
+    "Engine",
+    "Hyperparameters",
+    "Message",
+    "Record",
+    "Run",
+    "Step",
+    "TokenLogprob",
+    "get_engine",
+]
+
+ENGINES: Mapping[str, str] = {"linear": "labeltune.local.engines.linear:Linear"}
+"""The engines of this package: the name of the base model, and the class as an entry point names it."""
+
+ENTRY_POINTS = "labeltune.engines"
+"""The group of entry points under which other packages offer engines."""
 
 Message = dict[str, Any]
 """One chat message: `{"role": …, "content": …}`."""
@@ -113,3 +136,18 @@ class Engine(Protocol):
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """Answer each conversation (messages without the assistant's), in order."""
         ...
+
+
+def get_engine(name: str) -> type[Engine]:
+    """The engine of this name, imported now. Raises `AccessError` if there is none."""
+    if name in ENGINES:
+        module, _, attribute = ENGINES[name].partition(":")
+        engine: type[Engine] = getattr(import_module(module), attribute)
+        return engine
+    offered = entry_points(group=ENTRY_POINTS)
+    for entry in offered:
+        if entry.name == name:
+            found: type[Engine] = entry.load()
+            return found
+    known = ", ".join(sorted({*ENGINES, *offered.names}))
+    raise AccessError(f"there is no engine named {name!r}", hint=f"the engines here are: {known}")
