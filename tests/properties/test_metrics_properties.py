@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeltune.metrics.patterns import find_patterns, one_hot
+from labeltune.metrics.quality import FieldQuality, Shape, measure, pattern_pairs
 from labeltune.metrics.scores import (
     CLASS_METRICS,
     VECTOR_METRICS,
@@ -21,6 +23,7 @@ from labeltune.metrics.scores import (
     confusion,
     label_scores,
 )
+from labeltune.report.table import classification_table
 
 CASES = settings(max_examples=200, deadline=None, derandomize=True)
 
@@ -165,3 +168,43 @@ def test_weights_say_the_same_as_repeated_rows(case: tuple[Any, Any], seed: int)
     for field in fields(Totals):
         expected = getattr(Totals.of(repeated, np.ones(len(repeated.valid), dtype=np.int64)), field.name)
         np.testing.assert_allclose(getattr(weighted, field.name)[1], expected, err_msg=field.name)
+
+
+def quality_of(pairs: Pairs, n_labels: int, *, single: bool) -> FieldQuality:
+    labels = tuple(f"label {'x' * (place % 4)}{place}" for place in range(n_labels))
+    shape = Shape("field", labels, slice(0, n_labels), single=single)
+    return measure(*pattern_pairs(pairs), [shape], bootstrap=0).fields[0]
+
+
+@CASES
+@given(matrices())
+def test_the_table_of_a_multi_field_is_scikit_learns(case: tuple[Any, Any]) -> None:
+    from sklearn.metrics import classification_report
+
+    true, pred = case
+    field = quality_of(pairs_of(true, pred), true.shape[1], single=False)
+    expected = classification_report(true, pred, target_names=list(field.shape.labels), zero_division=0)
+    assert classification_table(field) == expected
+
+
+@CASES
+@given(classes())
+def test_the_table_of_a_single_field_is_scikit_learns(case: tuple[Any, Any, int]) -> None:
+    from sklearn.metrics import classification_report
+
+    true, pred, n_labels = case
+    pairs = Pairs(one_hot(true, n_labels), one_hot(pred, n_labels), pred >= 0)
+    field = quality_of(pairs, n_labels, single=True)
+    labels: Any = list(range(n_labels))
+    expected = classification_report(
+        true, pred, labels=labels, target_names=list(field.shape.labels), zero_division=0
+    )
+    # Where no row is right, scikit-learn counts the support in floats.
+    expected = re.sub(r"(?m) (\d+)\.0$", r"   \1", expected)
+    ours = classification_table(field)
+    if (pred < 0).any():
+        # Here scikit-learn gives up the accuracy for a micro average; the other lines are the same.
+        kept = [line for line in ours.splitlines() if "accuracy" not in line]
+        assert kept == [line for line in expected.splitlines() if "micro avg" not in line]
+    else:
+        assert ours == expected

@@ -41,13 +41,15 @@ def resamples(patterns: Patterns, *, count: int, seed: int) -> Iterator[IntArray
     generator = np.random.default_rng(seed)
     rows, size = patterns.rows, len(patterns.counts)
     shares = patterns.counts / rows
+    # The rows by pattern, so that their order in the file changes nothing.
+    in_order = np.repeat(np.arange(size), patterns.counts)
     block = max(1, min(count, _CELLS // size))
     for start in range(0, count, block):
         wanted = min(block, count - start)
         if size * _INDEXING_PAYS <= rows:
             yield generator.multinomial(rows, shares, size=wanted)
         else:
-            drawn = (patterns.inverse[generator.integers(0, rows, rows)] for _ in range(wanted))
+            drawn = (in_order[generator.integers(0, rows, rows)] for _ in range(wanted))
             yield np.stack([np.bincount(codes, minlength=size) for codes in drawn])
 
 
