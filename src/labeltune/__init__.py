@@ -1,1 +1,52 @@
+"""Fine-tune text classifiers from a table of labelled text, through the OpenAI fine-tuning protocol.
+
+The names here are those that every use needs. What a command does is a function in the module of its name:
+`labeltune.convert.convert`, `labeltune.train.train`, `labeltune.evaluate.evaluate`, …; see
+docs/reference/python.md.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labeltune.errors import LabeltuneError
+    from labeltune.providers import Provider, resolve_provider
+    from labeltune.task import AnswerFormat, Field, Prompt, Task, format_task, parse_task, read_task
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AnswerFormat",
+    "Field",
+    "LabeltuneError",
+    "Prompt",
+    "Provider",
+    "Task",
+    "__version__",
+    "format_task",
+    "parse_task",
+    "read_task",
+    "resolve_provider",
+]
+
+_MODULES = {
+    "AnswerFormat": "labeltune.task",
+    "Field": "labeltune.task",
+    "LabeltuneError": "labeltune.errors",
+    "Prompt": "labeltune.task",
+    "Provider": "labeltune.providers",
+    "Task": "labeltune.task",
+    "format_task": "labeltune.task",
+    "parse_task": "labeltune.task",
+    "read_task": "labeltune.task",
+    "resolve_provider": "labeltune.providers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import labeltune` alone costs nothing."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'labeltune' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,0 +1,32 @@
+"""The public names are a promise: this test changes when the promise does."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+import labeltune
+
+
+def test_public_names() -> None:
+    assert sorted(labeltune.__all__) == [
+        "AnswerFormat", "Field", "LabeltuneError", "Prompt", "Provider", "Task", "__version__", "format_task",
+        "parse_task", "read_task", "resolve_provider",
+    ]  # fmt: skip
+    for name in labeltune.__all__:
+        assert getattr(labeltune, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = labeltune.nothing
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "infer.init", "convert.convert", "split.split", "check.check", "upload.upload", "train.train",
+        "predict.predict", "evaluate.evaluate", "thresholds.tune_thresholds", "baseline.baseline", "local.create_app", "local.serve",
+    ],
+)  # fmt: skip
+def test_each_command_is_a_function(name: str) -> None:
+    module, _, function = name.rpartition(".")
+    assert callable(getattr(importlib.import_module(f"labeltune.{module}"), function))
