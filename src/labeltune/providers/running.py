@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Patience", "persist", "run"]
 
 T = TypeVar("T")
+
+_GLANCE_SECONDS = 0.1
 
 _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -102,12 +104,21 @@ def _run_in_thread(coroutine: Coroutine[Any, Any, T]) -> T:
     thread = threading.Thread(target=body, name="labeltune", daemon=True)
     thread.start()
     try:
-        return result.result()
-    except KeyboardInterrupt:
+        _hold_up(result)
+    except BaseException:
         running = task.result()
         running.get_loop().call_soon_threadsafe(running.cancel)
         thread.join()
         raise
+    return result.result()
+
+
+def _hold_up(result: Future[Any]) -> None:
+    """Wait for the result; Ctrl-C under `asyncio.run` does no more than mark the task that is held up."""
+    held = asyncio.current_task()
+    while not wait([result], timeout=_GLANCE_SECONDS).done:
+        if held is not None and held.cancelling():
+            raise asyncio.CancelledError
 
 
 @dataclass(frozen=True, slots=True)
