@@ -14,7 +14,7 @@ from labeltune.labels import require_columns
 from labeltune.template import LabelsSlot, TextSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from labeltune.task import Task
     from labeltune.template import Template
@@ -40,18 +40,18 @@ class Renderer:
 
     def __init__(self, task: Task, header: Sequence[str], *, source: str = "table") -> None:
         require_columns(task.text, header, source=source)
-        self._text = tuple(header.index(column) for column in task.text)
+        text_part = tuple(header.index(column) for column in task.text)
+        self.text = _joiner(text_part)
+        """The text of a row's values: what `{text}` stands for. Empty if the row has none."""
         self._system = _compile(task, task.system_template, header, "system")
         self._user = _compile(task, task.user_template, header, "user")
-        self._before_user = b'"}, {"role": "user", "content": "'
-        if not self._system:
-            self._before_user = b'{"messages": [{"role": "user", "content": "'
-        self._system_json = [_json_inner(part) if isinstance(part, str) else part for part in self._system]
-        self._user_json = [_json_inner(part) if isinstance(part, str) else part for part in self._user]
+        self.record_line = _line_maker(self._system, self._user, text_part)
+        r"""`(values, text, answer) →` the record as a line of a chat file, ended by `\n`.
 
-    def text(self, values: Sequence[str]) -> str:
-        """The text of a row: what `{text}` stands for. Empty if the row has none."""
-        return _join(values, self._text)
+        `text` is that of the values, which every caller has looked at; the answer comes as a JSON string. The
+        bytes are those of `json.dumps(record, ensure_ascii=False)`. Raises `TypeError` (from orjson) if a
+        value holds a lone surrogate.
+        """
 
     def messages(self, values: Sequence[str]) -> list[Message]:
         """The messages of a row, without the answer: system, if the task has one, and user."""
@@ -63,21 +63,6 @@ class Renderer:
     def record(self, values: Sequence[str], answer: str) -> dict[str, list[Message]]:
         """One training record."""
         return {"messages": [*self.messages(values), {"role": "assistant", "content": answer}]}
-
-    def record_line(self, values: Sequence[str], answer_json: bytes) -> bytes:
-        r"""The record as a line of a chat file, ended by `\n`; `answer_json` is the answer as a JSON string.
-
-        The bytes are those of `json.dumps(record, ensure_ascii=False)`, made from fixed fragments.
-        Raises `TypeError` (from orjson) if a value holds a lone surrogate.
-        """
-        pieces: list[bytes] = []
-        if self._system:
-            pieces.append(b'{"messages": [{"role": "system", "content": "')
-            pieces.extend(_render_json(values, self._system_json))
-        pieces.append(self._before_user)
-        pieces.extend(_render_json(values, self._user_json))
-        pieces += (b'"}, {"role": "assistant", "content": ', answer_json, b"}]}\n")
-        return b"".join(pieces)
 
 
 def _compile(task: Task, template: Template, header: Sequence[str], key: str) -> list[_Part]:
@@ -121,10 +106,49 @@ def _render(values: Sequence[str], parts: list[_Part]) -> str:
     return "".join(part if isinstance(part, str) else _join(values, part) for part in parts)
 
 
-def _json_inner(text: str) -> bytes:
-    """A string's JSON without the quotes around it."""
-    return orjson.dumps(text)[1:-1]
+# Tables of millions of rows are rendered by the two functions below: what does not vary is worked out once,
+# and the functions returned do no more for a row than they must.
+
+_BEFORE_SYSTEM = b'{"messages": [{"role": "system", "content": "'
+_BEFORE_USER = b'{"role": "user", "content": "'
+_BEFORE_ANSWER = b'"}, {"role": "assistant", "content": '
+_END = b"}]}\n"
 
 
-def _render_json(values: Sequence[str], parts: list[bytes | tuple[int, ...]]) -> list[bytes]:
-    return [part if isinstance(part, bytes) else _json_inner(_join(values, part)) for part in parts]
+def _joiner(positions: tuple[int, ...]) -> Callable[[Sequence[str]], str]:
+    if len(positions) > 1:
+        return lambda values: _join(values, positions)
+    only = positions[0]
+    return lambda values: values[only].strip()
+
+
+def _line_maker(
+    system: list[_Part], user: list[_Part], text_part: tuple[int, ...]
+) -> Callable[[Sequence[str], str, bytes], bytes]:
+    """Fixed parts become fragments of JSON; only what varies is escaped row by row."""
+    opening = [_BEFORE_SYSTEM, *map(_json_part, system), b'"}, '] if system else [b'{"messages": [']
+    fixed, varying = [b""], []
+    for piece in [*opening, _BEFORE_USER, *map(_json_part, user), _BEFORE_ANSWER]:
+        if isinstance(piece, bytes):
+            fixed[-1] += piece
+        else:
+            varying.append(piece)
+            fixed.append(b"")
+    dumps = orjson.dumps
+    if varying == [text_part]:
+        before, after = fixed
+        return lambda _, text, answer: b"".join((before, dumps(text)[1:-1], after, answer, _END))
+
+    def line(values: Sequence[str], text: str, answer: bytes) -> bytes:
+        pieces = [fixed[0]]
+        for part, after in zip(varying, fixed[1:], strict=True):
+            value = text if part == text_part else _join(values, part)
+            pieces += (dumps(value)[1:-1], after)
+        return b"".join((*pieces, answer, _END))
+
+    return line
+
+
+def _json_part(part: _Part) -> bytes | tuple[int, ...]:
+    """A fixed string's JSON without the quotes around it; what varies stays what it is."""
+    return orjson.dumps(part)[1:-1] if isinstance(part, str) else part

@@ -32,13 +32,13 @@ class ChatFile:
     r"""The records of a chat file, read one by one, as often as wanted; `-` is standard input.
 
     Lines end with `\n` and nothing else; blank ones are passed over. Iterating yields `(line, record)` for
-    each line that is a JSON object; the others are kept in `findings` and raised together as a `DataError` at the
-    end, or handed to `on_bad`, if it is set, with the line's text. What a record must look like is not looked
-    at here. Close it, or use it with `with`.
+    each line that is a JSON object; the others are kept in `findings` and raised together as a `DataError` at
+    the end, or handed to `on_bad`, if it is set, with the line's text. What a record must look like is not
+    looked at here. Close it, or use it with `with`.
     """
 
-    def __init__(self, source: str | os.PathLike[str]) -> None:
-        self._source = ByteSource(source)
+    def __init__(self, source: str | os.PathLike[str] | ByteSource) -> None:
+        self._source = source if isinstance(source, ByteSource) else ByteSource(source)
         self.source = self._source.name
         self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
         self._findings = Findings(self.source)

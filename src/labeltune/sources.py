@@ -56,6 +56,7 @@ class ByteSource:
             self._spool is not None or self.name.lower().endswith(GZIP_ENDING)
         )
         self._state = self._stat()
+        self._handle: IO[bytes] | None = None
 
     def _keep(self, stream: IO[bytes]) -> Path:
         descriptor, name = tempfile.mkstemp(prefix="labeltune-")
@@ -88,6 +89,7 @@ class ByteSource:
         """The bytes, unpacked, from the start. Raises `DataError` if the gzip data are damaged."""
         with _reading(self.name):
             handle = self.path.open("rb")
+        self._handle = handle
         with handle as plain:
             if not self._is_gzip:
                 yield plain
@@ -108,6 +110,16 @@ class ByteSource:
             while len(head) < _HEAD and (more := stream.read(_HEAD - len(head))):
                 head += more
             return head
+
+    @property
+    def size(self) -> int:
+        """The bytes as they came."""
+        return self._state[0]
+
+    @property
+    def position(self) -> int:
+        """How many of them have been read, since they were last opened."""
+        return 0 if self._handle is None or self._handle.closed else self._handle.tell()
 
     def sha256(self) -> str:
         """The SHA-256 of the bytes as they came, in hexadecimal."""

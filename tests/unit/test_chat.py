@@ -58,7 +58,7 @@ def test_without_a_system_message() -> None:
     task = parse_task(INTENT_TOML.replace('system = "Name the intent."\n', ""))
     renderer = Renderer(task, ("text", "label"))
     assert [message["role"] for message in renderer.messages(["hi", "x"])] == ["user"]
-    assert json.loads(renderer.record_line(["hi", "x"], b'"x"')) == renderer.record(["hi", "x"], "x")
+    assert json.loads(renderer.record_line(["hi", "x"], "hi", b'"x"')) == renderer.record(["hi", "x"], "x")
 
 
 def test_labels_are_written_as_python_writes_a_list() -> None:
@@ -73,4 +73,5 @@ def test_a_line_has_the_bytes_of_json_dumps(subject: str, body: str, customer: s
     renderer = Renderer(TICKET, HEADER)
     values = [subject, body, customer, ""]
     expected = json.dumps(renderer.record(values, answer), ensure_ascii=False).encode() + b"\n"
-    assert renderer.record_line(values, json.dumps(answer, ensure_ascii=False).encode()) == expected
+    answer_json = json.dumps(answer, ensure_ascii=False).encode()
+    assert renderer.record_line(values, renderer.text(values), answer_json) == expected

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from labeltune.tables.opening import FORMATS, Source, open_table
 from labeltune.tables.table import Table
-from labeltune.tables.writing import write_table
+from labeltune.tables.writing import table_writer, write_table
 
-__all__ = ["FORMATS", "Source", "Table", "open_table", "write_table"]
+__all__ = ["FORMATS", "Source", "Table", "open_table", "table_writer", "write_table"]

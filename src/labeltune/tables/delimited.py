@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.findings import Findings
+from labeltune.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader
 from labeltune.tables.table import Table, check_header, no_rows
 from labeltune.tables.text_lines import (
     MARKS,
@@ -22,7 +23,6 @@ from labeltune.tables.text_lines import (
 )
 
 if TYPE_CHECKING:
-    import _csv
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.sources import ByteSource
@@ -34,8 +34,6 @@ __all__ = ["SEPARATORS", "CsvTable", "TsvTable"]
 SEPARATORS = ",;\t|"
 """Those that are looked for."""
 NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-LONGEST_VALUE = 1 << 22
-"""Characters. More than any model reads; without a limit, a quote left open would hold the rest in memory."""
 
 _SAMPLE_RECORDS = 50
 _UTF8 = "utf-8"
@@ -56,14 +54,15 @@ class CsvTable(Table):
             told = known_encoding(options.encoding)
             # A byte order mark says which of the two UTF-16 it is; `utf-8-sig` is UTF-8 to us.
             self._encoding = marked if marked and marked.startswith(told.removesuffix("-sig")) else told
-        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_VALUE))
-        self.separator = self._separator(options)
+        sample = self._utf8(BytesIO(head)).read(len(head)).decode(errors="replace")
+        self._separated_by = self.separator = self._choose_separator(options, sample)
+        lines = sample.split("\n")
+        self._mostly_unquoted = 2 * sum(QUOTE in line for line in lines) < len(lines)
         self._header_line, self.header = self._read_header()
 
-    def _separator(self, options: ReadOptions) -> str:
+    def _choose_separator(self, options: ReadOptions, sample: str) -> str:
         if options.separator is not None:
             return _told_separator(options.separator)
-        sample = self._utf8(BytesIO(self._head)).read(len(self._head)).decode(errors="replace")
         found = find_separator(sample)
         if found != ",":
             self.notes.append(f'{self.source}: columns are separated by "{_shown(found)}"')
@@ -82,7 +81,7 @@ class CsvTable(Table):
     def _read_header(self) -> tuple[int, tuple[str, ...]]:
         """The header and the line on which it ends. Blank lines before it are passed over."""
         with self._lines() as batches:
-            calm, reader, last = alarm.count, self._reader(decoded(batches)), 0
+            calm, reader, last = alarm.count, strict_reader(decoded(batches), self._separated_by), 0
             try:
                 for header in reader:
                     if header:
@@ -97,47 +96,35 @@ class CsvTable(Table):
             raise DataError(f"{self.source}:{last + 1}: in the header, {fault[1]}")
         return reader.line_num, check_header(self.source, last + 1, header)
 
-    def _reader(self, lines: Iterator[str]) -> _csv.Reader:
-        return csv.reader(lines, delimiter=self.separator or ",", strict=True)
-
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         return self._records()
 
     def _records(self, taken: list[bytes] | None = None) -> Iterator[tuple[int, list[str]]]:
         """The good rows. `taken` gets each line that is read, as UTF-8, before the row it belongs to."""
+        self._blank = 0
+        records = Records(self._separated_by, len(self.header), self._accept, self._broken)
+        read = records.read_mostly_unquoted if self._mostly_unquoted else records.read
         with self._lines() as batches:
-            calm, width, any_row = alarm.count, len(self.header), False
-            reader = self._reader(decoded(batches if taken is None else _noted(batches, taken)))
-            while reader.line_num < self._header_line:
-                next(reader)
-            last = self._header_line
-            while True:
-                try:
-                    for values in reader:
-                        line = last + 1
-                        last = reader.line_num
-                        if len(values) == width and alarm.count == calm:
-                            any_row = True
-                            yield line, values
-                        elif values:  # a blank line is no row
-                            any_row = True
-                            fault = self._fault(line, values)
-                            if fault is None:
-                                yield line, values
-                            else:
-                                self.reject(*fault)
-                    break
-                except csv.Error as error:
-                    any_row = True
-                    self.reject("broken_quotes", last + 1, _broken(error, last + 1, reader.line_num))
-                    last = reader.line_num
-        self._finish(any_row=any_row)
+            lines = decoded(batches if taken is None else _noted(batches, taken))
+            for _ in range(self._header_line):
+                next(lines)
+            last = yield from read(lines, self._header_line)
+        self._finish(any_row=last - self._header_line > self._blank)
 
     # bad rows
 
-    def _fault(self, line: int, values: Sequence[str]) -> tuple[str, int, str, Sequence[str]] | None:
-        found = self._bad_text(values) or self._ragged(values)
-        return found and (found[0], line, found[1], values)
+    def _accept(self, line: int, values: list[str]) -> bool:
+        """Whether a row that looked strange is good; else reports it, unless it is but a blank line."""
+        if not values:
+            self._blank += 1
+            return False
+        fault = self._bad_text(values) or self._ragged(values)
+        if fault is not None:
+            self.reject(fault[0], line, fault[1], values)
+        return fault is None
+
+    def _broken(self, first: int, last: int, error: csv.Error) -> None:
+        self.reject("broken_quotes", first, _broken(error, first, last))
 
     def _ragged(self, values: Sequence[str]) -> tuple[str, str] | None:
         width, found = len(self.header), len(values)
@@ -147,7 +134,7 @@ class CsvTable(Table):
         if width == 1:
             message += "; is the first line a comment, or the separator another one (--sep)?"
         elif found > width:
-            message += f'; a value that holds "{_shown(self.separator or ",")}" is written in quotes'
+            message += f'; a value that holds "{_shown(self._separated_by)}" is written in quotes'
         return "ragged_row", message
 
     def _bad_text(self, values: Sequence[str]) -> tuple[str, str] | None:
@@ -212,7 +199,7 @@ class TsvTable(CsvTable):
 
     format: ClassVar[str] = "tsv"
 
-    def _separator(self, options: ReadOptions) -> str:
+    def _choose_separator(self, options: ReadOptions, sample: str) -> str:  # noqa: ARG002  # nothing to find
         return "\t" if options.separator is None else _told_separator(options.separator)
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Source", "open_table"]
 
-Source: TypeAlias = "str | os.PathLike[str] | pd.DataFrame"
-"""What a table is opened from: a path, `-` for standard input, or a DataFrame."""
+Source: TypeAlias = "str | os.PathLike[str] | ByteSource | pd.DataFrame"
+"""What a table is opened from: a path, `-` for standard input, bytes already at hand, or a DataFrame."""
 
 FORMATS: dict[str, tuple[Callable[[ByteSource, ReadOptions], Table], tuple[str, ...]]] = {
     "csv": (CsvTable, (".csv", ".txt")),
@@ -61,9 +61,9 @@ def open_table(
     Raises `SettingsError` (no such file or format, an extra that is missing), `DataError` (no header or not a
     usable one, bytes of another format) and `DiskError`.
     """
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | os.PathLike | ByteSource):
         return FrameTable(source)
-    opened = ByteSource(source)
+    opened = source if isinstance(source, ByteSource) else ByteSource(source)
     try:
         reader = FORMATS[_format_of(opened, format)][0]
         return reader(opened, ReadOptions(encoding, separator))

@@ -10,7 +10,7 @@ from labeltune.errors import DataError, Finding, SettingsError
 from labeltune.findings import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
     from labeltune.sources import ByteSource
@@ -61,6 +61,11 @@ class Table(ABC):
         """How many findings there are in all."""
         return self._findings.total
 
+    @property
+    def bad_counts(self) -> Mapping[str, int]:
+        """How many findings there are of each code."""
+        return self._findings.counts
+
     def reject(self, code: str, line: int, message: str, values: Sequence[str] = ()) -> None:
         """Report a row as bad; for users of the table that find fault with a row's values."""
         self._findings.add(code, line, message, values)
@@ -97,6 +102,11 @@ class Table(ABC):
     def header_bytes(self) -> bytes | None:
         """What stands before the first row, byte for byte; None where rows are not bytes (see `raw`)."""
         return None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of how many have been read in the present iteration; zeros where that is unknown."""
+        return (0, 0) if self._source is None else (self._source.position, self._source.size)
 
     def sha256(self) -> str:
         """The SHA-256 of the bytes that the table was read from."""

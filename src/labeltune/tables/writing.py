@@ -6,22 +6,25 @@ import csv
 import gzip
 import io
 import json
-from itertools import islice
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from labeltune.errors import SettingsError
 from labeltune.files import STANDARD_STREAM, atomic_write
 from labeltune.sources import GZIP_ENDING
+from labeltune.tables.columnar import needs_extra
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     Handle = IO[bytes] | gzip.GzipFile
-    Writer = Callable[[Handle, Sequence[str], Iterable[Sequence[str]]], None]
+    WriteRow = Callable[[Sequence[str]], object]
+    Writer = Callable[[Handle, Sequence[str]], AbstractContextManager[WriteRow]]
 
-__all__ = ["WRITERS", "write_table"]
+__all__ = ["WRITERS", "table_writer", "write_table"]
 
 _BATCH = 4096
 
@@ -32,57 +35,78 @@ def write_table(path: str | os.PathLike[str], header: Sequence[str], rows: Itera
     The format follows from the ending (`WRITERS`), which `.gz` may follow. What is written reads back as the
     same values. Raises `SettingsError` for another ending, and `DiskError`.
     """
+    with table_writer(path, header) as write:
+        for row in rows:
+            write(row)
+
+
+@contextmanager
+def table_writer(path: str | os.PathLike[str], header: Sequence[str]) -> Iterator[WriteRow]:
+    """What writes the rows of a table one by one; see `write_table`."""
     name = Path(path).name.lower()
     packed = name.endswith(GZIP_ENDING)
-    ending = Path(name.removesuffix(GZIP_ENDING)).suffix
-    if name == STANDARD_STREAM:
-        ending = ".csv"
+    ending = ".csv" if name == STANDARD_STREAM else Path(name.removesuffix(GZIP_ENDING)).suffix
     if ending not in WRITERS:
         raise SettingsError(
             f"{path}: tables are not written as {ending or 'files without an ending'}",
             hint=f"known are {', '.join(WRITERS)}",
         )
-    with atomic_write(path) as handle:
-        if not packed:
-            WRITERS[ending](handle, header, rows)
-            return
-        # Neither name nor time: the same rows give the same bytes.
-        with gzip.GzipFile("", "wb", fileobj=handle, mtime=0) as pack:
-            WRITERS[ending](pack, header, rows)
+    with ExitStack() as stack:
+        handle: Handle = stack.enter_context(atomic_write(path))
+        if packed:  # with neither name nor time: the same rows give the same bytes
+            handle = stack.enter_context(gzip.GzipFile("", "wb", fileobj=handle, mtime=0))
+        yield stack.enter_context(WRITERS[ending](handle, header))
 
 
 def _delimited(separator: str) -> Writer:
-    def write(handle: Handle, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    @contextmanager
+    def writer(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
         text = io.TextIOWrapper(handle, "utf-8", newline="", errors="surrogateescape")
         plain = csv.writer(text, delimiter=separator, lineterminator="\n")
         # A lone "\r" ends a line for readers, yet csv leaves it unquoted where lines end with "\n".
         quoted = csv.writer(text, delimiter=separator, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        plain.writerow(header)
-        for row in rows:
+
+        def write(row: Sequence[str]) -> None:
             (quoted if any("\r" in value for value in row) else plain).writerow(row)
+
+        write(header)
+        yield write
         text.detach()
 
-    return write
+    return writer
 
 
-def _json_lines(handle: Handle, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    for row in rows:
+@contextmanager
+def _json_lines(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
+    def write(row: Sequence[str]) -> None:
         document = json.dumps(dict(zip(header, row, strict=True)), ensure_ascii=False)
         handle.write(document.encode() + b"\n")
 
+    yield write
 
-def _parquet(handle: Handle, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from labeltune.tables.columnar import needs_extra
 
+@contextmanager
+def _parquet(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
     pa = needs_extra("pyarrow", "parquet", "the output")
     from pyarrow import parquet
 
     schema = pa.schema([(name, pa.string()) for name in header])
-    remaining = iter(rows)
-    with parquet.ParquetWriter(handle, schema) as writer:
-        while batch := list(islice(remaining, _BATCH)):
-            columns = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
+    batch: list[Sequence[str]] = []
+
+    def flush() -> None:
+        columns = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
+        file.write_batch(pa.record_batch(columns, schema=schema))
+        batch.clear()
+
+    def write(row: Sequence[str]) -> None:
+        batch.append(row)
+        if len(batch) == _BATCH:
+            flush()
+
+    with parquet.ParquetWriter(handle, schema) as file:
+        yield write
+        if batch:
+            flush()
 
 
 WRITERS: dict[str, Writer] = {

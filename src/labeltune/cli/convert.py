@@ -1,0 +1,102 @@
+"""`labeltune convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import (
+    DataArgument,
+    EncodingOption,
+    JsonOption,
+    QuietOption,
+    SeparatorOption,
+    StripOption,
+    TableFormatOption,
+    TaskOption,
+)
+from labeltune.task import DEFAULT_TASK_FILE
+
+__all__ = ["convert"]
+
+
+def convert(
+    data: DataArgument,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.jsonl",
+            help="The chat file, - for standard output. By default DATA with .jsonl.",
+        ),
+    ] = None,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    on_error: Annotated[
+        str,
+        typer.Option(
+            metavar="stop|skip",
+            help="On bad rows, write nothing, or write the good rows and OUT.rejected.csv with the others.",
+        ),
+    ] = "stop",
+    strip: StripOption = False,
+    format_: TableFormatOption = None,
+    encoding: EncodingOption = None,
+    sep: SeparatorOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a table as a chat file: one training record per row, checked, with the task's prompt."""
+    story = output.configure(json_mode=json, quiet=quiet)
+    from dataclasses import asdict
+
+    from labeltune.convert import FEWEST_RECORDS, OnError, default_output
+    from labeltune.convert import convert as run
+    from labeltune.errors import SettingsError
+    from labeltune.files import STANDARD_STREAM
+    from labeltune.task import read_task
+
+    to_stdout = (default_output(data) if out is None else out) == STANDARD_STREAM
+    if json and to_stdout:
+        raise SettingsError("--json and the chat file both want standard output", hint="name a file with -o")
+    with story.progress("convert", unit="MB") as progress:
+        told = 0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            progress.resize(total // _MB)
+            progress(done // _MB - told)
+            told = done // _MB
+
+        done = run(
+            read_task(task),
+            data,
+            out,
+            on_error=cast("OnError", on_error),
+            strip=strip,
+            format=format_,
+            encoding=encoding,
+            separator=sep,
+            progress=tell,
+        )
+    for note in done.notes:
+        story.note(note)
+    for warning in done.warnings:
+        story.warn(warning)
+    story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records in {done.output}")
+    for reason, count in done.left_out.items():
+        story.note(f"  left out: {count:,} {reason}")
+    if done.rejected is not None:
+        story.warn(f"bad rows are in {done.rejected}, each with its line and what is wrong")
+    if done.written < FEWEST_RECORDS:
+        story.warn(f"{done.written} records: no provider trains on fewer than {FEWEST_RECORDS}")
+    if not to_stdout:
+        story.hint(f"labeltune check {done.output}, then: labeltune train {done.output} --model BASE")
+    document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
+    story.result(document, *([] if to_stdout else [done.output]))
+
+
+_MB = 1 << 20
