@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
-from labeltune.errors import BudgetError
+from labeltune.errors import BudgetError, SettingsError
+from labeltune.jsonl import ChatFile
+from labeltune.prices import price_of, training_cost
+from labeltune.tokens import auto_epochs, count_record, token_counter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,15 +19,23 @@ __all__ = ["check_budget", "estimate_training_cost"]
 
 
 def estimate_training_cost(
-    provider: Provider,
-    model: str,  # noqa: ARG001  # the seam for a table of prices
-    training: Path | None,  # noqa: ARG001
-    epochs: int | Literal["auto"],  # noqa: ARG001
+    provider: Provider, model: str, training: Path | None, epochs: int | Literal["auto"]
 ) -> float | None:
-    """US dollars for training on a file of this disk; None where price or file are not known."""
+    """US dollars for training on a file of this disk; None where the price or the file is not known.
+
+    Tokens times epochs times the price of a training token; where the provider chooses the epochs, its own
+    rule is followed. Training on this machine costs nothing.
+    """
     if provider.local:
         return 0.0
-    return None
+    price = price_of(model)
+    if training is None or price is None or price.training is None:
+        return None
+    counter = token_counter(model)
+    with ChatFile(training) as file:
+        counts = [count_record(counter, record["messages"]) for _, record in file]
+    times = auto_epochs(len(counts)) if isinstance(epochs, str) else epochs
+    return training_cost(model, math.fsum(counts), times)
 
 
 def check_budget(
@@ -34,6 +46,8 @@ def check_budget(
     max_cost: float | None,
 ) -> float | None:
     """The estimate. Raises `BudgetError` if it is above `max_cost`, or is needed and cannot be made."""
+    if max_cost is not None and not (math.isfinite(max_cost) and max_cost >= 0):
+        raise SettingsError(f"--max-cost {max_cost}: expected a number of US dollars, at least 0")
     cost = estimate_training_cost(provider, model, training, epochs)
     if max_cost is None:
         return cost
@@ -41,7 +55,7 @@ def check_budget(
         why = "the file is not on this disk" if training is None else f"the price of {model} is not known"
         raise BudgetError(
             f"the cost cannot be estimated ({why}), so it cannot be held to {max_cost:.2f} USD",
-            hint="leave out --max-cost, or give the file itself and a model with a known price",
+            hint="leave out --max-cost; or give the file itself, and the model's price in prices.toml",
         )
     if cost > max_cost:
         raise BudgetError(

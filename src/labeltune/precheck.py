@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import DataError
 from labeltune.jsonl import ChatFile
 from labeltune.labels import decode_answer
+from labeltune.records import MIN_EXAMPLES, record_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from labeltune.task import Task
 
-__all__ = ["MIN_RECORDS", "precheck"]
+__all__ = ["precheck"]
 
-MIN_RECORDS = 10
-"""Fewer examples than this are refused (`invalid_n_examples`)."""
-
-_KEYS = {"messages", "tools", "parallel_tool_calls", "functions"}
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_SHOWN = 80
 
 
 def precheck(path: Path, task: Task | None) -> None:
@@ -28,14 +25,14 @@ def precheck(path: Path, task: Task | None) -> None:
     with ChatFile(path) as file:
         for line, record in file:
             records += 1
-            problem = _problem(record)
+            problem = next(record_problems(record), None)
             if problem is not None:
-                file.reject("bad_record", line, problem)
+                file.reject(problem[0], line, problem[1])
             elif task is not None:
                 _check_answer(file, line, record["messages"][-1], task)
-    if records < MIN_RECORDS:
+    if records < MIN_EXAMPLES:
         raise DataError(
-            f"{path}: {records} record{'' if records == 1 else 's'}, expected at least {MIN_RECORDS}",
+            f"{path}: {records} record{'' if records == 1 else 's'}, expected at least {MIN_EXAMPLES}",
             hint="providers refuse to train on fewer; nothing was sent",
         )
 
@@ -46,23 +43,4 @@ def _check_answer(file: ChatFile, line: int, last: dict[str, Any], task: Task) -
         return
     problem = decode_answer(task, answer).problem
     if problem is not None:
-        file.reject("bad_answer", line, f'answer "{answer[:80]}" is not one of {task.source} ({problem})')
-
-
-def _problem(record: dict[str, Any]) -> str | None:
-    """What is wrong with one record, if anything."""
-    messages = record.get("messages")
-    if not isinstance(messages, list) or not messages:
-        return 'expected {"messages": […]}'
-    strange = sorted(record.keys() - _KEYS)
-    if strange:
-        return f'unknown key "{strange[0]}", expected "messages" only'
-    for message in messages:
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            return f"every message needs a role: one of {', '.join(_ROLES)}"
-    last = messages[-1]
-    if last["role"] != "assistant":
-        return f"the last message must be the assistant's, but is the {last['role']}'s"
-    if not last.get("content") and not last.get("tool_calls") and not last.get("function_call"):
-        return "the assistant's message is empty"
-    return None
+        file.reject("bad_answer", line, f'answer "{answer[:_SHOWN]}" is not one of {task.source} ({problem})')

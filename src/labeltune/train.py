@@ -109,7 +109,7 @@ class Plan:
     settings: Settings = field(default_factory=Settings)
     task: str | None = None
     cost: float | None = None
-    """US dollars as far as they are known."""
+    """The estimate in US dollars, if it was wanted and can be made."""
 
     @property
     def files(self) -> list[LocalFile]:
@@ -168,6 +168,7 @@ def plan_training(
     settings: Settings = Settings(),
     task: Task | None = None,
     max_cost: float | None = None,
+    estimate: bool = False,
 ) -> Plan:
     """Check everything that can be checked without sending anything.
 
@@ -180,7 +181,9 @@ def plan_training(
     files = [_local_or_id(name, task) for name in (training, validation) if name is not None]
     trained = files[0]
     path = trained.path if isinstance(trained, LocalFile) else None
-    cost = check_budget(provider, model, path, settings.epochs, max_cost)
+    cost = None
+    if estimate or max_cost is not None:
+        cost = check_budget(provider, model, path, settings.epochs, max_cost)
     return Plan(
         provider=provider,
         model=model,

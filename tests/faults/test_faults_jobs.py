@@ -347,8 +347,17 @@ def test_row_25_a_page_instead_of_an_answer(fake: FakeProvider) -> None:
 
 
 def test_row_36_cost_unknown_or_over_the_limit(fake: FakeProvider) -> None:
-    with pytest.raises(BudgetError, match="cannot be estimated"):
+    with pytest.raises(BudgetError, match="the price of unheard-of is not known"):
         plan_training("train.jsonl", model="unheard-of", provider=at(fake), max_cost=4.0)
+    with pytest.raises(BudgetError, match="the file is not on this disk"):
+        plan_training("file-1", model=MODEL, provider=at(fake), max_cost=4.0)
+    # 30 records of 3 + 2 * 4 tokens and their texts, three times, at 5 dollars for a million tokens.
+    with pytest.raises(BudgetError, match=r"estimate 0\.01 USD > limit 0\.00 USD"):
+        plan_training("train.jsonl", model=MODEL, provider=at(fake), max_cost=0.001)
+    cost = plan_training("train.jsonl", model=MODEL, provider=at(fake), max_cost=1.0).cost
+    assert cost is not None
+    assert 30 * 12 * 3 * 5e-6 < cost < 30 * 20 * 3 * 5e-6
+    assert plan_training("train.jsonl", model=MODEL, provider=at(fake)).cost is None
     assert (
         plan_training("train.jsonl", model="linear", provider=resolve_provider("local"), max_cost=0.0).cost
         == 0

@@ -95,6 +95,7 @@ def train(
         settings=settings,
         task=task_if_there(task),
         max_cost=max_cost,
+        estimate=dry_run,
     )
     if dry_run:
         _show(out, plan)
