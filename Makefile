@@ -59,7 +59,7 @@ lock: $(VENV)/.made ## The lock files, from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  pyproject.toml -o requirements/demo.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --group dev --all-extras pyproject.toml -o requirements/dev.txt
+	  --group dev --group bench --all-extras pyproject.toml -o requirements/dev.txt
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
