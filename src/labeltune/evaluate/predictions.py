@@ -217,21 +217,30 @@ class _Shares:
         self._values = array("d")
 
     def add(self, values: Sequence[str]) -> None:
-        for position in self._positions:
-            cell = values[position]
-            if not cell:
-                self._values.append(math.nan)
-                continue
-            try:
-                share = float(cell)
-            except ValueError:
-                share = math.nan
-            if not 0 <= share <= 1:
-                column = self._columns[self._positions.index(position)]
-                raise LabelCellError(
-                    "bad_number", column, f'column "{column}" holds "{cell}", expected a number from 0 to 1'
-                )
-            self._values.append(share)
+        """Take the cells of one row. Raises `LabelCellError`."""
+        cells = [values[position] for position in self._positions]
+        try:
+            shares = [float(cell) for cell in cells]
+        except ValueError:
+            shares = []
+        # A comparison with NaN is false, which a sum finds among many.
+        if not (shares and min(shares) >= 0 and max(shares) <= 1 and sum(shares) >= 0):
+            shares = [self._share(cell, column) for cell, column in zip(cells, self._columns, strict=False)]
+        self._values.extend(shares)
+
+    @staticmethod
+    def _share(cell: str, column: str) -> float:
+        if not cell:
+            return math.nan
+        try:
+            share = float(cell)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share <= 1:
+            raise LabelCellError(
+                "bad_number", column, f'column "{column}" holds "{cell}", expected a number from 0 to 1'
+            )
+        return share
 
     def column(self) -> FloatArray | None:
         matrix = self.matrix()

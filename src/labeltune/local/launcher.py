@@ -74,14 +74,14 @@ class Launcher:
     def wake(self) -> None:
         """Start a worker unless there is one."""
         _children[:] = [child for child in _children if child.poll() is None]
-        starting = self._started is not None and self._started.poll() is None
-        if starting and time.monotonic() - self._started_at < _STARTING_S:
-            return
         try:
             with worker_lock(self._store.directory).acquire(blocking=False):
                 pass
         except Timeout:
             self._end_stalled()
+            return
+        starting = self._started is not None and self._started.poll() is None
+        if starting and time.monotonic() - self._started_at < _STARTING_S:
             return
         self._started = _start(self._store.directory)
         self._started_at = time.monotonic()

@@ -39,7 +39,8 @@ IDLE_S = 3.0
 """A worker without work ends after so long: starting another costs less than keeping one."""
 
 _LOOK_EVERY_S = 0.1
-_BEAT_EVERY_S = 0.2
+_LISTEN_EVERY_S = 0.2
+_BEAT_EVERY_S = 1.0
 _GRACE_S = 0.5
 """How long a cancelled job may go on to its next step before the process is replaced."""
 
@@ -53,9 +54,9 @@ class Supervisor(threading.Thread):
     itself anew: nothing is lost by it, since everything is on disk.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, store: Store) -> None:
         super().__init__(name="supervisor", daemon=True)
-        self._directory = directory
+        self._store = store
         self._job: str | None = None
         self._status = ""
         self._lock = threading.Lock()
@@ -71,32 +72,34 @@ class Supervisor(threading.Thread):
         return "leaving" if self.leaving else self._status
 
     def run(self) -> None:
-        """Beat for ever."""
-        store = Store(self._directory, check=False)
-        cancelled_at: float | None = None
+        """Listen and beat for ever."""
+        beat_at = cancelled_at = float("-inf")
         while True:
+            at = time.monotonic()
             # A full disk or a busy database stops the beat, not the work.
             with contextlib.suppress(LabeltuneError, sqlite3.Error):
-                self._beat(store)
+                self._listen()
+                if at - beat_at >= _BEAT_EVERY_S:
+                    self._store.write(
+                        "INSERT OR REPLACE INTO worker VALUES (1, ?, ?)", os.getpid(), time.time()
+                    )
+                    beat_at = at
             if self._status != "cancelled":
-                cancelled_at = None
-            elif cancelled_at is None:
-                cancelled_at = time.monotonic()
-            elif time.monotonic() - cancelled_at > _GRACE_S:
+                cancelled_at = at
+            elif at - cancelled_at > _GRACE_S:
                 self._start_anew()
-            time.sleep(_BEAT_EVERY_S)
+            time.sleep(_LISTEN_EVERY_S)
 
-    def _beat(self, store: Store) -> None:
-        store.write("INSERT OR REPLACE INTO worker VALUES (1, ?, ?)", os.getpid(), time.time())
+    def _listen(self) -> None:
         with self._lock:
-            row = store.row("SELECT status FROM jobs WHERE id = ?", self._job)
+            row = self._store.row("SELECT status FROM jobs WHERE id = ?", self._job)
             self._status = "" if row is None else row["status"]
 
     def _start_anew(self) -> None:
         with self._lock:
             if self._job is not None:
                 _log.info("%s: cancelled between two steps, starting anew", self._job)
-                command = worker_command(self._directory)
+                command = worker_command(self._store.directory)
                 os.execv(command[0], command)  # noqa: S606  (our own command line, no shell)
 
 
@@ -107,7 +110,8 @@ def main(directory: Path, idle_s: float = IDLE_S) -> None:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(process)d %(levelname)s %(message)s"
     )
     store = Store(directory)
-    supervisor = Supervisor(directory)
+    # A connection of its own: it must not wait for the work's.
+    supervisor = Supervisor(Store(directory, check=False))
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         supervisor.leaving = True

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import signal
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from labeltune.chat import Renderer
 from labeltune.errors import BudgetError, ConflictError, DiskError, SettingsError
@@ -30,7 +31,7 @@ from labeltune.tables import open_table, write_table
 from labeltune.tables.writing import WRITERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from labeltune.journal import Changes, Journal
     from labeltune.predict.costs import Rate
@@ -183,7 +184,9 @@ def preview(
     with open_table(data, **table) as rows:
         plan = _Plan(job, rows)
         hashes = {digest for digest in plan.hashes() if digest is not None}
-        first = next((plan.messages(values) for _, values in plan.rows() if plan.renderer.text(values)), None)
+        with closing(plan.rows()) as shown:
+            asked = (values for _, values in shown if plan.renderer.text(values))
+            first = next((plan.messages(values) for values in asked), None)
     rate = rate_of(model, provider, batch=options.batch)
     read, written = plan.estimate(len(hashes))
     return Preview(
@@ -247,9 +250,10 @@ class _Plan:
         self._characters = 0
         self._answer = len(longest_answer(job.task))
 
-    def rows(self) -> Iterator[tuple[int, Sequence[str]]]:
+    def rows(self) -> Generator[tuple[int, Sequence[str]]]:
         """The rows that are predicted. Raises `DataError` with all that is wrong with any of them."""
-        yield from islice(self._table, self._limit)
+        with closing(cast("Generator[tuple[int, list[str]]]", iter(self._table))) as rows:
+            yield from islice(rows, self._limit)
         # A table that is read to its end has raised them itself.
         self._table.raise_findings()
 
@@ -274,17 +278,18 @@ class _Plan:
             round(requests * self._answer / CHARACTERS_PER_TOKEN),
         )
 
-    def asks(self, journal: Journal, name: str, *, resend: int) -> Iterator[Ask]:
+    def asks(self, journal: Journal, name: str, *, resend: int) -> Generator[Ask]:
         """The requests that are still to be asked, in the order of the rows, each once."""
         taken = bytearray(journal.highest_request + 1)
-        for (_, values), pending in zip(self.rows(), journal.pending(name), strict=True):
-            request = pending.request
-            if request is None or taken[request]:
-                continue
-            taken[request] = 1
-            if pending.state == "todo" or (pending.state == "unknown" and resend > 0):
-                body = self.form.encode(self.messages(values))
-                yield Ask(request, body, lost_before=pending.state == "unknown")
+        with closing(self.rows()) as rows:
+            for (_, values), pending in zip(rows, journal.pending(name), strict=True):
+                request = pending.request
+                if request is None or taken[request]:
+                    continue
+                taken[request] = 1
+                if pending.state == "todo" or (pending.state == "unknown" and resend > 0):
+                    body = self.form.encode(self.messages(values))
+                    yield Ask(request, body, lost_before=pending.state == "unknown")
 
 
 def _enter(job: _Job, plan: _Plan, journal: Journal) -> str:
@@ -394,7 +399,8 @@ async def _send(job: _Job, plan: _Plan, journal: Journal, before: _Before, rate:
             await refuse_other_task(client, job.provider, job.model, job.task, state=job.state)
         job.story.begin(before.to_ask)
         sender = Sender(channel, journal, job.provider, options, rate=rate, story=job.story)
-        return await sender.run(plan.asks(journal, before.name, resend=options.resend))
+        with closing(plan.asks(journal, before.name, resend=options.resend)) as asks:
+            return await sender.run(asks)
 
 
 # ---------------------------------------------------------------------------------------------- after asking

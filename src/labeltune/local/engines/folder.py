@@ -48,8 +48,10 @@ def write_folder(
         files[name] = {"file": stored, "sha256": digest}
         with atomic_write(folder / stored) as handle:
             handle.write(content)
+    manifest = {**about, "files": files}
+    manifest["sha256"] = hashlib.sha256(_json(manifest)).hexdigest()
     with atomic_write(folder / MANIFEST) as handle:
-        handle.write(_json({**about, "files": files}))
+        handle.write(_json(manifest))
     kept = {MANIFEST, *(entry["file"] for entry in files.values())}
     sweep_leftovers(folder)
     for path in folder.iterdir():
@@ -91,14 +93,16 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
+        digest = manifest.pop("sha256")
         entries = manifest["files"].values()
         good = all(isinstance(e["file"], str) and isinstance(e["sha256"], str) for e in entries)
+        good &= digest == hashlib.sha256(_json(manifest)).hexdigest()
     except OSError as error:
         raise ModelDamagedError(f"{path}: cannot be read: {error.strerror}", hint=_HINT) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelDamagedError(f"{path}: is not a manifest", hint=_HINT) from error
     if not good:
-        raise ModelDamagedError(f"{path}: is not a manifest", hint=_HINT)
+        raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
     return dict(manifest)
 
 

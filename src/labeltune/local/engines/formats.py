@@ -28,8 +28,9 @@ _RECURRING = 0.9
 """The share of the lists all of whose parts have to occur in other answers, too."""
 _EXPECTED_TOGETHER = 5.0
 """So many times a label must have been expected beside others before never being there means something."""
-_RELATED = 0.5
-"""Two members depend on each other if at most this share of the pairs occurs that chance would bring."""
+_RELATED_BY_CHANCE, _RELATED_BY_SIZE = 0.5, 1.5
+"""Two members depend on each other if at most this share of the pairs occurs that chance would bring, or hardly
+more pairs than the larger one has values, as with children of which a few have a name under several parents."""
 _FEW_EXAMPLES = 2.0
 """There have to be so many examples per distinct answer, on average, for the answers to be labels."""
 
@@ -306,8 +307,8 @@ def _depend(left: Sequence[str], right: Sequence[str]) -> bool:
     lefts, rights = Counter(left), Counter(right)
     if len(lefts) == 1 or len(rights) == 1:
         return False
-    if len(pairs) == max(len(lefts), len(rights)):
+    if len(pairs) <= _RELATED_BY_SIZE * max(len(lefts), len(rights)):
         return True
     n = len(left)
     by_chance = sum(1 - (1 - a / n * b / n) ** n for a in lefts.values() for b in rights.values())
-    return len(pairs) <= _RELATED * by_chance
+    return len(pairs) <= _RELATED_BY_CHANCE * by_chance

@@ -38,7 +38,7 @@ _STRENGTH = {"choice": 30.0, "subset": 2.0}
 _RATE = {"choice": 1.5, "subset": 2.0}
 """η at a learning-rate multiplier of 1."""
 _LIKENESS = 4.0
-"""η is made smaller for mini-batches whose texts are so alike that steps for each of them add up to too much."""
+"""From this likeness of the texts of a mini-batch on, η is made smaller: their steps add up."""
 
 
 @dataclass(frozen=True, slots=True)
