@@ -1,0 +1,101 @@
+"""What the files cost: tokens of each, and US dollars for each model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labeltune.prices import known_prices, price_of
+from labeltune.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD, auto_epochs
+
+if TYPE_CHECKING:
+    from labeltune.check.reading import Batch, Part
+    from labeltune.prices import Price
+    from labeltune.tokens import TokenCounter
+
+__all__ = ["Cost", "FileTokens", "TokenTally", "costs"]
+
+_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileTokens:
+    """How many tokens a file has as training data, and how many of them are answers."""
+
+    records: int
+    tokens: int
+    answers: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one model costs in US dollars; None where the price is not known, or the model is not trained."""
+
+    epochs: int | None
+    training_usd: float | None
+    thousand_predictions_usd: float | None
+    thousand_predictions_batch_usd: float | None
+
+
+class TokenTally:
+    """Adds up the tokens of one file."""
+
+    def __init__(self, part: Part, counter: TokenCounter) -> None:
+        self._part, self._counter = part, counter
+        self._known: dict[str, float] = {}
+        self._tokens = self._answers = 0.0
+        self._messages = 0
+        self._fixed = counter.total(part.fixed)
+
+    def add(self, batch: Batch) -> None:
+        """The next examples."""
+        self._messages += batch.messages
+        prompts = batch.prompts
+        if None in batch.answers:
+            pairs = zip(prompts, batch.answers, strict=True)
+            prompts = [prompt for prompt, answer in pairs if answer is not None]
+        self._tokens += self._counter.total(prompts) + batch.regular * self._fixed
+        self._tokens += sum(map(self._once, batch.others))
+        self._answers += sum([self._once(answer) for answer in batch.answers if answer is not None])
+
+    def _once(self, text: str) -> float:
+        """System messages and answers are few: each is counted once."""
+        tokens = self._known.get(text)
+        if tokens is None:
+            tokens = self._counter.count(text)
+            if len(self._known) < _KEPT:
+                self._known[text] = tokens
+        return tokens
+
+    def result(self) -> FileTokens:
+        """The sums."""
+        records = self._part.examples
+        frames = self._messages * TOKENS_PER_MESSAGE + records * TOKENS_PER_RECORD
+        return FileTokens(
+            records=records,
+            tokens=round(self._tokens + self._answers + frames),
+            answers=round(self._answers),
+            estimated=self._counter.estimated,
+        )
+
+
+def costs(files: list[FileTokens], model: str | None) -> dict[str, Cost]:
+    """The cost of training on the first file, and of predicting rows like those of all files, by model."""
+    prices: dict[str, Price | None] = dict(known_prices()) if model is None else {model: price_of(model)}
+    return {name: _cost(files, price) for name, price in prices.items()}
+
+
+def _cost(files: list[FileTokens], price: Price | None) -> Cost:
+    epochs = auto_epochs(files[0].records) if files[0].records else None
+    if price is None:
+        return Cost(epochs, None, None, None)
+    if price.training is None:
+        epochs = None
+    training = None if epochs is None else price.training_usd(files[0].tokens, epochs)
+    records = sum(file.records for file in files)
+    if not records:
+        return Cost(epochs, training, None, None)
+    written = sum(file.answers for file in files) / records * 1000
+    read = sum(file.tokens for file in files) / records * 1000 - written
+    return Cost(epochs, training, price.usd(read, written), price.usd(read, written, batch=True))

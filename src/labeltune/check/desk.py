@@ -1,0 +1,41 @@
+"""Where findings are handed in: all counted, the first of each code kept, whatever the size of the files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from labeltune.check.catalogue import CATALOGUE
+from labeltune.errors import Finding, Where
+
+__all__ = ["KEPT", "Desk", "clip"]
+
+KEPT = 1_000
+"""Findings of one code that are kept; more are counted only, so that memory has a bound."""
+
+_CLIPPED = 60
+
+
+@dataclass(slots=True)
+class Desk:
+    """The findings of a run."""
+
+    findings: list[Finding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many there are of each code."""
+
+    def add(self, code: str, message: str, file: str, line: int | None = None) -> None:
+        """One more finding."""
+        self.counts[code] += 1
+        if self.counts[code] <= KEPT:
+            self.findings.append(Finding(code, CATALOGUE[code].severity, message, Where(file, line)))
+
+    def count(self, severity: str) -> int:
+        """How many findings of a severity there are."""
+        return sum(number for code, number in self.counts.items() if CATALOGUE[code].severity == severity)
+
+
+def clip(text: str) -> str:
+    """The text, in one line and not too long, to stand in a message."""
+    line = " ".join(text[: 2 * _CLIPPED].split())
+    return line if len(line) <= _CLIPPED and len(text) <= 2 * _CLIPPED else f"{line[:_CLIPPED]}…"

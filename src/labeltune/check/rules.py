@@ -1,0 +1,149 @@
+"""The rules for examples: each sees every batch of every file once, and says what it noticed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from labeltune.check.neighbours import Neighbours
+from labeltune.check.private import Private
+from labeltune.check.rule import Rule
+from labeltune.records import MIN_EXAMPLES
+from labeltune.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labeltune.check.reading import Batch, Part
+    from labeltune.check.rule import Setting
+    from labeltune.labels import Labels
+
+__all__ = ["RULES", "make_rules"]
+
+FEWEST_ROWS = 10
+"""A label with fewer rows in training is hardly learnt."""
+ADVISED_ROWS = 100
+"""About so many rows of each label are advised."""
+IMBALANCE = 20
+"""So many times as many rows may one label of a field have as another."""
+
+
+class Texts(Rule):
+    """Examples without text."""
+
+    def batch(self, part: Part, batch: Batch) -> None:
+        """See `Rule`."""
+        for line, text in zip(batch.lines, batch.texts, strict=True):
+            if not text or text.isspace():
+                part.add("empty_text", "there is no text", line)
+
+
+class Length(Rule):
+    """Examples over the model's token limit, whose answer would be cut off."""
+
+    _left = 0
+    """How many tokens are left for what differs between examples."""
+
+    def begin(self, part: Part) -> None:
+        """See `Rule`."""
+        fixed = self.setting.counter.total(part.fixed)
+        self._left = self.setting.limit - round(fixed) - 3 * TOKENS_PER_MESSAGE - TOKENS_PER_RECORD
+
+    def batch(self, part: Part, batch: Batch) -> None:
+        """See `Rule`."""
+        # No token is shorter than a byte, and no character longer than four: most need not be counted.
+        harmless = self._left // 8
+        if max(map(len, batch.prompts), default=0) <= harmless:
+            return
+        limit, counter = self.setting.limit, self.setting.counter
+        for line, prompt, answer in zip(batch.lines, batch.prompts, batch.answers, strict=True):
+            if len(prompt) > harmless:
+                tokens = limit - self._left + round(counter.total((prompt, answer or "")))
+                if tokens > limit:
+                    about = "about " if counter.estimated else ""
+                    over = f"over the limit of {limit:,}: the answer would be cut off"
+                    part.add("too_long", f"{about}{tokens:,} tokens, {over}", line)
+
+
+class Amount(Rule):
+    """Training files with too few examples."""
+
+    def end_of(self, part: Part) -> None:
+        """See `Rule`."""
+        if part.role == "train" and part.examples < MIN_EXAMPLES:
+            number = "1 example" if part.examples == 1 else f"{part.examples} examples"
+            part.add("too_few_examples", f"{number}, expected at least {MIN_EXAMPLES}")
+
+
+class LabelCounts(Rule):
+    """How many rows each label has: none, too few, or far more than the others."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._sets: Counter[Labels | None] = Counter()
+        self._left_out = 0
+
+    def batch(self, part: Part, batch: Batch) -> None:  # noqa: ARG002  # the rule of all rules
+        """See `Rule`."""
+        self._sets.update(batch.labels)
+        if None in batch.answers:
+            pairs = zip(batch.answers, batch.labels, strict=True)
+            self._left_out += sum(answer is None and labels is not None for answer, labels in pairs)
+
+    def end_of(self, part: Part) -> None:
+        """See `Rule`."""
+        sets, self._sets = self._sets, Counter()
+        left_out, self._left_out = self._left_out, 0
+        if left_out:
+            rows = "1 row has" if left_out == 1 else f"{left_out:,} rows have"
+            part.add("left_out", f"{rows} no label, and the task no answer for it: left out of training")
+        task = self.setting.task
+        if task is None or not part.examples:
+            return
+        advised: list[str] = []
+        for place, field in enumerate(task.fields):
+            rows_of = dict.fromkeys(field.labels, 0)
+            for labels, rows in sets.items():
+                for label in () if labels is None else labels[place]:
+                    rows_of[label] += rows
+            of = f" of {field.name}" if len(task.fields) > 1 else ""
+            advised += _few(part, rows_of, of)
+            if part.role == "train":
+                _balance(part, rows_of, of)
+        if advised:
+            number = "1 label has" if len(advised) == 1 else f"{len(advised)} labels have"
+            part.add("few_rows", f"{number} fewer than {ADVISED_ROWS} rows: {', '.join(advised)}")
+
+
+def _few(part: Part, rows_of: dict[str, int], of: str) -> list[str]:
+    """Tell labels without rows and with too few; returns those with fewer than are advised."""
+    advised = []
+    for label, rows in rows_of.items():
+        if not rows:
+            part.add("absent_label", f'no row has the label "{label}"{of}')
+        elif part.role != "train":
+            continue
+        elif rows < FEWEST_ROWS:
+            has = "1 row has" if rows == 1 else f"{rows} rows have"
+            part.add("rare_label", f'{has} the label "{label}"{of}, expected at least {FEWEST_ROWS}')
+        elif rows < ADVISED_ROWS:
+            advised.append(f'"{label}" {rows}')
+    return advised
+
+
+def _balance(part: Part, rows_of: dict[str, int], of: str) -> None:
+    present = [(rows, label) for label, rows in rows_of.items() if rows]
+    if len(present) > 1:
+        (most, often), (least, seldom) = max(present), min(present)
+        if most > IMBALANCE * least:
+            times = f"{most / least:,.0f} times as many"
+            part.add("imbalance", f'label "{often}"{of} has {most:,} rows, "{seldom}" {least:,}: {times}')
+
+
+RULES: tuple[type[Rule], ...] = (Texts, Length, Amount, LabelCounts, Neighbours, Private)
+"""A new rule is a class here, and its codes in `catalogue.CATALOGUE`."""
+
+
+def make_rules(setting: Setting) -> Sequence[Rule]:
+    """The rules of one run."""
+    return [rule(setting) for rule in RULES]
