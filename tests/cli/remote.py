@@ -1,0 +1,69 @@
+"""What the tests of the remote commands share: chat files, a local provider of their own, a runner."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+import tasks
+from labeltune.cli.app import app
+from protocol.harness import stop_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from typer.testing import Result
+
+LABELS = tasks.INTENT.labels
+
+
+def run(*argv: object) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in argv])
+
+
+def ran(*argv: object) -> Result:
+    """Run a command that must succeed."""
+    result = run(*argv)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def document(result: Result) -> Any:
+    """The one JSON document on stdout."""
+    content = json.loads(result.stdout)
+    assert content.pop("schema_version") == 1
+    return content
+
+
+def write_chat(path: Path, rows: int, *, label: str | None = None) -> Path:
+    with path.open("w", encoding="utf-8") as handle:
+        for row in range(rows):
+            answer = label or LABELS[row % len(LABELS)]
+            text = f"{path.stem} {row}: about my {LABELS[row % len(LABELS)]} please"
+            messages = [
+                {"role": "system", "content": "Name the intent."},
+                {"role": "user", "content": text},
+                {"role": "assistant", "content": answer},
+            ]
+            handle.write(json.dumps({"messages": messages}) + "\n")
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working folder with a task, two chat files and the local provider as the default."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LABELTUNE_PROVIDER", "local")
+    (tmp_path / "task.toml").write_text(tasks.INTENT_TOML)
+    write_chat(tmp_path / "train.jsonl", 30)
+    write_chat(tmp_path / "valid.jsonl", 12)
+    yield tmp_path
+    with contextlib.suppress(FileNotFoundError):
+        home = tmp_path.__class__(os.environ["LABELTUNE_HOME"])
+        stop_worker(home)

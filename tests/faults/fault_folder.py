@@ -1,0 +1,113 @@
+"""A folder with a task and a table, and the command line run there against a provider."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fake_provider import FakeProvider
+from typer.testing import CliRunner
+
+TASK = """\
+version = 1
+text = ["text"]
+
+[[field]]
+name = "intent"
+type = "single"
+column = "label"
+labels = ["alpha", "beta", "gamma"]
+
+[prompt]
+system = "Name the intent."
+user = "{text}"
+
+[answer]
+format = "label"
+"""
+
+
+@dataclass
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Folder:
+    """A working folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "task.toml").write_text(TASK)
+
+    def table(
+        self, count: int, *, name: str = "data.csv", text: Callable[[int], str] = "row {}".format
+    ) -> None:
+        self.rows((text(number) for number in range(count)), name=name)
+
+    def rows(self, texts: Iterable[str], *, name: str = "data.csv") -> None:
+        with (self.path / name).open("w", newline="") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(["text", "label"])
+            writer.writerows([text, "alpha"] for text in texts)
+
+    @property
+    def output(self) -> Path:
+        return self.path / "predictions.csv"
+
+    def predictions(self) -> list[dict[str, str]]:
+        with self.output.open(newline="") as handle:
+            return list(csv.DictReader(handle))
+
+    def predict(self, provider: FakeProvider | str, *arguments: str, data: str = "data.csv") -> Outcome:
+        """Run the command in this process."""
+        from labeltune.cli.app import app
+
+        result = CliRunner().invoke(app, self.arguments(provider, *arguments, data=data))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    def arguments(self, provider: FakeProvider | str, *arguments: str, data: str = "data.csv") -> list[str]:
+        url = provider if isinstance(provider, str) else provider.url
+        return ["predict", data, "--model", "m", "--provider", url, *arguments]
+
+    def start(self, provider: FakeProvider, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start the command as a process of its own."""
+        command = [sys.executable, "-m", "labeltune", *self.arguments(provider, *arguments)]
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=os.environ | environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 60) -> Outcome:
+    stdout, stderr = process.communicate(timeout=seconds)
+    return Outcome(process.returncode, stdout, stderr)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
