@@ -86,7 +86,11 @@ def test_dry_run_sends_nothing_and_masks_the_key(here: Path, monkeypatch: pytest
         (["--seed", "-1"], 2, "seed"),
         (["--model", " "], 2, "--model is empty"),
         (["--model", "lineal"], 4, "lineal"),
-        (["--max-cost", "1", "--provider", "http://127.0.0.1:9/v1"], 6, "price of linear is not known"),
+        (
+            ["--model", "house-3b", "--max-cost", "1", "--provider", "http://127.0.0.1:9/v1"],
+            6,
+            "price of house-3b is not known",
+        ),
         (["--provider", "nebius", "--epochs", "21"], 2, "expected 1 to 20"),
         (["--provider", "nebius", "--learning-rate", "2"], 2, "the rate itself"),
         (["--provider", "openai"], 4, "OPENAI_API_KEY is not set"),
@@ -116,7 +120,7 @@ def test_a_job_that_fails_says_why_with_the_line(here: Path) -> None:
     argv = ("train", "same.jsonl", "--model", "linear")
     result = run(*argv)
     assert result.exit_code == 10
-    assert "failed" in result.stderr
+    assert "all 20 examples have the same answer" in result.stderr
     assert "--new-job" in result.stderr
     assert result.stdout == ""
     error = json.loads(run(*argv, "--json").stdout)["error"]

@@ -201,17 +201,11 @@ def test_any_conversation_gets_an_answer(tmp_path: Path) -> None:
         assert answer.text, "no training row was without a label, so no answer is"
 
 
-def test_one_label_is_enough(tmp_path: Path) -> None:
-    records = [record(f"text {n}", "only") for n in range(10)]
-    model, steps = trained(Linear.fit(records, [], AUTO, seed=1), tmp_path)
-    assert model.answer([records[0][:-1]])[0].text == "only"
-    assert steps[-1].train_loss == pytest.approx(0, abs=1e-6)
-
-
 @pytest.mark.parametrize(
     ("records", "reason"),
     [
         ([], "no examples"),
+        ([record(f"text {n}", "only") for n in range(10)], "the same answer"),
         ([record("the same", "ab"[n % 2]) for n in range(10)], "same messages but different answers"),
         ([record(f"text {n}", f"reply {n}") for n in range(10)], "no labels"),
     ],

@@ -110,7 +110,8 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
     except DiskError as error:
         _fail_full(store, job, str(error))
     except LabeltuneError as error:
-        _fail(store, job, _error("training_refused", str(error), "training_file"))
+        advice = f" ({error.hint})" if error.hint else ""
+        _fail(store, job, _error("training_refused", f"{error}{advice}", "training_file"))
     except MemoryError:
         _fail(store, job, _error("out_of_memory", "There was not enough memory to train.", None))
     except Exception as error:  # noqa: BLE001  (an engine's bug fails its job, not the worker)

@@ -183,10 +183,15 @@ class LinearRun:
         conversations = [record[:-1] for record in training]
         self._template = Template.of(conversations)
         answers = [content_of(record[-1]) for record in training]
+        if len(set(answers)) == 1:
+            raise TrainingRefusedError(
+                f"all {len(training):,} examples have the same answer: there is nothing to learn",
+                hint="train on examples of at least two different answers",
+            )
         self._format = read_format(answers, self._template.declared_labels())
         self._layout = Layout(self._format.heads)
         examples = self._examples(training)
-        if len(set(examples.texts)) == 1 and len(set(answers)) > 1:
+        if len(set(examples.texts)) == 1:
             raise TrainingRefusedError(
                 f"all {len(training):,} examples have the same messages but different answers: "
                 "there is nothing to tell them apart by",
