@@ -41,6 +41,12 @@ def test_to_standard_output() -> None:
     assert not Path("task.toml").exists()
 
 
+def test_the_hint_names_the_task_file_where_it_is_another_one() -> None:
+    assert "labeltune split data.csv, " in runner.invoke(app, ["init", "data.csv"]).stderr
+    result = runner.invoke(app, ["init", "data.csv", "-o", "mine.toml"])
+    assert "labeltune split data.csv --task mine.toml, " in result.stderr
+
+
 def test_from_standard_input() -> None:
     result = runner.invoke(app, ["init", "-", "-q"], input=Path("data.csv").read_text())
     assert (result.exit_code, result.stdout) == (0, "task.toml\n")

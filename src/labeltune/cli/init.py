@@ -74,7 +74,8 @@ def init(
         out_.note(conclusion)
     for warning in proposal.warnings:
         out_.warn(warning)
-    out_.hint(f"look at {out}, then: labeltune split {data}, labeltune convert train.csv")
+    option = "" if out == DEFAULT_TASK_FILE else f" --task {out}"
+    out_.hint(f"look at {out}, then: labeltune split {data}{option}, labeltune convert train.csv{option}")
     out_.result(
         {
             "output": out,
