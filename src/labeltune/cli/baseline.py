@@ -1,0 +1,118 @@
+"""`labeltune baseline`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import JsonOption, QuietOption, TaskOption
+from labeltune.cli.telling import JobStory
+from labeltune.errors import ExitCode, SettingsError
+from labeltune.files import STANDARD_STREAM
+from labeltune.task import DEFAULT_TASK_FILE, read_task
+
+if TYPE_CHECKING:
+    from labeltune.baseline import Baseline
+    from labeltune.cli.output import Output, Progress
+
+__all__ = ["baseline"]
+
+_OUTPUT = "baseline.csv"
+"""`baseline.DEFAULT_OUTPUT`, whose module is imported when it is needed; a test compares them."""
+
+
+def baseline(
+    training: Annotated[str, typer.Argument(metavar="TRAIN", help="The table to train on.")],
+    test: Annotated[str, typer.Argument(metavar="TEST", help="The table whose rows are predicted.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the rows with their predictions go; - for standard output.",
+        ),
+    ] = _OUTPUT,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
+    ] = False,
+    new_job: Annotated[
+        bool, typer.Option("--new-job", help="Train again even where this command trained before.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train the linear model on this machine and predict with it: what an expensive model has to beat."""
+    sink = output.configure(json_mode=json, quiet=quiet)
+    if json and out == STANDARD_STREAM:
+        raise SettingsError("--json and --output - would both write to standard output")
+    definition = read_task(task)
+
+    from labeltune.baseline import PROVIDER
+    from labeltune.baseline import baseline as run
+    from labeltune.providers import resolve_provider
+
+    with _Story(sink, resolve_provider(PROVIDER)) as story:
+        done = run(
+            training,
+            test,
+            task=definition,
+            output=out,
+            probabilities=probabilities,
+            new_job=new_job,
+            story=story,
+        )
+    _show(sink, done)
+    if done.predicted.invalid:
+        raise typer.Exit(ExitCode.INVALID_ANSWERS)
+
+
+class _Story(JobStory):
+    """Tells of the training, then of the predictions."""
+
+    _rows: Progress | None = None
+
+    def begin(self, rows: int) -> None:
+        self._rows = self._open.enter_context(self._out.progress("predicting", rows, unit="rows"))
+
+    def advance(self, rows: int, /, **info: object) -> None:
+        if self._rows is not None:
+            self._rows(rows, **info)
+
+    def confirm(self, question: str) -> bool:
+        return self._out.confirm(question, yes=False)
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._open.close()
+
+
+def _show(sink: Output, done: Baseline) -> None:
+    predicted = done.predicted
+    valid = predicted.rows - predicted.invalid
+    sink.note(f"{predicted.rows:,} rows, {valid:,} with a valid answer, in {done.seconds:.1f} s")
+    if predicted.problems:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in predicted.problems.items())
+        sink.warn(f"{predicted.invalid:,} rows have no valid answer: {kinds}")
+    if predicted.output != STANDARD_STREAM:
+        sink.hint(f"labeltune evaluate PREDICTIONS --compare {predicted.output}")
+    sink.result(
+        {
+            "output": predicted.output,
+            "model": done.trained.model,
+            "job_id": done.trained.job_id,
+            "reused": done.trained.reused,
+            "trained_on": done.trained_on,
+            "left_out": dict(done.left_out),
+            "rows": predicted.rows,
+            "valid": valid,
+            "invalid": predicted.invalid,
+            "problems": dict(predicted.problems),
+            "seconds": done.seconds,
+        },
+        *([] if predicted.output == STANDARD_STREAM else [predicted.output]),
+    )

@@ -1,0 +1,108 @@
+"""`labeltune baseline`: argv to result, messages and exit code; it really trains and predicts."""
+
+from __future__ import annotations
+
+import csv
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tasks
+from cli.remote import LABELS, document, here, ran, run
+
+__all__ = ["here"]
+
+
+def write_table(path: Path, rows: int, *, empty: int = 0) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["text", "label", "note"])
+        for row in range(rows):
+            label = LABELS[row % len(LABELS)]
+            writer.writerow([f"{path.stem} {row}: about my {label} please", label, f"kept {row}"])
+        writer.writerows([["  ", LABELS[0], ""]] * empty)
+    return path
+
+
+@pytest.fixture
+def tables(here: Path) -> Path:
+    write_table(here / "train.csv", 30)
+    write_table(here / "test.csv", 9)
+    return here
+
+
+def test_from_two_tables_to_predictions_that_can_be_compared(tables: Path) -> None:
+    result = ran("baseline", "train.csv", "test.csv")
+    assert result.stdout == "baseline.csv\n"
+    assert "30 of 30 rows are trained on" in result.stderr
+    assert "labeltune evaluate PREDICTIONS --compare baseline.csv" in result.stderr
+    with Path("baseline.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["note"] for row in rows] == [f"kept {row}" for row in range(9)]
+    assert [row["predicted_intent"] for row in rows] == [row["label"] for row in rows]
+    assert all(row["problem"] == "" and float(row["confidence"]) > 0.4 for row in rows)
+    # The same again finds its job; another model's predictions of the same rows can be held against it.
+    again = document(ran("baseline", "train.csv", "test.csv", "--json", "-q", "-o", "again.csv"))
+    assert (again["output"], again["reused"], again["trained_on"]) == ("again.csv", True, 30)
+    assert (again["rows"], again["valid"], again["invalid"]) == (9, 9, 0)
+    assert Path("again.csv").read_bytes() == Path("baseline.csv").read_bytes()
+    [one] = document(ran("evaluate", "again.csv", "--compare", "baseline.csv", "--json"))["comparisons"]
+    assert one["verdict"].startswith("no difference in macro-F1")
+    # The job is one of the local provider's, made from the task.
+    job = document(ran("jobs", "show", again["job_id"], "--json"))["job"]
+    assert job["metadata"]["labeltune_task"] == tasks.INTENT.fingerprint
+    assert again["model"].startswith("ft:linear:local:baseline:")
+
+
+def test_it_stays_on_this_machine(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELTUNE_PROVIDER", "http://127.0.0.1:9/v1")
+    assert ran("baseline", "train.csv", "test.csv", "-q", "-o", "-").stdout.startswith("text,label,note,")
+
+
+def test_rows_without_a_text_have_no_answer(tables: Path) -> None:
+    write_table(tables / "test.csv", 6, empty=2)
+    result = run("baseline", "train.csv", "test.csv", "--probabilities", "--json")
+    assert result.exit_code == 3
+    assert (document(result)["valid"], document(result)["problems"]) == (6, {"empty": 2})
+    assert "2 rows have no valid answer: 2 empty" in result.stderr
+    assert "probability_lost card" in Path("baseline.csv").read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_what_cannot_be(tables: Path) -> None:
+    Path("copy.csv").symlink_to("train.csv")
+    before = Path("train.csv").read_bytes()
+    for argv, code, said in (
+        (["train.csv", "copy.csv"], 2, "is both what to train on and what to predict"),
+        (["train.csv", "test.csv", "-o", "copy.csv"], 2, "is an input, which is never overwritten"),
+        (["train.csv", "test.csv", "-o", "test.csv"], 2, "never overwritten"),
+        (["train.csv", "test.csv", "-o", "-", "--json"], 2, "would both write to standard output"),
+        (["train.jsonl", "test.csv"], 7, "train.jsonl: is a chat file, expected the table"),
+        (["missing.csv", "test.csv"], 2, "missing.csv"),
+        (["train.csv", "missing.csv"], 2, "missing.csv"),
+        (["train.csv", "test.csv", "--task", "other.toml"], 2, "other.toml"),
+    ):
+        result = run("baseline", *argv)
+        assert (result.exit_code, result.stdout[:1] in ("", "{")) == (code, True), result.stderr
+        assert said in result.stderr
+    assert Path("train.csv").read_bytes() == before
+    assert not Path("baseline.csv").exists()
+
+
+def test_a_baseline_that_cannot_be_trained_says_why(tables: Path) -> None:
+    rows = "".join(f"text {row},{LABELS[0]}\n" for row in range(20))
+    Path("train.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    result = run("baseline", "train.csv", "test.csv")
+    assert result.exit_code == 10
+    assert "all 20 examples have the same answer" in result.stderr
+    assert "--new-job" in result.stderr
+    assert run("baseline", "train.csv", "test.csv", "--new-job").exit_code == 10
+
+
+def test_the_default_output_is_that_of_the_library() -> None:
+    from labeltune.baseline import DEFAULT_OUTPUT
+    from labeltune.cli.baseline import baseline
+
+    parameters: Any = inspect.signature(baseline).parameters
+    assert parameters["out"].default == DEFAULT_OUTPUT
