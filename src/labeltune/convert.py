@@ -17,11 +17,11 @@ from labeltune.chat import Renderer
 from labeltune.errors import DataError, SettingsError
 from labeltune.files import STANDARD_STREAM, atomic_write, sweep_leftovers
 from labeltune.labels import LabelCellError, LabelReader, encode_answer
-from labeltune.sources import GZIP_ENDING
+from labeltune.sources import GZIP_ENDING, ByteSource
 from labeltune.tables import open_table, table_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from labeltune.errors import Finding
     from labeltune.tables import Source, Table
@@ -73,7 +73,7 @@ def convert(  # noqa: PLR0913  # three of them say how to read the table, and ha
     """Write each row of a table as a record of a chat file: the task's prompt, its labels as the answer.
 
     `output` is by default the table's name with `.jsonl`; `-` is standard output. Bad rows are raised
-    together as a `DataError`, and nothing is written; with `on_error="skip"` they go to `OUT.rejected.csv` instead.
+    together as a `DataError`, and nothing is written; with `on_error="skip"` they go to `OUT.rejected.csv`.
     `strip` takes space off labels. `progress` is told now and then how many bytes of how many were read.
     Raises `SettingsError`, `DataError` and `DiskError`.
     """
@@ -83,10 +83,9 @@ def convert(  # noqa: PLR0913  # three of them say how to read the table, and ha
     target = default_output(data) if output is None else os.fspath(output)
     rejected = _rejected_path(target, data) if on_error == "skip" else None
     for written in (target, rejected):
-        if written is not None:
-            _protect(data, written)
-    if target != STANDARD_STREAM:
-        sweep_leftovers(Path(target).parent)
+        if written not in (None, STANDARD_STREAM):
+            _protect((_name_of(data), task.source), written)
+            sweep_leftovers(Path(written).parent)
     with ExitStack() as stack:
         table = stack.enter_context(open_table(data, format=format, encoding=encoding, separator=separator))
         conversion = _Conversion(task, table, strip=strip, progress=progress)
@@ -153,8 +152,13 @@ class _Conversion:
 
     def _nothing(self) -> DataError:
         why = ", ".join(f"{count:,} {code}" for code, count in self.left_out.items())
+        findings = self._table.findings
+        shown = [f"{self._table.source}: no row becomes a record ({why})", *map(str, findings)]
+        if rest := self._table.bad_rows - len(findings):
+            shown.append(f"… and {rest:,} more")
         return DataError(
-            f"{self._table.source}: no row becomes a record ({why})",
+            "\n".join(shown),
+            findings=findings,
             hint='if a row may have no label, give such rows an answer: none = "…" under [answer] in the task'
             if "no_label" in self.left_out
             else None,
@@ -189,9 +193,9 @@ class _Answers(dict[tuple[str, ...], "bytes | LabelCellError | None"]):
 
 def default_output(data: Source) -> str:
     """The chat file beside a table: its name with `.jsonl`; standard output for standard input."""
-    if not isinstance(data, str | os.PathLike):
+    name = _name_of(data)
+    if name is None:
         raise SettingsError("a DataFrame has no name to derive the output's from", hint="name the output")
-    name = os.fspath(data)
     if name == STANDARD_STREAM:
         return STANDARD_STREAM
     path = Path(name)
@@ -200,25 +204,33 @@ def default_output(data: Source) -> str:
     return str(path.with_suffix(CHAT_ENDING))
 
 
+def _name_of(data: Source) -> str | None:
+    """The path of a table, `-` for standard input; None for a DataFrame, which has none."""
+    if isinstance(data, ByteSource):
+        return data.name if data.is_file else STANDARD_STREAM
+    return os.fspath(data) if isinstance(data, str | os.PathLike) else None
+
+
 def _rejected_path(target: str, data: Source) -> str:
     """`train.rejected.csv` for `train.jsonl`."""
-    if target != STANDARD_STREAM:
-        return target.removesuffix(CHAT_ENDING) + REJECTED_ENDING
-    if isinstance(data, str | os.PathLike) and os.fspath(data) != STANDARD_STREAM:
-        return default_output(data).removesuffix(CHAT_ENDING) + REJECTED_ENDING
-    return f"stdin{REJECTED_ENDING}"
+    if target == STANDARD_STREAM and _name_of(data) is not None:
+        target = default_output(data)
+    name = "stdin" if target == STANDARD_STREAM else target.removesuffix(CHAT_ENDING)
+    return name + REJECTED_ENDING
 
 
-def _protect(data: Source, target: str) -> None:
-    """Raise `SettingsError` if writing `target` would overwrite the table."""
-    if not isinstance(data, str | os.PathLike) or STANDARD_STREAM in (target, os.fspath(data)):
-        return
-    if os.path.realpath(data) == os.path.realpath(target) or (
-        Path(target).exists() and Path(data).exists() and Path(target).samefile(data)
-    ):
-        raise SettingsError(
-            f"{target}: is the table itself, which is never overwritten", hint="name another output with -o"
-        )
+def _protect(inputs: Iterable[str | None], target: str) -> None:
+    """Raise `SettingsError` if writing `target` would overwrite one of the files that are read."""
+    for name in inputs:
+        if name is None or name == STANDARD_STREAM:
+            continue
+        if os.path.realpath(name) == os.path.realpath(target) or (
+            Path(target).exists() and Path(name).exists() and Path(target).samefile(name)
+        ):
+            raise SettingsError(
+                f"{target}: is read by this command, and an input is never overwritten",
+                hint="name another output with -o",
+            )
 
 
 @contextmanager

@@ -17,7 +17,15 @@ from labeltune.errors import DiskError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["STANDARD_STREAM", "atomic_write", "disk_errors", "sha256_of", "sweep_leftovers"]
+__all__ = [
+    "STANDARD_STREAM",
+    "atomic_write",
+    "disk_errors",
+    "make_private_folder",
+    "make_temporary",
+    "sha256_of",
+    "sweep_leftovers",
+]
 
 STANDARD_STREAM = "-"
 """The name that stands for standard input or output."""
@@ -56,6 +64,12 @@ def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+def make_temporary(folder: Path) -> tuple[int, Path]:
+    """A new file in `folder`, open for writing, that `sweep_leftovers` removes if this process dies."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX, dir=folder)
+    return descriptor, Path(name)
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open `path` for writing bytes so that it ends up whole or untouched; `-` is standard output.
@@ -70,10 +84,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     # A symbolic link keeps pointing where it did: what it names is replaced, not the link.
     target = Path(os.path.realpath(path))
     with disk_errors(path):
-        descriptor, name = tempfile.mkstemp(
-            prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX, dir=target.parent
-        )
-        temporary = Path(name)
+        descriptor, temporary = make_temporary(target.parent)
         try:
             with os.fdopen(descriptor, "wb", buffering=_CHUNK) as handle:
                 yield handle
@@ -84,6 +95,15 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner may enter, if it is not there. Raises `DiskError`."""
+    with disk_errors(folder):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
 
 
 def _mode_of(target: Path) -> int:

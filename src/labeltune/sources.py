@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from labeltune.errors import ConflictError, DataError, DiskError, SettingsError
-from labeltune.files import STANDARD_STREAM, sha256_of
+from labeltune.files import STANDARD_STREAM, make_temporary, sha256_of, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ __all__ = ["GZIP_ENDING", "ByteSource"]
 GZIP_ENDING = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"
 _HEAD = 1 << 16
+_COPIED = 1 << 20
 
 
 class ByteSource:
@@ -52,17 +53,25 @@ class ByteSource:
                         self.path = self._keep(pipe)
         with _reading(self.name), self.path.open("rb") as handle:
             start = handle.read(len(GZIP_MAGIC))
-        self._is_gzip = start == GZIP_MAGIC and (
-            self._spool is not None or self.name.lower().endswith(GZIP_ENDING)
-        )
+        self._is_gzip = start == GZIP_MAGIC and (not self.is_file or self.name.lower().endswith(GZIP_ENDING))
         self._state = self._stat()
         self._handle: IO[bytes] | None = None
 
     def _keep(self, stream: IO[bytes]) -> Path:
-        descriptor, name = tempfile.mkstemp(prefix="labeltune-")
-        self._spool = Path(name)
-        with os.fdopen(descriptor, "wb") as handle:
-            shutil.copyfileobj(stream, handle, 1 << 20)
+        folder = Path(tempfile.gettempdir())
+        sweep_leftovers(folder)
+        try:
+            descriptor, self._spool = make_temporary(folder)
+            with os.fdopen(descriptor, "wb") as handle:
+                shutil.copyfileobj(stream, handle, _COPIED)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raise DiskError(
+                    f"{self.name}: cannot be kept in {folder}: {error.strerror}",
+                    hint="free some space there, or set TMPDIR to another folder",
+                ) from error
+            raise
         return self._spool
 
     def close(self) -> None:
@@ -77,9 +86,14 @@ class ByteSource:
         self.close()
 
     @property
+    def is_file(self) -> bool:
+        """Whether the bytes are those of a file named `name`, not kept from a stream."""
+        return self._spool is None
+
+    @property
     def ending(self) -> str:
         """The file name's last ending, `.gz` left aside, in lower case: `.csv`. Empty for standard input."""
-        if self._spool is not None:
+        if not self.is_file:
             return ""
         name = Path(self.name.lower())
         return Path(name.stem).suffix if name.suffix == GZIP_ENDING else name.suffix
@@ -90,7 +104,7 @@ class ByteSource:
         with _reading(self.name):
             handle = self.path.open("rb")
         self._handle = handle
-        with handle as plain:
+        with _reading(self.name), handle as plain:
             if not self._is_gzip:
                 yield plain
                 return

@@ -86,7 +86,8 @@ def convert(
         story.note(note)
     for warning in done.warnings:
         story.warn(warning)
-    story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records in {done.output}")
+    where = "on standard output" if to_stdout else f"in {done.output}"
+    story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records {where}")
     for reason, count in done.left_out.items():
         story.note(f"  left out: {count:,} {reason}")
     if done.rejected is not None:

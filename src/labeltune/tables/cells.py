@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import math
 from datetime import date, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["LIST_JOINER", "cell_text"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["LIST_JOINER", "cell_text", "row_of_text"]
 
 LIST_JOINER = "|"
 """Lists of labels become one text, joined by this: a multi field with `delimiter = "|"`."""
+
+
+def row_of_text(
+    values: Iterable[Any], header: Sequence[str], text_of: Callable[[Any], str] | None = None
+) -> list[str]:
+    """The texts of a row's values. Raises `ValueError`, which names the column, where one has none."""
+    text_of = text_of or cell_text
+    row: list[str] = []
+    try:
+        for value in values:
+            row.append(text_of(value))  # noqa: PERF401  # how far it came says which column it is
+    except ValueError as error:
+        raise ValueError(f'column "{header[len(row)]}" holds {error}') from error
+    return row
 
 
 def cell_text(value: Any) -> str:
@@ -30,9 +47,11 @@ def cell_text(value: Any) -> str:
         case date() | time():
             return value.isoformat()
         case list():
-            return _joined([cell_text(item) for item in value])
-        case dict() | bytes():
-            raise ValueError(f"a value of type {type(value).__name__}, expected text")
+            return _joined(value)
+        case dict():
+            raise ValueError("an object, expected text")
+        case bytes():
+            raise ValueError("bytes, expected text")
         case _:
             return str(value)
 
@@ -45,7 +64,10 @@ def _whole(text: str) -> str:
     return text
 
 
-def _joined(items: list[str]) -> str:
-    if any(LIST_JOINER in item for item in items):
-        raise ValueError(f'an item of a list holds "{LIST_JOINER}", by which the items are joined')
-    return LIST_JOINER.join(items)
+def _joined(items: list[Any]) -> str:
+    if any(isinstance(item, list | dict) for item in items):
+        raise ValueError("a list of lists or objects, expected text or a list of labels")
+    texts = [cell_text(item) for item in items]
+    if any(LIST_JOINER in text for text in texts):
+        raise ValueError(f'a list with "{LIST_JOINER}" in an item, by which the items are joined')
+    return LIST_JOINER.join(texts)

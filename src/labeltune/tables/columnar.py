@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.tables.cells import cell_text
+from labeltune.tables.cells import cell_text, row_of_text
 from labeltune.tables.table import Table, check_header, no_rows
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _ValueTable(Table):
         for line, values in self._values():
             any_row = True
             try:
-                row = [self._text(value) for value in values]
+                row = row_of_text(values, self.header, self._text)
             except ValueError as error:
                 self.reject("bad_value", line, str(error))
                 continue
@@ -59,7 +59,7 @@ class ParquetTable(_ValueTable):
             self._file = parquet.ParquetFile(source.path)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{self.source}: not a Parquet file that can be read: {error}") from error
-        self.header = check_header(self.source, 0, self._file.schema_arrow.names)
+        self.header = check_header(self.source, None, self._file.schema_arrow.names)
 
     def _values(self) -> Iterator[tuple[int, Iterable[Any]]]:
         import pyarrow as pa
@@ -134,7 +134,7 @@ class FrameTable(_ValueTable):
     def __init__(self, frame: pd.DataFrame) -> None:
         super().__init__(None, "DataFrame")
         self._frame = frame
-        self.header = check_header(self.source, 0, [str(name) for name in frame.columns])
+        self.header = check_header(self.source, None, [str(name) for name in frame.columns])
 
     def _values(self) -> Iterator[tuple[int, Iterable[Any]]]:
         # Missing values differ by column type (NaN, NaT, NA); all of them say nothing.

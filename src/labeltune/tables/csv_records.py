@@ -32,18 +32,20 @@ def strict_reader(lines: Iterator[str], separator: str) -> _csv.Reader:
 class Records:
     """How the records of a table are read.
 
-    One that has `width` values is good, unless there was an alarm. Any other is asked about: `accept(line,
-    values)`. One that is not quoted as it should be is told: `broken(first line, last line, error)`.
+    One that has `width` values is good, unless the alarm's count is no longer `calm`, which it was before the
+    table was opened. Any other is asked about: `accept(line, values)`. One that is not quoted as it should be
+    is told: `broken(first line, last line, error)`.
     """
 
     separator: str
     width: int
+    calm: int
     accept: Callable[[int, list[str]], bool]
     broken: Callable[[int, int, csv.Error], None]
 
     def read(self, lines: Iterator[str], last: int) -> Generator[tuple[int, list[str]], None, int]:
         """The good records that follow line `last`, each with its first line. Returns the last line."""
-        start, calm = last, alarm.count
+        start, calm = last, self.calm
         reader = strict_reader(lines, self.separator)
         width, accept = self.width, self.accept
         while True:
@@ -63,7 +65,7 @@ class Records:
         self, lines: Iterator[str], last: int
     ) -> Generator[tuple[int, list[str]], None, int]:
         """The same as `read`, sooner where most lines hold no quote: such a line is split as it is."""
-        calm = alarm.count
+        calm = self.calm
         held: list[str] = []
         reader = strict_reader(_HeldFirst(held, lines), self.separator)
         width, accept, separator = self.width, self.accept, self.separator

@@ -2,59 +2,46 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from contextlib import contextmanager
-from io import BytesIO, StringIO
+from io import StringIO
 from itertools import chain, islice
 from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.findings import Findings
 from labeltune.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader
-from labeltune.tables.table import Table, check_header, no_rows
-from labeltune.tables.text_lines import (
-    MARKS,
-    Transcoder,
-    alarm,
-    byte_lines,
-    decoded,
-    find_encoding,
-    known_encoding,
-)
+from labeltune.tables.encodings import UTF8
+from labeltune.tables.table import check_header, no_rows
+from labeltune.tables.text_lines import ByteLines, EndlessLineError, alarm, decoded
+from labeltune.tables.text_table import TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.sources import ByteSource
     from labeltune.tables.table import ReadOptions
-    from labeltune.tables.text_lines import Readable
 
 __all__ = ["SEPARATORS", "CsvTable", "TsvTable"]
 
 SEPARATORS = ",;\t|"
-"""Those that are looked for."""
+"""Those that are looked for; of two that fit as well, the one that stands first."""
 NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 _SAMPLE_RECORDS = 50
-_UTF8 = "utf-8"
+_CUT = "the last line has no line end; is the file whole?"
 
 
-class CsvTable(Table):
+class CsvTable(TextTable):
     """A table whose columns are separated by a character that is found, or told."""
 
     format: ClassVar[str] = "csv"
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
-        super().__init__(source, source.name)
-        self._bytes = source
-        head = self._head = source.head()
-        marked = find_encoding(head)
-        self._encoding = marked or _UTF8
-        if options.encoding is not None:
-            told = known_encoding(options.encoding)
-            # A byte order mark says which of the two UTF-16 it is; `utf-8-sig` is UTF-8 to us.
-            self._encoding = marked if marked and marked.startswith(told.removesuffix("-sig")) else told
-        sample = self._utf8(BytesIO(head)).read(len(head)).decode(errors="replace")
+        super().__init__(source, options.encoding)
+        with self._utf8() as stream:
+            sample = stream.read(len(self._head)).removeprefix(codecs.BOM_UTF8).decode(errors="replace")
         self._separated_by = self.separator = self._choose_separator(options, sample)
         lines = sample.split("\n")
         self._mostly_unquoted = 2 * sum(QUOTE in line for line in lines) < len(lines)
@@ -70,18 +57,20 @@ class CsvTable(Table):
 
     # reading
 
-    def _utf8(self, stream: Readable) -> Readable:
-        return stream if self._encoding == _UTF8 else Transcoder(stream, self._encoding, self.source)
-
     @contextmanager
     def _lines(self) -> Iterator[Iterator[Iterable[bytes]]]:
-        with self._bytes.open() as stream:
-            yield byte_lines(self._utf8(stream), self.source)
+        with self._utf8() as stream:
+            self._read = ByteLines(stream)
+            try:
+                yield self._read.batches()
+            except EndlessLineError as error:
+                raise self._endless() from error
 
     def _read_header(self) -> tuple[int, tuple[str, ...]]:
         """The header and the line on which it ends. Blank lines before it are passed over."""
+        calm = alarm.count
         with self._lines() as batches:
-            calm, reader, last = alarm.count, strict_reader(decoded(batches), self._separated_by), 0
+            reader, last = strict_reader(decoded(batches), self._separated_by), 0
             try:
                 for header in reader:
                     if header:
@@ -102,13 +91,16 @@ class CsvTable(Table):
     def _records(self, taken: list[bytes] | None = None) -> Iterator[tuple[int, list[str]]]:
         """The good rows. `taken` gets each line that is read, as UTF-8, before the row it belongs to."""
         self._blank = 0
-        records = Records(self._separated_by, len(self.header), self._accept, self._broken)
+        width = len(self.header)
+        records = Records(self._separated_by, width, alarm.count, self._accept, self._broken)
         read = records.read_mostly_unquoted if self._mostly_unquoted else records.read
         with self._lines() as batches:
             lines = decoded(batches if taken is None else _noted(batches, taken))
             for _ in range(self._header_line):
                 next(lines)
             last = yield from read(lines, self._header_line)
+            if self._read.cut and (note := f"{self.source}: {_CUT}") not in self.notes:
+                self.notes.append(note)
         self._finish(any_row=last - self._header_line > self._blank)
 
     # bad rows
@@ -135,6 +127,8 @@ class CsvTable(Table):
             message += "; is the first line a comment, or the separator another one (--sep)?"
         elif found > width:
             message += f'; a value that holds "{_shown(self._separated_by)}" is written in quotes'
+        if self._read.cut:
+            message += f"; {_CUT}"
         return "ragged_row", message
 
     def _bad_text(self, values: Sequence[str]) -> tuple[str, str] | None:
@@ -147,14 +141,22 @@ class CsvTable(Table):
         try:
             joined.encode()
         except UnicodeEncodeError as error:
-            if self._encoding != _UTF8:
-                return "bad_byte", f"not {self._encoding}"
-            byte = ord(joined[error.start]) - 0xDC00
-            message = f"byte 0x{byte:02x} is not UTF-8"
-            if not self._findings.counts["bad_byte"]:
-                message += f" (byte offset {self._first_bad_byte():,} of the file)"
-            return "bad_byte", f"{message}; if Windows or Excel wrote it, try --encoding cp1252"
+            return "bad_byte", self._bad_byte(joined[error.start :])
         return None
+
+    def _bad_byte(self, text: str) -> str:
+        """A sentence about a text that begins with what does not decode."""
+        if self._encoding != UTF8:
+            # It was made UTF-8, so that one lone surrogate stands there as three bytes that are none.
+            number = ord(text[:3].encode(errors="surrogateescape").decode(errors="surrogatepass")[0])
+            what = f"byte 0x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"U+{number:04X}"
+            if self._encoding.startswith(("utf-16", "utf-32")):
+                what = f"U+{number:04X}, half of a surrogate pair,"
+            return f"{what} is not {self._encoding}"
+        message = f"byte 0x{ord(text[0]) - 0xDC00:02x} is not UTF-8"
+        if not self._findings.counts["bad_byte"]:
+            message += f" (byte offset {self._first_bad_byte():,} of the file)"
+        return f"{message}; if Windows or Excel wrote it, try --encoding cp1252"
 
     def _first_bad_byte(self) -> int:
         """The offset of the first byte of the file that is not UTF-8."""
@@ -187,11 +189,7 @@ class CsvTable(Table):
         with self._lines() as batches:
             lines = islice(chain.from_iterable(batches), self._header_line)
             header = self._as_written(b"".join(lines))
-        mark = next((m for m, name in MARKS if name == self._encoding and self._head.startswith(m)), b"")
-        return mark + header
-
-    def _as_written(self, utf8: bytes) -> bytes:
-        return utf8 if self._encoding == _UTF8 else utf8.decode().encode(self._encoding)
+        return self._mark + header
 
 
 class TsvTable(CsvTable):
@@ -223,7 +221,7 @@ def _told_separator(separator: str) -> str:
 
 def find_separator(sample: str) -> str:
     """The one of `SEPARATORS` under which the most rows are as wide as the header; `,` if there is none."""
-    best, chosen = (0.0, 1), ","
+    best, chosen = (0.0, 1), SEPARATORS[0]
     for separator in SEPARATORS:
         reader = csv.reader(StringIO(sample, newline=""), delimiter=separator)
         try:
@@ -235,7 +233,8 @@ def find_separator(sample: str) -> str:
         width = len(records[0]) if records else 1
         if width > 1:
             score = (sum(len(record) == width for record in records) / len(records), width)
-            best, chosen = max((best, chosen), (score, separator))
+            if score > best:
+                best, chosen = score, separator
     return chosen
 
 

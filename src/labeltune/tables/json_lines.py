@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from labeltune.errors import DataError, SettingsError, did_you_mean
 from labeltune.findings import Findings
-from labeltune.tables.cells import cell_text
-from labeltune.tables.table import Table, check_header, no_rows
+from labeltune.tables.cells import row_of_text
+from labeltune.tables.table import check_header, no_rows
 from labeltune.tables.text_lines import LONGEST_LINE
+from labeltune.tables.text_table import TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,36 +21,37 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonLinesTable"]
 
-_MARK = b"\xef\xbb\xbf"
 
-
-class JsonLinesTable(Table):
+class JsonLinesTable(TextTable):
     """A table of JSON objects; the first one's keys are the columns."""
 
     format: ClassVar[str] = "jsonl"
 
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
-        super().__init__(source, source.name)
-        self._bytes = source
+        super().__init__(source, options.encoding)
         if options.separator is not None:
             raise SettingsError(f"{self.source}: --sep is for CSV; this is JSON Lines")
         for line, content in self._lines():
             try:
                 first = _parse(content)
             except ValueError as error:
-                raise DataError(f"{self.source}:{line}: {error}") from error
+                raise DataError(
+                    f"{self.source}:{line}: {error}",
+                    hint='each line is one row, such as {"text": "…", "label": "…"}',
+                ) from error
             self.header = check_header(self.source, line, tuple(first))
             return
-        raise no_rows(self.source)
+        raise no_rows(self.source, self.format)
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that hold something, as they are but for a byte order mark."""
-        with self._bytes.open() as stream:
-            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), 1):
-                if len(content) == LONGEST_LINE:
-                    raise DataError(f"{self.source}:{line}: a line of more than {LONGEST_LINE:,} bytes")
-                if not content.isspace():
-                    yield line, content.removeprefix(_MARK) if line == 1 else content
+        with self._utf8() as stream:
+            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), 1):
+                if len(content) > LONGEST_LINE:
+                    raise self._endless()
+                bare = content.removeprefix(codecs.BOM_UTF8) if line == 1 else content
+                if bare and not bare.isspace():
+                    yield line, bare
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         return ((line, values) for line, values, _ in self._records())
@@ -56,12 +59,12 @@ class JsonLinesTable(Table):
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """See `Table.raw`."""
         self._findings = Findings(self.source, self.on_bad)
-        return ((line, content) for line, _, content in self._records())
+        return ((line, self._as_written(content)) for line, _, content in self._records())
 
     @property
     def header_bytes(self) -> bytes:
         """Nothing but the byte order mark, if there is one: each row names its columns."""
-        return _MARK if self._bytes.head().startswith(_MARK) else b""
+        return self._mark
 
     def _records(self) -> Iterator[tuple[int, list[str], bytes]]:
         any_row = False
@@ -71,7 +74,7 @@ class JsonLinesTable(Table):
                 document = _parse(content)
                 if tuple(document) != self.header:
                     document = self._in_order(document)
-                values = [cell_text(value) for value in document.values()]
+                values = row_of_text(document.values(), self.header)
             except ValueError as error:
                 self.reject("bad_json", line, str(error), (content.decode(errors="replace").strip(),))
                 continue

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from labeltune.errors import DataError, SettingsError, did_you_mean
-from labeltune.sources import ByteSource
+from labeltune.sources import GZIP_ENDING, ByteSource
 from labeltune.tables.columnar import ExcelTable, FrameTable, ParquetTable
 from labeltune.tables.delimited import CsvTable, TsvTable
 from labeltune.tables.json_lines import JsonLinesTable
@@ -87,7 +87,7 @@ def _format_of(source: ByteSource, told: str | None) -> str:
     if format is None or named not in (None, format):
         raise DataError(
             f"{source.name}: this is {looks_like}, not {named or 'a table'}",
-            hint=_ways_on(looks_like, format),
+            hint=_ways_on(source, looks_like, format),
         )
     return format
 
@@ -105,9 +105,9 @@ def _content(head: bytes) -> tuple[str | None, str | None]:
     return "JSON", "jsonl"
 
 
-def _ways_on(looks_like: str, format: str | None) -> str:
+def _ways_on(source: ByteSource, looks_like: str, format: str | None) -> str:
     if looks_like == "a JSON array":
         return "write one object per line and name the file .jsonl"
     if looks_like == "gzip":
-        return "name the file .csv.gz, or unpack it"
+        return f"name the file {source.ending or '.csv'}{GZIP_ENDING}, or unpack it"
     return "unpack or export it as CSV" if format is None else f"give --format {format}"

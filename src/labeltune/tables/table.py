@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labeltune.errors import DataError, Finding, SettingsError
+from labeltune.errors import DataError, Finding, SettingsError, Where
 from labeltune.findings import Findings
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Table(ABC):
         if self._source is not None:
             self._source.check_unchanged()
         if not any_row:
-            raise no_rows(self.source)
+            raise no_rows(self.source, self.format)
         self.raise_findings()
 
     def raw(self) -> Iterator[tuple[int, bytes]]:
@@ -126,15 +126,21 @@ class Table(ABC):
         self.close()
 
 
-def no_rows(source: str) -> DataError:
-    """The error of a table that holds none."""
-    return DataError(
-        f"{source}: no rows", hint="the first line names the columns, each further line is a row"
+def no_rows(source: str, format: str = "csv") -> DataError:
+    """The error of a table of this format that holds none."""
+    hint = (
+        "each line is one row, a JSON object"
+        if format == "jsonl"
+        else "the first line names the columns, each further line is a row"
     )
+    return DataError(f"{source}: no rows", hint=hint)
 
 
-def check_header(source: str, line: int, header: Sequence[str]) -> tuple[str, ...]:
-    """The header, if every column has a name of its own; else raises `DataError`."""
+def check_header(source: str, line: int | None, header: Sequence[str]) -> tuple[str, ...]:
+    """The header, if every column has a name of its own; else raises `DataError`.
+
+    `line` is None for formats in which the names stand in no line.
+    """
     findings = Findings(source)
     seen: dict[str, int] = {}
     for number, name in enumerate(header, 1):
@@ -144,6 +150,20 @@ def check_header(source: str, line: int, header: Sequence[str]) -> tuple[str, ..
             findings.add(
                 "duplicate_column", line, f'columns {seen[name]} and {number} are both called "{name}"'
             )
+        elif not _is_whole(name):
+            findings.add(
+                "bad_column", line, f"the name of column {number} holds half a character (a lone surrogate)"
+            )
         seen.setdefault(name, number)
-    findings.raise_if_any(hint="give each column a name of its own in the first line")
+    findings.raise_if_any(hint="give each column a name of its own")
+    if not header:
+        raise DataError(f"{Where(source, line)}: no columns", hint="a table needs a text and its labels")
     return tuple(header)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

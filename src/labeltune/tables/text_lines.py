@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import codecs
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol
 
-from labeltune.errors import DataError, SettingsError
+from labeltune.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
-__all__ = [
-    "LONGEST_LINE",
-    "MARKS",
-    "Alarm",
-    "Transcoder",
-    "alarm",
-    "byte_lines",
-    "decoded",
-    "find_encoding",
-    "known_encoding",
-]
+__all__ = ["LONGEST_LINE", "Alarm", "ByteLines", "EndlessLineError", "Transcoder", "alarm", "decoded"]
 
 LONGEST_LINE = 1 << 24
 """A line of more bytes than this is not one of a table, and would cost memory without end."""
 
 _CHUNK = 1 << 18
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _ESCAPE = "labeltune-escape"
 
 
 class Alarm:
     """Counts what no good text holds: bytes that do not decode, and NUL.
 
-    Bytes are looked at in bulk, at the speed of C. Whoever reads rows compares `count` with what it was and
-    looks at each row only if it changed.
+    Bytes are looked at in bulk, at the speed of C. Whoever reads rows compares `count` with what it was
+    before the first byte was read, and looks at each row only if it changed.
     """
 
     count = 0
@@ -65,30 +49,43 @@ class Readable(Protocol):
         ...
 
 
-def byte_lines(stream: Readable, name: str) -> Iterator[Iterable[bytes]]:
-    r"""Batches of the lines of a stream with their ends: `\n`, `\r\n`, or a `\r` that stands alone.
+class EndlessLineError(Exception):
+    """A line of more than `LONGEST_LINE` bytes."""
 
-    A UTF-8 byte order mark at the start is left out. Raises `DataError` for a line without end.
+
+class ByteLines:
+    r"""The lines of a stream with their ends: `\n`, `\r\n`, or a `\r` that stands alone.
+
+    A UTF-8 byte order mark at the start is left out.
     """
-    rest = b""
-    first = True
-    while chunk := stream.read(_CHUNK):
-        if first:
-            chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
-        if b"\0" in chunk:
-            alarm.count += 1
-        text = rest + chunk
-        if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
-            lines = text.splitlines(keepends=True)
-            rest = lines.pop()  # it may go on, and a "\n" may follow its "\r"
-            yield lines
-        else:
-            cut = text.rfind(b"\n") + 1
-            rest = text[cut:]
-            yield BytesIO(text[:cut])
-        if len(rest) > LONGEST_LINE:
-            raise DataError(f"{name}: a line of more than {LONGEST_LINE:,} bytes; this is not a table")
-    yield rest.splitlines(keepends=True)
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self.cut = False
+        """Whether the last line was reached, and has no end: the file may not be whole."""
+
+    def batches(self) -> Iterator[Iterable[bytes]]:
+        """The lines, many at a time. Raises `EndlessLineError`."""
+        rest = b""
+        first = True
+        while chunk := self._stream.read(_CHUNK):
+            if first:
+                chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
+            if b"\0" in chunk:
+                alarm.count += 1
+            text = rest + chunk
+            if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
+                lines = text.splitlines(keepends=True)
+                rest = lines.pop()  # it may go on, and a "\n" may follow its "\r"
+                yield lines
+            else:
+                cut = text.rfind(b"\n") + 1
+                rest = text[cut:]
+                yield BytesIO(text[:cut])
+            if len(rest) > LONGEST_LINE:
+                raise EndlessLineError
+        self.cut = bool(rest) and not rest.endswith(b"\r")
+        yield rest.splitlines(keepends=True)
 
 
 def decoded(batches: Iterable[Iterable[bytes]]) -> Iterator[str]:
@@ -99,45 +96,46 @@ def decoded(batches: Iterable[Iterable[bytes]]) -> Iterator[str]:
     )
 
 
-def known_encoding(encoding: str) -> str:
-    """The encoding's own name. Raises `SettingsError` if there is no such encoding of text."""
-    try:
-        b"a,b".decode(encoding)
-        return codecs.lookup(encoding).name
-    except (LookupError, ValueError) as error:
-        raise SettingsError(
-            f"--encoding {encoding}: no such encoding of text", hint="known are utf-8, utf-16, cp1252, …"
-        ) from error
-
-
-def find_encoding(head: bytes) -> str | None:
-    """The encoding that a byte order mark at the start tells."""
-    for mark, encoding in MARKS:
-        if head.startswith(mark):
-            return encoding
-    return None
-
-
-class Transcoder:
+class Transcoder(RawIOBase):
     """Reads a stream in another encoding as UTF-8; what does not decode becomes bytes that are not UTF-8."""
 
     def __init__(self, stream: Readable, encoding: str, name: str) -> None:
+        super().__init__()
         self._stream, self._encoding, self._name = stream, encoding, name
         # What of UTF-16 and UTF-32 cannot be text are lone surrogates; of other encodings, single bytes.
         errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._ready = b""
+        self._lines = 0
+        self._ended = False
 
-    def read(self, size: int, /) -> bytes:
-        """The next bytes; none only where the stream has ended."""
-        text, ended = "", False
-        while not text and not ended:
-            chunk = self._stream.read(size)
-            ended = not chunk
-            try:
-                text = self._decoder.decode(chunk, ended)
-            except UnicodeError as error:
-                raise DataError(
-                    f"{self._name}: not {self._encoding}: {error}",
-                    hint="name the encoding that the file was written in with --encoding",
-                ) from error
-        return text.encode("utf-8", "surrogatepass")
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer as far as there is something. Raises `DataError` for what cannot be read on."""
+        while not self._ready and not self._ended:
+            chunk = self._stream.read(_CHUNK)
+            self._ended = not chunk
+            self._ready = self._decode(chunk).encode("utf-8", "surrogatepass")
+        taken = self._ready[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._ready = self._ready[len(taken) :]
+        return len(taken)
+
+    def _decode(self, chunk: bytes) -> str:
+        try:
+            text = self._decoder.decode(chunk, self._ended)
+        except UnicodeError as error:
+            line, reason = self._lines + 1, str(error)
+            if isinstance(error, UnicodeDecodeError):
+                reason = error.reason
+                good = error.object[: error.start].decode(self._encoding, "replace")
+                line += good.count("\n")
+            raise DataError(
+                f"{self._name}:{line}: not {self._encoding}: {reason}",
+                hint="is the file whole? If it is, name its encoding with --encoding",
+            ) from error
+        self._lines += text.count("\n")
+        return text
