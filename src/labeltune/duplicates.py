@@ -1,9 +1,9 @@
 """Texts that say the same: equal but for case, punctuation and space, or made of nearly the same words.
 
-The second kind is found by the prefix filter of Chaudhuri, Ganti and Kaushik, "A Primitive Operator for Similarity
-Joins in Data Cleaning" (2006): two sets of n words that share nine tenths share at least one of the rarest
-n - ⌈0.9·n⌉ + 1 words of each, so only texts that meet in such a word are compared. Unlike with hashes, nothing is
-left to chance.
+The second kind is found by the prefix filter of Chaudhuri, Ganti and Kaushik, "A Primitive Operator for
+Similarity Joins in Data Cleaning" (2006): two sets of n words that share nine tenths share at least one of
+the rarest n - ⌈0.9·n⌉ + 1 words of each, so only texts that meet in such a word are compared. Unlike with
+hashes, nothing is left to chance.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["SIMILARITY", "duplicate_groups", "plain"]
+__all__ = ["SIMILARITY", "duplicate_groups", "merged", "plain"]
 
 SIMILARITY = 0.9
 """Texts are near duplicates if this share of all words that occur in either occurs in both (Jaccard)."""
@@ -42,17 +42,33 @@ def plain(text: str) -> str:
 def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) -> list[int]:
     """The group of each text, counted from 0 in order of appearance; texts that say the same share one.
 
-    Texts are the same if they are equal when `plain`, or if their sets of words have a Jaccard similarity of at
-    least `similarity` (above 1: only equal ones). Groups are closed: if a is like b and b like c, all are one. The
-    comparison is exact, except that a text meets at most `MOST_COMPARED` others in one word.
+    Texts are the same if they are equal when `plain`, or if their sets of words have a Jaccard similarity of
+    at least `similarity` (above 1: only equal ones); a blank text is like no other. Groups are closed: if a
+    is like b and b like c, all are one. The comparison is exact, except that a text meets at most
+    `MOST_COMPARED` others in one word.
     """
-    known: dict[str, int] = {}
-    equal = [known.setdefault(plain(text), len(known)) for text in texts]
+    known: dict[str | int, int] = {}
+    equal = [known.setdefault(plain(text) or number, len(known)) for number, text in enumerate(texts)]
     groups = _Groups(len(known))
     if similarity <= 1:
-        _join_similar(list(known), similarity, groups)
+        _join_similar([text if isinstance(text, str) else "" for text in known], similarity, groups)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(groups.find(index), len(numbers)) for index in equal]
+
+
+def merged(*groupings: Sequence[int]) -> list[int]:
+    """One grouping, counted from 0 in order of appearance, that keeps together what any of them does.
+
+    Each gives the group of every item, counted from 0.
+    """
+    first, *others = groupings
+    groups = _Groups(max(first, default=-1) + 1)
+    for other in others:
+        met: dict[int, int] = {}
+        for own, group in zip(first, other, strict=True):
+            groups.join(own, met.setdefault(group, own))
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(groups.find(own), len(numbers)) for own in first]
 
 
 class _Groups:

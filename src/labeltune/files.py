@@ -21,6 +21,7 @@ __all__ = [
     "STANDARD_STREAM",
     "atomic_write",
     "disk_errors",
+    "is_running",
     "make_private_folder",
     "make_temporary",
     "sha256_of",
@@ -121,14 +122,15 @@ def sweep_leftovers(folder: Path) -> int:
     swept = 0
     for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         owner = leftover.name.removeprefix(_PREFIX).split("-", 1)[0]
-        if owner.isdigit() and not _is_running(int(owner)):
+        if owner.isdigit() and not is_running(int(owner)):
             with contextlib.suppress(OSError):
                 leftover.unlink()
                 swept += 1
     return swept
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

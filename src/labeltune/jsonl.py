@@ -118,9 +118,12 @@ def _reason(error: orjson.JSONDecodeError) -> str:
     return f"{message} at character {error.pos + 1}" if error.pos else message
 
 
-def is_chat_file(path: str | os.PathLike[str]) -> bool:
+def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:
     """Whether the first line that is not blank begins a record: an object with `messages`."""
-    with ByteSource(path) as source, source.open() as stream:
+    if not isinstance(path, ByteSource):
+        with ByteSource(path) as source:
+            return is_chat_file(source)
+    with path.open() as stream:
         while line := stream.readline(LONGEST_RECORD):
             if not line.isspace():
                 break

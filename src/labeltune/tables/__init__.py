@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from labeltune.tables.copying import copy_raw, copy_rows, ending_of_copies
 from labeltune.tables.opening import FORMATS, Source, open_table
 from labeltune.tables.table import Table
 from labeltune.tables.writing import table_writer, write_table
 
-__all__ = ["FORMATS", "Source", "Table", "open_table", "table_writer", "write_table"]
+__all__ = [
+    "FORMATS",
+    "Source",
+    "Table",
+    "copy_raw",
+    "copy_rows",
+    "ending_of_copies",
+    "open_table",
+    "table_writer",
+    "write_table",
+]
