@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from labeltune.convert import convert
 from labeltune.errors import DataError, SettingsError
+from labeltune.evaluate.outputs import refuse_overwriting, same_file
 from labeltune.files import STANDARD_STREAM
 from labeltune.jobs import Silence as JobSilence
 from labeltune.jobs import Story as JobStory
@@ -119,22 +120,15 @@ def baseline(
 
 
 def _check_paths(training: str, test: str, output: str) -> None:
-    if _same(training, test):
+    if same_file(training, test):
         raise SettingsError(
             f"{training}: is both what to train on and what to predict, and would be known by heart",
             hint="labeltune split DATA makes the two parts",
         )
-    if output != STANDARD_STREAM and _same(training, output):
-        raise SettingsError(
-            f"{output}: is an input, which is never overwritten", hint="give another --output"
-        )
+    refuse_overwriting([training, test], [output])
     for path in (training, test):
         if path != STANDARD_STREAM and Path(path).is_file() and is_chat_file(path):
             raise DataError(
                 f"{path}: is a chat file, expected the table that it was made from",
                 hint="labeltune baseline TRAIN TEST converts by itself, with the task",
             )
-
-
-def _same(one: str, other: str) -> bool:
-    return one == other or (Path(one).exists() and Path(other).exists() and Path(one).samefile(other))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import inspect
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +98,7 @@ def test_json_has_the_keys_of_the_contract(here: Path) -> None:
     names = {"exact_match", "micro_f1", "macro_f1", "weighted_f1", "samples_f1", "hamming_loss", "jaccard"}
     assert set(document["metrics"]) == names
     assert set(document["intervals"]) == names
+    assert set(document["exact_intervals"]) == {"exact_match"}
     for name, interval in document["intervals"].items():
         assert interval["low"] <= document["metrics"][name] <= interval["high"]
     label = document["fields"]["toxicity"]["labels"]["toxic"]
@@ -279,7 +286,21 @@ def test_comparison(here: Path) -> None:
     assert (comparison["mcnemar"]["won"], comparison["mcnemar"]["lost"]) == (0, 3)
     assert comparison["mcnemar"]["p"] == pytest.approx(0.25)
     assert comparison["differences"]["exact_match"]["difference"] == pytest.approx(-0.6)
-    assert "Compared with q.csv" in run("evaluate", "p.csv", "--compare", "q.csv").stdout
+    assert comparison["examples"]["won"] == []
+    assert [one["line"] for one in comparison["examples"]["lost"]] == [3, 5, 6]
+    assert comparison["examples"]["lost"][1] == {
+        "line": 5,
+        "id": "4",
+        "text": "text of 4",
+        "true": [],
+        "predicted": None,
+        "other": [],
+    }
+    text = run("evaluate", "p.csv", "--compare", "q.csv", "--markdown", "p.md").stdout
+    assert "Compared with q.csv" in text
+    assert 'lost: line 3 "text of 2": toxic, obscene; here toxic, there toxic, obscene' in text
+    assert 'lost: line 5 "text of 4": no label; here off_list, there no label' in text
+    assert "| lost | 3 | text of 2 | toxic, obscene | toxic | toxic, obscene |" in Path("p.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -354,13 +375,97 @@ def test_thresholds_need_probabilities(here: Path) -> None:
 
 def test_rows_for_review_come_least_sure_first(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, ROWS)
-    result = run("evaluate", "p.csv", "--review-below", "0.95", "--review-output", "r.csv", "--json")
-    rows = list(csv.DictReader(Path("r.csv").read_text(encoding="utf-8").splitlines()))
+    result = run("evaluate", "p.csv", "--review-below", "0.95", "--json")
+    assert "wrote review.csv: 3 rows below 0.95" in result.stderr
+    rows = list(csv.DictReader(Path("review.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["id"] for row in rows] == ["4", "5", "2"]
     document = json.loads(result.stdout)
     assert document["reviewed"] == 3
     coverage = {line["limit"]: line for line in document["calibration"]["coverage"]}
     assert coverage[0.95] == {"limit": 0.95, "kept": 2, "review": 3, "accuracy": 1.0, "errors_found": 3}
+    assert run("evaluate", "p.csv", "--review-below", "0", "--review-output", "-", "-q").stdout.startswith(
+        "id,comment_text,"
+    )
+
+
+def test_without_being_asked_nothing_is_written(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    assert run("evaluate", "p.csv").exit_code == 0
+    assert sorted(path.name for path in here.iterdir()) == ["p.csv", "task.toml"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--html", "p.csv"], "p.csv: is an input, which is never overwritten"),
+        (["--markdown", "link.csv"], "link.csv: is an input"),
+        (["--compare", "q.csv", "--review-below", "0.5", "--review-output", "q.csv"], "q.csv: is an input"),
+        (["--html", "task.toml"], "task.toml: is an input"),
+        (["--html", "report", "--markdown", "report"], "report: two results would be written to it"),
+    ],
+)
+def test_an_input_is_never_overwritten(here: Path, argv: list[str], message: str) -> None:
+    for name in ("p.csv", "q.csv"):
+        write(here / name, TOXIC_HEADER, ROWS)
+    (here / "link.csv").symlink_to("p.csv")
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    result = run("evaluate", "p.csv", *argv)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+def test_probabilities_that_are_not_complete_are_told(here: Path) -> None:
+    header = [*TOXIC_HEADER, "probability_toxic", "probability_threat"]
+    write(here / "p.csv", header, [[*row, 0.5, 0.5] for row in ROWS])
+    result = run("evaluate", "p.csv", "--json")
+    assert result.exit_code == 0
+    assert 'there is no column "probability_severe_toxic" (nor 3 more)' in result.stderr
+    assert json.loads(result.stdout)["fields"]["toxicity"].get("probabilities") is None
+
+
+def on_a_terminal(argv: Sequence[str], **environment: str) -> str:
+    """What a command prints on a terminal of 80 columns."""
+    main, end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labeltune", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=end,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "COLUMNS": "80", "TERM": "xterm-256color", **environment},
+    )
+    os.close(end)
+    printed = bytearray()
+    try:
+        # The end of a terminal whose process is gone is an error on Linux.
+        with contextlib.suppress(OSError):
+            while content := os.read(main, 1 << 16):
+                printed += content
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(main)
+    return printed.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_shows_the_same_figures_with_bars(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    plain = on_a_terminal(["evaluate", "p.csv"], NO_COLOR="1")
+    assert "\x1b" not in plain
+    assert max(len(line) for line in plain.splitlines()) <= 80
+    [toxic] = [line for line in plain.splitlines() if line.startswith(" toxic ")]
+    assert toxic.split()[:5] == ["toxic", "0.67", "1.00", "0.80", "2"]
+    assert "█" in toxic or "▓" in toxic
+    piped = run("evaluate", "p.csv").stdout
+    for line in piped.splitlines():
+        if " avg " in line:
+            assert line.split() in [shown.split() for shown in plain.splitlines()]
+    coloured = on_a_terminal(["evaluate", "p.csv"], NO_COLOR="")
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain
+    assert "\x1b[36m" in coloured
+    # Where the terminal cannot show the shades, there are others.
+    assert "#" in on_a_terminal(["evaluate", "p.csv"], NO_COLOR="1", PYTHONIOENCODING="ascii:replace")
 
 
 def test_github_summary_and_annotations(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ __all__ = ["evaluate"]
 
 _BOOTSTRAP, _SEED = 1000, 42
 """`BOOTSTRAP` and `SEED` of `metrics.quality`, whose import would bring numpy; a test compares them."""
-_REVIEW_BELOW = 0.5
+_REVIEW_OUTPUT = "review.csv"
 
 
 def evaluate(
@@ -53,11 +53,17 @@ def evaluate(
         typer.Option(metavar="F", help="A job's result file (CSV by step); the page shows its curves."),
     ] = None,
     review_below: Annotated[
-        float, typer.Option(min=0, max=1, help="Below this confidence, a person should look at a row.")
-    ] = _REVIEW_BELOW,
-    review_output: Annotated[
-        str | None, typer.Option(metavar="F", help="Write the rows to look at as CSV, the least sure first.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="C",
+            help="Write the rows whose confidence is below C, the least sure first, for a person to look at.",
+        ),
     ] = None,
+    review_output: Annotated[
+        str, typer.Option(metavar="F", help="Where --review-below writes them, as CSV.")
+    ] = _REVIEW_OUTPUT,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(metavar="METRIC=X", help="End with exit code 11 if METRIC or FIELD.METRIC is below X."),
@@ -83,17 +89,24 @@ def evaluate(
     out = output.configure(json_mode=json, quiet=quiet)
     definition = read_task(task)
 
+    from labeltune.cli.report_view import report_blocks
     from labeltune.evaluate import EvaluateOptions, Gate, Review
     from labeltune.evaluate import evaluate as run
+    from labeltune.evaluate.outputs import refuse_overwriting
     from labeltune.report.document import report_document
     from labeltune.report.text import format_text
 
+    review = None if review_below is None else Review(review_below, review_output)
+    refuse_overwriting(
+        [predictions, definition.source, *(compare or ()), fail_if_worse, thresholds, training],
+        [html, markdown, None if review is None else review.output],
+    )
     options = EvaluateOptions(
         bootstrap=bootstrap,
         seed=seed,
         compare=tuple(compare or ()),
         thresholds=thresholds,
-        review=Review(review_below, review_output),
+        review=review,
         errors=html is not None,
         training=training,
         gates=(
@@ -104,7 +117,11 @@ def evaluate(
     )
     report = run(predictions, definition, options)
     _write_elsewhere(out, report, html=html, markdown=markdown, github=github)
-    out.result(report_document(report), output.visible(format_text(report)))
+    out.show(report_document(report), format_text(report), report_blocks(report))
+    if review is not None:
+        out.note(
+            f"wrote {review.output}: {report.reviewed:,} rows below {review.below:g} or without an answer"
+        )
     for warning in report.warnings:
         out.warn(warning)
     _check(out, report)

@@ -12,6 +12,7 @@ import sys
 import time
 import unicodedata
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from labeltune.errors import DataError, LabeltuneError, SettingsError
@@ -19,13 +20,25 @@ from labeltune.errors import DataError, LabeltuneError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["SCHEMA_VERSION", "Output", "Progress", "configure", "current", "reset", "visible"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bar",
+    "Grid",
+    "Output",
+    "Progress",
+    "configure",
+    "current",
+    "reset",
+    "visible",
+]
 
 SCHEMA_VERSION = 1
 PLAIN_PROGRESS_SECONDS = 10.0
 """How often progress is told where there is no terminal to draw a bar on."""
 
 _PLAIN_WIDTH = 120
+_SHADES, _PLAIN_SHADES = "█▓░", "#=-"
+_WIDE, _WIDE_BAR, _NARROW_BAR = 100, 24, 10
 _BOLD, _RED, _YELLOW, _DIM, _OFF = "\x1b[1m", "\x1b[1;31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 
 
@@ -58,6 +71,33 @@ class Progress(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A share of 1 to be drawn, and the interval that it is known to lie in."""
+
+    value: float
+    low: float
+    high: float
+
+    def drawn(self, width: int, shades: str) -> str:
+        """Dark up to `low`, lighter to `value`, lightest to `high`: so many characters in all."""
+        ends = [round(width * min(max(end, 0.0), 1.0)) for end in (self.low, self.value, self.high)]
+        starts = [0, *ends[:2]]
+        shown = "".join(
+            shade * max(0, end - start) for shade, start, end in zip(shades, starts, ends, strict=True)
+        )
+        return shown.ljust(width)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of a result as a terminal shows it: names at the left, figures at the right, bars."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | Bar, ...], ...]
+    title: str = ""
+
+
 class Output:
     """Where one command prints. `json_mode` and `quiet` are its `--json` and `--quiet`."""
 
@@ -76,6 +116,16 @@ class Output:
             return
         for line in lines:
             sys.stdout.write(f"{line}\n")
+
+    def show(self, document: Mapping[str, Any], text: str, blocks: Iterable[str | Grid]) -> None:
+        """The command's result where it is for reading: the blocks on a terminal, elsewhere the text."""
+        if self.json_mode or not sys.stdout.isatty():
+            self.result(document, visible(text))
+            return
+        self._answered = True
+        console = _console(sys.stdout)
+        for block in blocks:
+            console.print(_grid(block, console) if isinstance(block, Grid) else visible(block))
 
     @staticmethod
     def _document(document: Mapping[str, Any]) -> None:
@@ -179,6 +229,38 @@ class Output:
         sys.stderr.write(f"{visible(question)} [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _grid(grid: Grid, console: Any) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shades = _SHADES if (console.encoding or "").lower().startswith("utf") else _PLAIN_SHADES
+    width = _WIDE_BAR if console.width >= _WIDE else _NARROW_BAR
+    table = Table(
+        title=Text(visible(grid.title), style="bold") if grid.title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+    )
+    for position, column in enumerate(grid.columns):
+        bars = any(isinstance(row[position], Bar) for row in grid.rows)
+        table.add_column(
+            Text(visible(column)),
+            justify="left" if position == 0 or bars else "right",
+            overflow="fold",
+            no_wrap=position > 0,
+        )
+    for row in grid.rows:
+        table.add_row(
+            *(
+                Text(cell.drawn(width, shades), style="cyan") if isinstance(cell, Bar) else visible(cell)
+                for cell in row
+            )
+        )
+    return table
 
 
 def _cell(value: object) -> str:

@@ -39,8 +39,8 @@ def thresholds(
     out = output.configure(json_mode=json, quiet=quiet)
     definition = read_task(task)
 
-    from labeltune.evaluate.tuning import tune_thresholds
-    from labeltune.thresholds import write_thresholds
+    from labeltune.threshold_file import write_thresholds
+    from labeltune.thresholds import tune_thresholds
 
     tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision)
     write_thresholds(out_file, tuning.thresholds)

@@ -11,15 +11,15 @@ from labeltune.errors import SettingsError
 from labeltune.evaluate.comparing import compare
 from labeltune.evaluate.confidence import measure_confidence, measure_probabilities
 from labeltune.evaluate.gates import Gate, check_gates, check_not_worse
-from labeltune.evaluate.predictions import Predictions, read_predictions
 from labeltune.evaluate.rows import pick_errors, show_rows, write_review
 from labeltune.evaluate.shapes import shapes_of
 from labeltune.evaluate.thresholding import apply_thresholds
 from labeltune.evaluate.training import read_training
 from labeltune.metrics.quality import BOOTSTRAP, SEED, measure
+from labeltune.predictions import Predictions, read_predictions
 from labeltune.report.model import Report
 from labeltune.tables import open_table
-from labeltune.thresholds import read_thresholds
+from labeltune.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Review:
 
     below: float
     """the confidence under which a row is for review"""
-    output: str | None = None
+    output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +91,10 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         )
         review = options.review
         reviewed = None
-        if review is not None and review.output is not None:
+        if review is not None:
             reviewed = write_review(predictions, table, below=review.below, path=review.output)
-        errors, rows = _rows(predictions, table, task, comparisons) if options.errors else ((), {})
+        errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
+        rows = _rows(predictions, table, task, errors, comparisons)
         training = None if options.training is None else read_training(options.training)
     gates = check_gates(options.gates, quality)
     if options.not_worse_than is not None:
@@ -117,18 +118,22 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
 
 
 def _rows(
-    predictions: Predictions, table: Table, task: Task, comparisons: Sequence[Comparison]
-) -> tuple[tuple[int, ...], dict[int, ShownRow]]:
-    """The lines of wrong rows to show, and the text of every row that the report names."""
-    errors = tuple(predictions.lines[pick_errors(predictions)].tolist())
+    predictions: Predictions,
+    table: Table,
+    task: Task,
+    errors: Sequence[int],
+    comparisons: Sequence[Comparison],
+) -> dict[int, ShownRow]:
+    """Every row that the report names, by line: wrong ones, and those won and lost."""
     compared = (answer.line for one in comparisons for answer in (*one.won, *one.lost))
-    return errors, show_rows(predictions, table, task, {*errors, *compared})
+    lines = {*errors, *compared}
+    return show_rows(predictions, table, task, lines) if lines else {}
 
 
 def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictions, list[str], str | None]:
     """The predictions, thresholds applied; warnings; where the thresholds are from, if there are any."""
     predictions = read_predictions(table, task)
-    warnings = predictions.repeated_ids()
+    warnings = predictions.warnings()
     if options.thresholds is None:
         return predictions, warnings, None
     thresholds = read_thresholds(options.thresholds, task)

@@ -14,9 +14,9 @@ from labeltune.report.model import Comparison, OtherAnswer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labeltune.evaluate.predictions import Predictions
     from labeltune.metrics.patterns import IntArray
     from labeltune.metrics.quality import Shape
+    from labeltune.predictions import Predictions
 
 __all__ = ["SHOWN_ROWS", "compare"]
 
@@ -41,10 +41,7 @@ def compare(
         )
         right, right_there = ours.pairs.right[mine], other.pairs.right[theirs]
         won, lost = (
-            tuple(
-                OtherAnswer(int(ours.lines[place]), other.predicted(int(order[place])))
-                for place in np.flatnonzero(rows)[:SHOWN_ROWS]
-            )
+            tuple(_answer(ours, other, place, order) for place in np.flatnonzero(rows)[:SHOWN_ROWS])
             for rows in (right & ~right_there, ~right & right_there)
         )
         found.append((other, result, won, lost))
@@ -61,6 +58,16 @@ def compare(
             lost=lost,
         )
         for (other, result, won, lost), p_holm, verdict_p in zip(found, adjusted, verdicts, strict=True)
+    )
+
+
+def _answer(ours: Predictions, other: Predictions, place: int, order: IntArray) -> OtherAnswer:
+    """What the other said to our row at `place`."""
+    there = int(order[place])
+    return OtherAnswer(
+        line=int(ours.lines[place]),
+        predicted=other.predicted(there),
+        valid=bool(other.pairs.valid[other.patterns.inverse[there]]),
     )
 
 

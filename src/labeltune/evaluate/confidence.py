@@ -21,9 +21,9 @@ from labeltune.report.model import Calibration, Curve, FieldProbabilities
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labeltune.evaluate.predictions import Predictions
     from labeltune.metrics.patterns import BoolArray, FloatArray
     from labeltune.metrics.quality import Shape
+    from labeltune.predictions import Predictions
 
 __all__ = ["measure_confidence", "measure_probabilities"]
 

@@ -72,7 +72,7 @@ def _figure(gate: Gate, quality: Quality) -> tuple[float, Interval | None]:
     if gate.name == "invalid_rate":
         return quality.invalid_rate, quality.invalid_interval
     if gate.name in quality.metrics:
-        return quality.metrics[gate.name], quality.intervals.get(gate.name)
+        return quality.metrics[gate.name], quality.interval(gate.name)
     known = ["invalid_rate", *quality.metrics]
     for field in quality.fields:
         prefix = f"{field.shape.name}."
@@ -82,7 +82,7 @@ def _figure(gate: Gate, quality: Quality) -> tuple[float, Interval | None]:
         if name == gate.name:
             continue
         if name in field.metrics:
-            return field.metrics[name], field.intervals.get(name)
+            return field.metrics[name], field.interval(name)
         label, _, score = name.rpartition(".")
         if label in field.shape.labels and score in _SCORES:
             return _label_figure(field, label, score)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.columns import PROBLEM
-from labeltune.evaluate.predictions import UNNAMED_PROBLEM
 from labeltune.files import atomic_write
+from labeltune.predictions import UNNAMED_PROBLEM
 from labeltune.report.model import ShownRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labeltune.evaluate.predictions import Predictions
     from labeltune.metrics.patterns import IntArray
+    from labeltune.predictions import Predictions
     from labeltune.tables import Table
     from labeltune.task import Task
 

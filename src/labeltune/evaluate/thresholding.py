@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.columns import probability_columns
 from labeltune.errors import DataError
 from labeltune.metrics.patterns import find_patterns
 from labeltune.metrics.scores import Pairs
+from labeltune.predictions import require_probabilities
 
 if TYPE_CHECKING:
-    from labeltune.evaluate.predictions import Predictions
-    from labeltune.metrics.patterns import BoolArray, FloatArray
+    from labeltune.metrics.patterns import BoolArray
+    from labeltune.predictions import Predictions
     from labeltune.task import Task
-    from labeltune.thresholds import Thresholds
+    from labeltune.threshold_file import Thresholds
 
-__all__ = ["SAME_DATA", "apply_thresholds", "require_probabilities"]
+__all__ = ["SAME_DATA", "apply_thresholds"]
 
 SAME_DATA = 0.5
 """From this share of common texts on, data are called the same."""
@@ -54,15 +54,3 @@ def apply_thresholds(
     patterns = find_patterns([by_row.true, predicted, by_row.valid[:, None]])
     pairs = Pairs(by_row.true, predicted, by_row.valid)[patterns.first]
     return replace(predictions, pairs=pairs, patterns=patterns), warnings
-
-
-def require_probabilities(predictions: Predictions, task: Task) -> FloatArray:
-    """(n_rows, n_labels). Raises `DataError` where there are none."""
-    probabilities = predictions.probabilities
-    if probabilities is None or np.isnan(probabilities).any(axis=1).all():
-        columns = probability_columns(task)
-        raise DataError(
-            f'{predictions.source}: there are no probabilities: columns "{columns[0]}" and so on are needed',
-            hint="labeltune predict --probabilities writes them",
-        )
-    return probabilities

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOTSTRAP",
+    "PROPORTIONS",
     "SEED",
     "FieldQuality",
     "Level",
@@ -60,12 +61,23 @@ class Shape:
     """the legal paths to this field's labels, each as columns of the label vector from the top down"""
 
 
+PROPORTIONS = ("exact_match", "accuracy", "path_accuracy")
+"""Metrics that are nothing but a share of the rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """Figures with their intervals at `intervals.LEVEL`."""
 
     metrics: Mapping[str, float]
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """of every metric, from the bootstrap; empty without one"""
+    exact: Mapping[str, Interval] = field(default_factory=dict)
+    """of `PROPORTIONS`, Clopper–Pearson: these hold what they promise where few rows, or all, are right"""
+
+    def interval(self, name: str) -> Interval | None:
+        """The one to show: exact for a proportion, else the bootstrap's."""
+        return self.exact.get(name) or self.intervals.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +150,13 @@ def measure(
                 for part in parts:
                     drawn.add(shape.name, part, weights)
     rows = patterns.rows
+    points = _points(whole, patterns)
     invalid = int(patterns.counts[~pairs.valid].sum())
     low, high = clopper_pearson(invalid, rows)
     return Quality(
-        metrics=_points(whole, patterns),
+        metrics=points,
         intervals=drawn.intervals(""),
+        exact=_exact(points, rows),
         rows=rows,
         invalid=invalid,
         invalid_interval=Interval(float(low), float(high)),
@@ -214,6 +228,14 @@ def _points(view: _View, patterns: Patterns) -> dict[str, float]:
     return {name: float(metric(totals)) for name, metric in view.metrics.items() if name != _LABEL_F1}
 
 
+def _exact(metrics: Mapping[str, float], rows: int) -> dict[str, Interval]:
+    """The exact interval of each proportion among `metrics`."""
+    ends = {
+        name: clopper_pearson(round(metrics[name] * rows), rows) for name in PROPORTIONS if name in metrics
+    }
+    return {name: Interval(float(low), float(high)) for name, (low, high) in ends.items()}
+
+
 def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, drawn: _Draws) -> FieldQuality:
     own = views[0].pairs
     totals = Totals.of_rows(own, patterns.counts, patterns.inverse)
@@ -229,6 +251,7 @@ def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, dra
     return FieldQuality(
         metrics=metrics,
         intervals=drawn.intervals(shape.name),
+        exact=_exact(metrics, patterns.rows),
         shape=shape,
         scores=label_scores(totals),
         score_intervals=label_intervals,

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
 
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.quality import FieldQuality
-    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, Report
+    from labeltune.report.model import (
+        Calibration,
+        Comparison,
+        FieldProbabilities,
+        OtherAnswer,
+        Report,
+        ShownRow,
+    )
 
 __all__ = ["report_document"]
 
@@ -26,6 +33,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "problems": dict(report.problems),
         "metrics": dict(quality.metrics),
         "intervals": _intervals(quality.intervals),
+        "exact_intervals": _intervals(quality.exact),
         "interval_method": {"bootstrap": quality.bootstrap, "seed": quality.seed, "level": 0.95},
         "fields": {
             field.shape.name: _field(field, report.probabilities.get(field.shape.name))
@@ -34,7 +42,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "thresholds": report.tuned_on,
         "calibration": None if report.calibration is None else _calibration(report.calibration),
         "reviewed": report.reviewed,
-        "comparisons": [_comparison(comparison) for comparison in report.comparisons],
+        "comparisons": [_comparison(comparison, report.rows) for comparison in report.comparisons],
         "gates": [
             {
                 "name": gate.name,
@@ -61,6 +69,7 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
     document: dict[str, Any] = {
         "metrics": dict(field.metrics),
         "intervals": _intervals(field.intervals),
+        "exact_intervals": _intervals(field.exact),
         "labels": {label: _label(field, place) for place, label in enumerate(field.shape.labels)},
         "confusion": _confusion(field),
     }
@@ -87,7 +96,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[str, Any]:
     result = comparison.result
     return {
         "other": comparison.other,
@@ -98,10 +107,23 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
             "p_holm": comparison.p_holm,
             "won": result.won,
             "lost": result.lost,
-            "won_lines": [answer.line for answer in comparison.won],
-            "lost_lines": [answer.line for answer in comparison.lost],
+        },
+        "examples": {
+            name: [_example(answer, rows[answer.line]) for answer in answers]
+            for name, answers in (("won", comparison.won), ("lost", comparison.lost))
         },
         "verdict": comparison.verdict,
+    }
+
+
+def _example(answer: OtherAnswer, row: ShownRow) -> dict[str, Any]:
+    return {
+        "line": row.line,
+        "id": row.id or None,
+        "text": row.text,
+        "true": list(row.true),
+        "predicted": None if row.problem else list(row.predicted),
+        "other": list(answer.predicted) if answer.valid else None,
     }
 
 

@@ -6,7 +6,18 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from labeltune.report.text import invalid_line, method, percent, probability_line
+from labeltune.report.text import (
+    EXAMPLES,
+    NO_ANSWER,
+    comparison_tail,
+    invalid_line,
+    method,
+    named,
+    percent,
+    probability_line,
+    shortened,
+    shown_metrics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +25,7 @@ if TYPE_CHECKING:
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.patterns import FloatArray
     from labeltune.metrics.quality import FieldQuality
-    from labeltune.report.model import Calibration, Comparison, GateResult, Report
+    from labeltune.report.model import Calibration, Comparison, GateResult, Report, ShownRow
 
 __all__ = ["MAX_BYTES", "format_markdown", "plain"]
 
@@ -51,12 +62,12 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     yield ""
     yield from _gates(report.gates)
     for comparison in report.comparisons:
-        yield from _comparison(comparison)
+        yield from _comparison(comparison, report.rows)
     yield from _table(
         ("metric", "value", "95 % interval"),
         (
-            (name.replace("_", r"\_"), f"{value:.4f}", _spread(quality.intervals.get(name)))
-            for name, value in quality.metrics.items()
+            (plain(name), f"{quality.metrics[name]:.4f}", _spread(quality.interval(name)))
+            for name in shown_metrics(quality)
         ),
     )
     yield method(quality)
@@ -91,21 +102,47 @@ def _gates(gates: Sequence[GateResult]) -> Iterator[str]:
         yield ""
 
 
-def _comparison(comparison: Comparison) -> Iterator[str]:
+def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
     result = comparison.result
     yield f"**Against {plain(comparison.other)}**: {plain(comparison.verdict)}."
     yield ""
     yield from _table(
         ("metric", "difference", "95 % interval"),
         (
-            (name.replace("_", r"\_"), f"{one.difference:+.4f}", f"{one.low:+.4f} – {one.high:+.4f}")
+            (plain(name), f"{one.difference:+.4f}", f"{one.low:+.4f} – {one.high:+.4f}")
             for name, one in result.differences.items()
         ),
     )
-    yield (
-        f"Rows right here and wrong there: {result.won:,}, the reverse: {result.lost:,} "
-        f"(exact McNemar p = {comparison.p_holm:.3g})."
+    yield comparison_tail(comparison)
+    yield ""
+    yield from _examples(comparison, rows)
+
+
+def _examples(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
+    pairs = [
+        (name, answer)
+        for name, answers in (("won", comparison.won), ("lost", comparison.lost))
+        for answer in answers[:EXAMPLES]
+    ]
+    if not pairs:
+        return
+    yield "<details><summary>Rows won and lost, examples</summary>"
+    yield ""
+    yield from _table(
+        ("", "line", "text", "true", "here", "there"),
+        (
+            (
+                name,
+                f"{answer.line:,}",
+                plain(shortened(rows[answer.line].text)),
+                plain(named(rows[answer.line].true)),
+                plain(rows[answer.line].problem or named(rows[answer.line].predicted)),
+                plain(named(answer.predicted)) if answer.valid else NO_ANSWER,
+            )
+            for name, answer in pairs
+        ),
     )
+    yield "</details>"
     yield ""
 
 

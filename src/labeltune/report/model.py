@@ -56,6 +56,8 @@ class OtherAnswer:
 
     line: int
     predicted: tuple[str, ...]
+    valid: bool
+    """whether the answer there is valid"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ class Report:
     errors: tuple[int, ...] = ()
     """the lines of wrong rows, if they were asked for; not always all"""
     rows: Mapping[int, ShownRow] = field(default_factory=dict)
-    """rows that are named, by line, if their texts were asked for"""
+    """every row that is named, by line"""
     training: Training | None = None
     reviewed: int | None = None
     """how many rows were written for review"""

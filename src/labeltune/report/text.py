@@ -4,18 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labeltune.metrics.quality import FieldQuality, Quality
 from labeltune.report.table import classification_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labeltune.metrics.intervals import Interval
-    from labeltune.metrics.quality import Level, Quality
-    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, OtherAnswer, Report
+    from labeltune.metrics.quality import Level
+    from labeltune.report.model import (
+        Calibration,
+        Comparison,
+        FieldProbabilities,
+        OtherAnswer,
+        Report,
+        ShownRow,
+    )
 
-__all__ = ["format_text", "invalid_line", "method", "percent", "probability_line"]
+__all__ = [
+    "EXAMPLES",
+    "NO_ANSWER",
+    "calibration_line",
+    "comparison_tail",
+    "example_lines",
+    "format_text",
+    "head_line",
+    "invalid_line",
+    "method",
+    "named",
+    "notes",
+    "percent",
+    "probability_line",
+    "shortened",
+    "shown_metrics",
+]
 
-_NAMED = 5
+EXAMPLES = 3
+"""How many of the rows won, and of those lost, are shown with their texts."""
+NO_ANSWER = "no valid answer"
+_TEXT_LENGTH = 70
+_SAME_AS_ACCURACY = ("exact_match", "micro_f1", "samples_f1", "hamming_loss", "jaccard")
+"""What says nothing that accuracy does not, where each row has one label."""
 
 
 def percent(share: float) -> str:
@@ -30,13 +59,11 @@ def format_text(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     quality = report.quality
-    yield f"{report.source}: {quality.rows:,} rows, {invalid_line(quality, report.problems)}"
+    yield head_line(report)
     yield ""
     yield from _figures(quality)
     yield ""
-    yield method(quality)
-    if report.tuned_on is not None:
-        yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
+    yield from notes(report)
     for field in quality.fields:
         yield ""
         yield field.shape.name
@@ -50,7 +77,20 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _confidence(report.calibration)
     for comparison in report.comparisons:
         yield ""
-        yield from _comparison(comparison)
+        yield from _comparison(comparison, report.rows)
+
+
+def head_line(report: Report) -> str:
+    """What was measured, and how many answers were none."""
+    quality = report.quality
+    return f"{report.source}: {quality.rows:,} rows, {invalid_line(quality, report.problems)}"
+
+
+def notes(report: Report) -> Iterator[str]:
+    """How the figures were made."""
+    yield method(report.quality)
+    if report.tuned_on is not None:
+        yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
 
 
 def invalid_line(quality: Quality, problems: object) -> str:
@@ -67,10 +107,23 @@ def invalid_line(quality: Quality, problems: object) -> str:
     )
 
 
+def shown_metrics(level: Level) -> list[str]:
+    """The metrics to show a person: of a single field without those that repeat its accuracy."""
+    repeats = _SAME_AS_ACCURACY if "accuracy" in level.metrics and _one_label(level) else ()
+    return [name for name in level.metrics if name not in repeats]
+
+
+def _one_label(level: Level) -> bool:
+    fields = level.fields if isinstance(level, Quality) else [level]
+    return len(fields) == 1 and isinstance(fields[0], FieldQuality) and fields[0].shape.single
+
+
 def _figures(level: Level) -> Iterator[str]:
-    width = max(len(name) for name in level.metrics)
-    for name, value in level.metrics.items():
-        yield f"{name:>{width}s}  {value:7.4f}{_spread(level.intervals.get(name))}"
+    names = shown_metrics(level)
+    width = max(len(name) for name in names)
+    for name in names:
+        value = level.metrics[name]
+        yield f"{name:>{width}s}  {value:7.4f}{_spread(level.interval(name))}"
 
 
 def probability_line(probabilities: FieldProbabilities) -> str:
@@ -81,35 +134,64 @@ def probability_line(probabilities: FieldProbabilities) -> str:
     )
 
 
-def _confidence(calibration: Calibration) -> Iterator[str]:
-    yield (
+def calibration_line(calibration: Calibration) -> str:
+    """One sentence on whether confidences can be believed."""
+    return (
         f"Confidence: expected calibration error {percent(calibration.error)} over {calibration.rows:,} "
         "answers."
     )
+
+
+def _confidence(calibration: Calibration) -> Iterator[str]:
+    yield calibration_line(calibration)
     yield "confidence from   rows kept   exact match   for review   errors found"
     for line in calibration.coverage:
         accuracy = "-" if line.accuracy is None else f"{line.accuracy:.4f}"
         yield (f"{line.limit:>15.4g}{line.kept:>12,}{accuracy:>14}{line.review:>13,}{line.errors_found:>15,}")
 
 
-def _comparison(comparison: Comparison) -> Iterator[str]:
+def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
     result = comparison.result
     yield f"Compared with {comparison.other}: {comparison.verdict}."
     width = max(len(name) for name in result.differences)
     for name, one in result.differences.items():
         yield f"{name:>{width}s}  {one.difference:+7.4f}   {one.low:+.4f} to {one.high:+.4f}"
+    yield comparison_tail(comparison)
+    yield from example_lines(comparison, rows)
+
+
+def comparison_tail(comparison: Comparison) -> str:
+    """One sentence on the rows won and lost."""
+    result = comparison.result
     adjusted = "" if comparison.p_holm == result.p else f", {comparison.p_holm:.3g} after Holm's correction"
-    yield (
-        f"Rows right here and wrong there: {result.won:,}{_lines_named(comparison.won)}; the reverse: "
-        f"{result.lost:,}{_lines_named(comparison.lost)}; exact McNemar p = {result.p:.3g}{adjusted}."
+    return (
+        f"Rows right here and wrong there: {result.won:,}; the reverse: {result.lost:,}; "
+        f"exact McNemar p = {result.p:.3g}{adjusted}."
     )
 
 
-def _lines_named(answers: Sequence[OtherAnswer]) -> str:
-    if not answers:
-        return ""
-    more = ", …" if len(answers) > _NAMED else ""
-    return f" (lines {', '.join(str(answer.line) for answer in answers[:_NAMED])}{more})"
+def example_lines(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
+    """Some rows won and some lost: their texts, what is true, what was said here and there."""
+    for name, answers in (("won", comparison.won), ("lost", comparison.lost)):
+        yield from (f"  {name}: {_example_line(answer, rows)}" for answer in answers[:EXAMPLES])
+
+
+def _example_line(answer: OtherAnswer, rows: Mapping[int, ShownRow]) -> str:
+    row = rows[answer.line]
+    here = row.problem or named(row.predicted)
+    there = named(answer.predicted) if answer.valid else NO_ANSWER
+    return f'line {row.line} "{shortened(row.text)}": {named(row.true)}; here {here}, there {there}'
+
+
+def named(labels: Sequence[str]) -> str:
+    """Labels as a person reads them."""
+    return ", ".join(labels) or "no label"
+
+
+def shortened(text: str, length: int = _TEXT_LENGTH) -> str:
+    """Text on one line of at most so many characters."""
+    words = " ".join(text.split())
+    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 def _spread(interval: Interval | None) -> str:
@@ -118,9 +200,12 @@ def _spread(interval: Interval | None) -> str:
 
 def method(quality: Quality) -> str:
     """One sentence on where the intervals come from."""
+    exact = (
+        "of plain proportions (exact match, accuracy, a label's precision and recall) exact, Clopper–Pearson"
+    )
     if not quality.bootstrap:
-        return "No intervals: --bootstrap 0."
+        return f"Intervals hold 95 %: {exact}, others none (--bootstrap 0)."
     return (
         f"Intervals hold 95 %: percentiles of {quality.bootstrap:,} bootstrap resamples of the rows "
-        f"(seed {quality.seed}); those of plain proportions are exact (Clopper–Pearson)."
+        f"(seed {quality.seed}); {exact}."
     )

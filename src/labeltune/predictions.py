@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.columns import CONFIDENCE, PROBLEM, predicted_columns, probability_columns
+from labeltune.errors import DataError
 from labeltune.labels import LabelCellError, LabelReader, label_matrix, require_columns
 from labeltune.metrics.patterns import Patterns, find_patterns
 from labeltune.metrics.scores import Pairs
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from labeltune.tables import Table
     from labeltune.task import Task
 
-__all__ = ["Predictions", "read_predictions"]
+__all__ = ["UNNAMED_PROBLEM", "Predictions", "read_predictions", "require_probabilities"]
 
 UNNAMED_PROBLEM = "unknown"
 """The problem of a row without an answer in a table that names none."""
@@ -53,7 +54,9 @@ class Predictions:
     confidence: FloatArray | None
     """(n_rows,) NaN where none was given; None if the table has no such column"""
     probabilities: FloatArray | None
-    """(n_rows, n_labels), NaN where none was given; None if the table has no such columns"""
+    """(n_rows, n_labels), NaN where none was given; None if the table lacks a column of them"""
+    lacks: tuple[str, ...] = ()
+    """columns of probabilities that the table lacks, though it has others of them"""
 
     @property
     def rows(self) -> int:
@@ -72,13 +75,19 @@ class Predictions:
         places = np.flatnonzero(vectors[self.patterns.inverse[row]])
         return tuple(self.labels[place] for place in places)
 
-    def repeated_ids(self) -> list[str]:
-        """A sentence about ids that occur more than once, if there are any."""
+    def warnings(self) -> list[str]:
+        """What should be known of the table: ids that occur more than once, probabilities left aside."""
         names = Counter(self.ids or ())
         repeated = [name for name, count in names.items() if count > 1]
-        if not repeated:
-            return []
-        return [f'{self.source}: {len(repeated):,} ids occur more than once, such as "{repeated[0]}"']
+        said = []
+        if repeated:
+            said.append(f'{len(repeated):,} ids occur more than once, such as "{repeated[0]}"')
+        if self.lacks:
+            said.append(
+                f'the other probabilities are not used, for there is no column "{self.lacks[0]}"'
+                + (f" (nor {len(self.lacks) - 1:,} more)" if len(self.lacks) > 1 else "")
+            )
+        return [f"{self.source}: {one}" for one in said]
 
 
 def read_predictions(table: Table, task: Task) -> Predictions:
@@ -91,6 +100,18 @@ def read_predictions(table: Table, task: Task) -> Predictions:
     for line, values in table:
         reader.add(line, values)
     return reader.finish()
+
+
+def require_probabilities(predictions: Predictions, task: Task) -> FloatArray:
+    """(n_rows, n_labels). Raises `DataError` where there are none."""
+    probabilities = predictions.probabilities
+    if probabilities is None or np.isnan(probabilities).any(axis=1).all():
+        columns = probability_columns(task)
+        raise DataError(
+            f'{predictions.source}: there are no probabilities: columns "{columns[0]}" and so on are needed',
+            hint="labeltune predict --probabilities writes them",
+        )
+    return probabilities
 
 
 class _RowReader:
@@ -186,6 +207,7 @@ class _RowReader:
             ids=tuple(self._ids) if self._id else None,
             confidence=self._confidence.column(),
             probabilities=self._probabilities.matrix(),
+            lacks=self._probabilities.lacks,
         )
 
 
@@ -208,12 +230,16 @@ def _pick(header: Sequence[str], column: str) -> Callable[[Sequence[str]], str] 
 
 
 class _Shares:
-    """Collects columns of numbers from 0 to 1, empty cells allowed; nothing where a column is missing."""
+    """Collects columns of numbers from 0 to 1, empty cells allowed; nothing where a column is missing.
+
+    `lacks` are the missing ones where there are others.
+    """
 
     def __init__(self, header: Sequence[str], columns: Sequence[str]) -> None:
         self._columns = columns
-        found = all(column in header for column in columns)
-        self._positions = [header.index(column) for column in columns] if found else []
+        missing = tuple(column for column in columns if column not in header)
+        self._positions = [] if missing else [header.index(column) for column in columns]
+        self.lacks = missing if len(missing) < len(columns) else ()
         self._values = array("d")
 
     def add(self, values: Sequence[str]) -> None:

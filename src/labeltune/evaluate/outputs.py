@@ -1,0 +1,33 @@
+"""What is written must not be what is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeltune.errors import SettingsError
+from labeltune.files import STANDARD_STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["refuse_overwriting", "same_file"]
+
+
+def refuse_overwriting(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:
+    """Raise `SettingsError` if one of the outputs is an input, or two outputs are one file."""
+    read = [path for path in inputs if path not in (None, STANDARD_STREAM)]
+    written: list[str] = []
+    for path in outputs:
+        if path is None:
+            continue
+        if path != STANDARD_STREAM and any(same_file(path, other) for other in read if other is not None):
+            raise SettingsError(f"{path}: is an input, which is never overwritten", hint="give another name")
+        if any(same_file(path, other) for other in written):
+            raise SettingsError(f"{path}: two results would be written to it", hint="give another name")
+        written.append(path)
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two names are one file, through links too; for names of no file, whether they are equal."""
+    return one == other or (Path(one).exists() and Path(other).exists() and Path(one).samefile(other))
