@@ -23,8 +23,9 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.files import STANDARD_STREAM
 from labeltune.sources import GZIP_ENDING
 from labeltune.split.balance import Balance, balance_of
+from labeltune.split.inputs import open_input
 from labeltune.split.options import DEFAULT_SEED, SplitOptions
-from labeltune.split.reading import PROGRESS_MASK, open_input
+from labeltune.split.reading import PROGRESS_MASK
 from labeltune.split.sizes import DEFAULT_SIZES, check_sizes, parse_sizes, row_counts
 from labeltune.staging import write_together
 from labeltune.stratify import Combinations, stratify

@@ -14,6 +14,7 @@ from labeltune.errors import SettingsError
 from labeltune.files import STANDARD_STREAM, atomic_write
 from labeltune.sources import GZIP_ENDING
 from labeltune.tables.columnar import needs_extra
+from labeltune.tables.workbook import workbook_writer
 
 if TYPE_CHECKING:
     import os
@@ -118,5 +119,6 @@ WRITERS: dict[str, Writer] = {
     ".ndjson": _json_lines,
     ".parquet": _parquet,
     ".pq": _parquet,
+    ".xlsx": workbook_writer,
 }
 """What writes each kind of file."""
