@@ -30,13 +30,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune import __version__
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
-from labeltune.files import disk_errors
+from labeltune.files import disk_errors, make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
-    "MISSING",
     "BatchEntry",
     "Changes",
     "EarlierRun",
@@ -65,9 +64,6 @@ _CHUNK = 512
 State = Literal["todo", "sent", "done", "failed", "unknown"]
 _STATES: tuple[State, ...] = ("todo", "sent", "done", "failed", "unknown")
 _TODO, _SENT, _DONE, _FAILED, _UNKNOWN = range(5)
-
-MISSING = "missing"
-"""The kind of a request that a batch neither answered nor reported."""
 
 _TABLES = """
 CREATE TABLE about (made_by TEXT NOT NULL, settings TEXT NOT NULL);
@@ -123,11 +119,14 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A row's request: its id in the journal (None for a row that is not asked) and its state."""
+    """A row's request: its id in the journal (None for a row that is not asked), its state, and whether it
+    is or was last asked in a batch.
+    """
 
     position: int
     request: int | None
     state: State
+    in_batch: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +187,7 @@ def open_journal(path: Path, settings: Mapping[str, Any] | None = None) -> Itera
     holds the run, `DiskError` where it cannot be written or is damaged, `SettingsError` if a newer version
     made it.
     """
-    with disk_errors(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     with _lock(path), _database_errors(path):
         with disk_errors(path):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -318,7 +316,7 @@ class Journal:
         input_, position = self._input(name), -1
         while True:
             chunk = self._execute(
-                "SELECT position, request, state FROM rows LEFT JOIN requests ON requests.id = request"
+                "SELECT position, request, state, batch FROM rows LEFT JOIN requests ON requests.id = request"
                 " WHERE input = ? AND position > ? ORDER BY position LIMIT ?",
                 input_,
                 position,
@@ -326,8 +324,8 @@ class Journal:
             ).fetchall()
             if not chunk:
                 return
-            for position, request, state in chunk:  # the last one is where the next chunk begins
-                yield Pending(position, request, _STATES[state or 0])
+            for position, request, state, batch in chunk:  # the last one is where the next chunk begins
+                yield Pending(position, request, _STATES[state or 0], batch is not None)
 
     def results(self, name: str) -> Iterator[Result | None]:
         """What is known about each row of the table `name`, in order; None for a row that is not asked."""
@@ -352,6 +350,11 @@ class Journal:
         """Tokens read and written in all answers of this journal, as the provider counted them."""
         read, written = self._one("SELECT total(input_tokens), total(output_tokens) FROM answers")
         return int(read), int(written)
+
+    @property
+    def answered(self) -> bool:
+        """Whether any request has an answer."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM requests WHERE state = ?)", _DONE)[0])
 
     def request_hash(self, request: int) -> bytes:
         """The hash of a request."""
@@ -482,13 +485,13 @@ class Journal:
             self._execute("DELETE FROM batches WHERE id = ?", batch)
             done()
 
-    def collected(self, batch: int) -> None:
-        """All that the batch brought is in the journal; what it did not bring is unknown."""
+    def collected(self, batch: int, kind: str) -> None:
+        """All that the batch brought is in the journal; what it did not bring is unknown, of that kind."""
         with self._transaction() as done:
             self._execute(
                 "INSERT OR REPLACE INTO answers SELECT id, ?, x'', 0, 0 FROM requests"
                 " WHERE batch = ? AND state = ?",
-                MISSING,
+                kind,
                 batch,
                 _SENT,
             )
@@ -503,28 +506,43 @@ class Journal:
         found = self._execute("SELECT id, key, file, batch FROM batches WHERE NOT collected ORDER BY id")
         return [BatchEntry(*row) for row in found]
 
-    def ended_as(self, name: str, kinds: Iterable[str]) -> dict[str, int]:
-        """How many requests of the table `name` ended without an answer, for each of these kinds."""
+    def size_of_batch(self, batch: int) -> int:
+        """How many requests of a batch are not known to have ended."""
+        found = self._one("SELECT count(*) FROM requests WHERE batch = ? AND state = ?", batch, _SENT)
+        return int(found[0])
+
+    def ended_in_batches(self, name: str) -> dict[str, int]:
+        """How many requests of the table `name` a batch did not answer, by the kind of their end."""
         found = self._execute(
-            "SELECT kind, count(*) FROM answers WHERE request IN"
+            "SELECT kind, count(*) FROM requests JOIN answers ON request = requests.id"
+            " WHERE state = ? AND batch IS NOT NULL AND requests.id IN"
             " (SELECT rows.request FROM rows JOIN inputs ON inputs.id = input WHERE name = ?)"
-            " AND kind IN (SELECT value FROM json_each(?)) GROUP BY kind",
+            " GROUP BY kind ORDER BY kind",
+            _UNKNOWN,
             name,
-            json.dumps(list(kinds)),
         )
         return dict(found.fetchall())
 
-    def ask_again(self, name: str, kinds: Iterable[str]) -> None:
-        """Put the requests of the table `name` that ended so back to be asked."""
+    def ask_again(self, name: str) -> None:
+        """Put the requests of the table `name` that a batch did not answer back to be asked."""
         self._execute(
-            "UPDATE requests SET state = ?, batch = NULL WHERE id IN"
-            " (SELECT request FROM answers WHERE request IN"
-            " (SELECT rows.request FROM rows JOIN inputs ON inputs.id = input WHERE name = ?)"
-            " AND kind IN (SELECT value FROM json_each(?)))",
+            "UPDATE requests SET state = ?, batch = NULL"
+            " WHERE state = ? AND batch IS NOT NULL AND id IN"
+            " (SELECT rows.request FROM rows JOIN inputs ON inputs.id = input WHERE name = ?)",
             _TODO,
+            _UNKNOWN,
             name,
-            json.dumps(list(kinds)),
         )
+
+    def positions_of(self, name: str, request: int) -> list[int]:
+        """The rows of the table `name` that share a request, counted from 0."""
+        found = self._execute(
+            "SELECT position FROM rows JOIN inputs ON inputs.id = input WHERE name = ? AND request = ?"
+            " ORDER BY position",
+            name,
+            request,
+        )
+        return [position for (position,) in found]
 
     @contextmanager
     def saving(self) -> Iterator[None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fault_folder import Folder
+
+from faults.fault_folder import Folder
 
 
 @pytest.fixture

@@ -8,13 +8,16 @@ whether or not it arrives.
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 Script = Callable[[str, int], "Fate"]
 
@@ -33,6 +36,7 @@ class Fate:
 
 
 ANSWER = Fate()
+_OVER = ("completed", "failed", "expired", "cancelled")
 
 
 def refuse(status: int, code: str, message: str = "refused", **headers: str) -> Fate:
@@ -83,14 +87,26 @@ class FakeProvider:
         self.in_flight = self.most_in_flight = 0
         self.batch_script: Callable[[str], dict[str, Any] | str | None] = lambda _text: None
         """For a row's text: None to answer it, a code to fail it, `missing` to leave it out, or an output line."""
-        self.batch_statuses: list[str] = ["validating", "in_progress", "completed"]
+        self.batch_statuses: list[str] = ["validating", "completed"]
+        """What a batch is when it is created, and at each look after that; the last for ever."""
+        self.batch_errors: list[dict[str, Any]] = []
+        """What a batch whose status is `failed` says."""
+        self.batch_queue = 10**9
+        """How many requests may be in batches that are not over: more make a new batch fail."""
+        self.batch_ended_at = int(time.time())
+        self.batch_more: list[dict[str, Any]] = []
+        """Lines that stand in every output file beside the answers."""
+        self.batch_twice: list[int] = []
+        """Which lines of every output file stand there a second time."""
         self.jobs: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.created = Counter[str]()
         """How many objects were created, by path."""
         self.fail_next: dict[str, list[Fate]] = {}
-        """For `METHOD /path`: what happens to the next calls; each is carried out nevertheless if its kind is reset."""
+        """For `METHOD /path`: what happens to the next calls. What is not refused is carried out nevertheless, and
+        its answer is cut off before it begins (`reset`), in the middle (`half`), or comes in part and hangs (`hang`).
+        """
         self._ids = itertools.count(1)
         self._loop = asyncio.new_event_loop()
         self._connections: set[asyncio.Task[None]] = set()
@@ -164,12 +180,19 @@ class FakeProvider:
             if fate.kind == "refuse":
                 return await _send(writer, fate.status, fate.body or b"", fate.headers)
         status, document = self._object(method, path, query, headers, body)
-        if fate is not None:
-            writer.transport.abort()
-            return False
         content = document if isinstance(document, bytes) else json.dumps(document).encode()
         kind = "application/octet-stream" if isinstance(document, bytes) else "application/json"
-        return await _send(writer, status, content, {"content-type": kind})
+        if fate is None or (fate.kind == "reply" and fate.body is None):
+            return await _send(writer, status, content, {"content-type": kind})
+        if fate.kind == "reply":
+            return await _send(writer, fate.status, fate.body or b"", {"content-type": kind})
+        if fate.kind != "reset":
+            writer.write(_head(status, len(content), {"content-type": kind}) + content[: len(content) // 2])
+            await writer.drain()
+        if fate.kind == "hang":
+            await asyncio.sleep(3600)
+        writer.transport.abort()
+        return False
 
     # chat
 
@@ -208,28 +231,37 @@ class FakeProvider:
     def _object(
         self, method: str, path: str, query: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, Any]:
+        document: Any = None
         match method, path.strip("/").split("/"):
             case "POST", ["files"]:
-                return 200, self._add_file(_part_of(headers["content-type"], body))
+                document = self._add_file(_part_of(headers["content-type"], body))
             case "GET", ["files"]:
-                return 200, _page([self._file(file_id) for file_id in reversed(self.files)])
+                document = _page([self._file(file_id) for file_id in reversed(self.files)])
             case "GET", ["files", file_id] if file_id in self.files:
-                return 200, self._file(file_id)
+                document = self._file(file_id)
             case "GET", ["files", file_id, "content"] if file_id in self.files:
-                return 200, self.files[file_id]
-            case "POST", ["batches"]:
-                return 200, self._add_batch(json.loads(body))
-            case "GET", ["batches"]:
-                after = dict(part.split("=") for part in query.split("&") if part).get("after")
-                every = [dict(batch) for batch in reversed(self.batches.values())]
-                places = [place for place, batch in enumerate(every) if batch["id"] == after]
-                return 200, _page(every[places[0] + 1 :] if places else every)
-            case "GET", ["batches", batch_id] if batch_id in self.batches:
-                return 200, self._advance(batch_id)
+                document = self.files[file_id]
+            case "DELETE", ["files", file_id] if file_id in self.files:
+                del self.files[file_id]
+                document = {"id": file_id, "object": "file", "deleted": True}
+            case _, ["batches", *_]:
+                document = self._batch_object(method, path, query, body)
             case "GET", ["fine_tuning", "jobs"]:
-                return 200, _page(self.jobs)
+                document = _page(self.jobs)
+        if document is not None:
+            return 200, document
         error = {"message": f"no such object: {path}", "type": "invalid_request_error", "code": "not_found"}
         return 404, {"error": error}
+
+    def _batch_object(self, method: str, path: str, query: str, body: bytes) -> Any:
+        match method, path.strip("/").split("/"):
+            case "POST", ["batches"]:
+                return self._add_batch(json.loads(body))
+            case "GET", ["batches"]:
+                return self._list_batches(dict(parse_qsl(query)))
+            case "GET", ["batches", batch_id] if batch_id in self.batches:
+                return self._advance(batch_id)
+        return None
 
     def _add_file(self, content: bytes) -> dict[str, Any]:
         file_id = f"file-{next(self._ids)}"
@@ -248,9 +280,18 @@ class FakeProvider:
             "status": "processed",
         }
 
+    def _list_batches(self, query: dict[str, str]) -> dict[str, Any]:
+        """Two to a page, so that there are pages."""
+        every = [dict(batch) for batch in reversed(self.batches.values())]
+        places = [place for place, batch in enumerate(every) if batch["id"] == query.get("after")]
+        rest = every[places[0] + 1 :] if places else every
+        return _page(rest[:2]) | {"has_more": len(rest) > 2}
+
     def _add_batch(self, request: dict[str, Any]) -> dict[str, Any]:
         batch_id = f"batch_{next(self._ids)}"
         self.created["/batches"] += 1
+        waiting = sum(batch["size"] for batch in self.batches.values() if batch["status"] not in _OVER)
+        size = len(self.files[request["input_file_id"]].splitlines())
         self.batches[batch_id] = {
             "id": batch_id,
             "object": "batch",
@@ -260,20 +301,26 @@ class FakeProvider:
             "created_at": 1,
             "metadata": request.get("metadata"),
             "status": self.batch_statuses[0],
-            "polls": 0,
+            "looks": 0,
+            "size": size,
+            "too_much": waiting + size > self.batch_queue,
         }
         return dict(self.batches[batch_id])
 
     def _advance(self, batch_id: str) -> dict[str, Any]:
         batch = self.batches[batch_id]
-        batch["polls"] += 1
-        place = min(batch["polls"], len(self.batch_statuses) - 1)
-        batch["status"] = self.batch_statuses[place]
-        ended = batch["status"] in ("completed", "expired", "cancelled")
-        if ended and "output_file_id" not in batch:
-            self._answer_batch(batch)
+        batch["looks"] += 1
+        if batch["too_much"]:
+            message = "Enqueued token limit reached. Please try again once some batches have been completed."
+            error = {"code": "token_limit_exceeded", "message": message, "line": None}
+            batch |= {"status": "failed", "errors": {"object": "list", "data": [error]}}
+            return dict(batch)
+        batch["status"] = self.batch_statuses[min(batch["looks"], len(self.batch_statuses) - 1)]
         if batch["status"] == "failed":
-            batch["errors"] = {"object": "list", "data": [{"code": "bad_line", "message": "bad", "line": 2}]}
+            batch["errors"] = {"object": "list", "data": self.batch_errors}
+        elif batch["status"] in _OVER and "output_file_id" not in batch:
+            batch[f"{batch['status']}_at"] = self.batch_ended_at
+            self._answer_batch(batch)
         return dict(batch)
 
     def _answer_batch(self, batch: dict[str, Any]) -> None:
@@ -288,13 +335,15 @@ class FakeProvider:
                 body = completion(self.answer)
                 output.append(_batch_line(line["custom_id"], 200, body))
             elif isinstance(fate, dict):
-                output.append(fate)
-            elif fate == "batch_expired":
-                error = {"code": "batch_expired", "message": "expired"}
+                self.billed[text] += 1
+                output.append({"custom_id": line["custom_id"], **fate})
+            elif fate.startswith("batch_"):
+                error = {"code": fate, "message": "not executed"}
                 errors.append({"id": "x", "custom_id": line["custom_id"], "response": None, "error": error})
             elif fate != "missing":
                 refused = {"error": {"message": "refused", "type": "x", "code": fate}}
                 errors.append(_batch_line(line["custom_id"], int(fate) if fate.isdigit() else 400, refused))
+        output += [copy.deepcopy(output[place]) for place in self.batch_twice] + self.batch_more
         for name, rows in (("output_file_id", output), ("error_file_id", errors)):
             batch[name] = None
             if rows:

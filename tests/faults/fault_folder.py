@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fake_provider import FakeProvider
 from typer.testing import CliRunner
+
+from faults.fake_provider import FakeProvider
 
 TASK = """\
 version = 1

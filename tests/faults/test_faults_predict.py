@@ -14,13 +14,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
-from fault_folder import Folder, finish, kill, wait_until
 
+from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
+from faults.fault_folder import Folder, finish, kill, wait_until
 from labeltune.errors import DiskError
 from labeltune.journal import Journal
 
@@ -28,6 +33,7 @@ KEY = "sk-canary-0123456789"
 
 
 def journal_of(folder: Folder) -> Path:
+    path: Path
     (path,) = (folder.path / ".labeltune").glob("predict-*.db")
     return path
 
@@ -55,15 +61,20 @@ def complete(folder: Folder, provider: FakeProvider, count: int) -> None:
 # -------------------------------------------------------------------------------------------------- 4a Process
 
 
+def has_begun(provider: FakeProvider, process: subprocess.Popen[str], billed: int) -> bool:
+    """Whether a run has brought an answer, or is over."""
+    return provider.billed.total() > billed or process.poll() is not None
+
+
 def killed_again_and_again(folder: Folder, kills: int, rows: int, flight: int) -> None:
     chance = random.Random(7)
     folder.table(rows)
     with FakeProvider(delay=0.01) as provider:
         done = 0
         for _ in range(kills):
-            billed = provider.billed.total()
             process = folder.start(provider, "--concurrency", str(flight))
-            wait_until(lambda: provider.billed.total() > billed or process.poll() is not None)
+            begun = partial(has_begun, provider, process, provider.billed.total())
+            wait_until(begun)
             time.sleep(chance.uniform(0.0, 0.15))
             if process.poll() is None:
                 kill(process)
@@ -252,7 +263,7 @@ def test_row_18_a_rate_limit_pauses_everyone(folder: Folder, headers: dict[str, 
         assert outcome.code == 0
         assert "waiting 1 s (rate limit)" in outcome.stderr
         assert provider.extra == 0
-        assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) > 0.8
+        assert max(later - earlier for earlier, later in pairwise(times)) > 0.8
         complete(folder, provider, 60)
 
 
@@ -288,9 +299,8 @@ def test_row_19_a_longer_wait_than_allowed(folder: Folder) -> None:
 def test_row_20_the_quota_is_used_up(folder: Folder, code: str) -> None:
     folder.table(200)
     quota = refuse(429, code, "You exceeded your quota", retry_after="1")
-    with FakeProvider(
-        lambda _t, _a: quota if provider.billed.total() >= 50 else ANSWER, delay=0.01
-    ) as provider:
+    with FakeProvider(delay=0.01) as provider:
+        provider.script = lambda _t, _a: quota if provider.billed.total() >= 50 else ANSWER
         outcome = folder.predict(provider, "--concurrency", "8")
         assert outcome.code == 6
         assert "quota used up" in outcome.stderr
@@ -383,7 +393,8 @@ def test_row_22_at_most_resend_times(folder: Folder) -> None:
 def test_row_25_a_page_instead_of_the_api(folder: Folder) -> None:
     folder.table(50)
     page = Fate("refuse", 200, b"<html><title>Log in</title></html>", {"content-type": "text/html"})
-    with FakeProvider(lambda _t, _a: page if provider.billed.total() >= 10 else ANSWER) as provider:
+    with FakeProvider() as provider:
+        provider.script = lambda _t, _a: page if provider.billed.total() >= 10 else ANSWER
         outcome = folder.predict(provider, "--concurrency", "2")
         assert outcome.code == 5
         assert "the answer is not from the API: <html><title>Log in" in outcome.stderr
@@ -409,7 +420,8 @@ def test_row_26_a_reply_without_an_answer(folder: Folder, body: bytes) -> None:
 def test_row_29_the_key_is_rejected_in_the_middle(folder: Folder) -> None:
     folder.table(100)
     rejected = refuse(401, "invalid_api_key", f"Incorrect API key provided: {KEY}")
-    with FakeProvider(lambda _t, _a: rejected if provider.billed.total() >= 30 else ANSWER) as provider:
+    with FakeProvider() as provider:
+        provider.script = lambda _t, _a: rejected if provider.billed.total() >= 30 else ANSWER
         outcome = folder.predict(provider, "--concurrency", "4")
         assert outcome.code == 4
         assert "key rejected" in outcome.stderr
@@ -423,7 +435,8 @@ def test_row_29_the_key_is_rejected_in_the_middle(folder: Folder) -> None:
 def test_row_31_the_model_goes_away(folder: Folder) -> None:
     folder.table(100)
     gone = refuse(404, "model_not_found", "The model `m` does not exist")
-    with FakeProvider(lambda _t, _a: gone if provider.billed.total() >= 30 else ANSWER) as provider:
+    with FakeProvider() as provider:
+        provider.script = lambda _t, _a: gone if provider.billed.total() >= 30 else ANSWER
         outcome = folder.predict(provider, "--concurrency", "4")
         assert outcome.code == 4
         assert "the model no longer exists" in outcome.stderr
@@ -468,12 +481,30 @@ def test_row_34_nobody_there(folder: Folder) -> None:
     assert states(folder) == {0: 10}
 
 
+@contextmanager
+def plain_speaker() -> Iterator[int]:
+    """A port that answers whatever comes with words."""
+
+    def answer(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    client.recv(1 << 16)
+                    client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
 def test_row_35_tls_that_is_none(folder: Folder) -> None:
     folder.table(10)
-    with FakeProvider() as provider:
-        outcome = folder.predict(f"https://127.0.0.1:{provider.port}/v1")
+    with plain_speaker() as port:
+        outcome = folder.predict(f"https://127.0.0.1:{port}/v1")
     assert outcome.code == 5
     assert "cannot be reached" in outcome.stderr
+    assert "SSL_CERT_FILE" in outcome.stderr
     assert states(folder) == {0: 10}
 
 
@@ -583,6 +614,7 @@ def test_row_53_the_disk_is_full_when_the_output_is_written(
             assert folder.predict(provider).code == 8
         assert folder.output.read_text() == "the old predictions"
         assert list(folder.path.glob(".labeltune-*")) == []
+        assert folder.predict(provider).code == 0
         complete(folder, provider, 20)
         assert provider.extra == 0
 
@@ -649,7 +681,7 @@ def test_row_56_a_file_system_without_a_write_ahead_log(
     connect = sqlite3.connect
 
     class Refusing(sqlite3.Connection):
-        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
             return super().execute(sql.replace("journal_mode = WAL", "journal_mode = DELETE"), *values)
 
     monkeypatch.setattr(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labeltune.errors import DataError, DiskError, Finding, Where, did_you_mean
-from labeltune.files import atomic_write, sha256_of, sweep_leftovers
+from labeltune.files import atomic_write, make_private_folder, sha256_of, sweep_leftovers
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -86,3 +86,16 @@ def test_an_error_shows_twenty_findings_and_counts_the_rest() -> None:
 def test_did_you_mean() -> None:
     assert did_you_mean("Refnd", ["refund", "card"]) == ' (did you mean "refund"?)'
     assert did_you_mean("zzz", ["refund"]) == ""
+
+
+def test_a_private_folder_is_its_owner_s_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    make_private_folder(folder)
+    make_private_folder(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_private_folder_where_a_file_stands(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(DiskError, match="Not a directory"):
+        make_private_folder(tmp_path / "state")

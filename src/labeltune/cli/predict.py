@@ -134,7 +134,7 @@ def predict(
         return
     with _Story(sink, options) as story:
         done = run(data, story=story, **arguments)
-    _show(sink, done, model)
+    _show(sink, done, model, batch=batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
@@ -170,7 +170,7 @@ class _Story:
         return self._sink.confirm(question, yes=self._options.yes)
 
 
-def _show(sink: Output, done: Predicted, model: str) -> None:
+def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:
     valid = done.rows - done.invalid
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
@@ -184,7 +184,8 @@ def _show(sink: Output, done: Predicted, model: str) -> None:
     if "truncated" in done.problems:
         sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
     if "unknown" in done.problems:
-        sink.hint("unknown: the answers were lost; the same command asks for them again")
+        again = "with --yes the same command" if batch else "the same command"
+        sink.hint(f"unknown: the answers were lost; {again} asks for them again")
     if done.output != STANDARD_STREAM:
         sink.hint(f"labeltune evaluate {done.output}")
     sink.result(

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from labeltune.providers import redact
+from labeltune.errors import SettingsError
+from labeltune.providers.failures import NOT_THE_API, QUOTA_CODES, redact, shown_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BAD_RESPONSE", "REJECTED", "Reply", "Verdict", "judge", "message_of", "usage_of"]
+__all__ = [
+    "BAD_RESPONSE",
+    "QUOTA_CODES",
+    "REJECTED",
+    "Reply",
+    "Verdict",
+    "all_rejected",
+    "judge",
+    "message_of",
+    "usage_of",
+]
 
 Verdict = Literal[
     "answer", "bad_response", "rejected", "lost", "limited", "server_error", "quota", "access", "foreign"
@@ -22,19 +33,8 @@ Verdict = Literal[
 
 REJECTED, BAD_RESPONSE = "rejected", "bad_response"
 
-QUOTA_CODES = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded",
-    }
-)
-"""Refusals with status 429 that waiting does not mend."""
-
-_SHOWN = 80
+_READ = 1024
+"""Bytes of a strange reply that are looked at for a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         return _judge_success(headers, body)
     error = _error_of(body)
     code = str(error.get("code") or error.get("type") or "")
-    said = redact(str(error.get("message") or _start(body) or f"status {status}"))
+    said = redact(str(error.get("message") or (_start(body) if body else f"status {status}")))
     verdict: Verdict = "rejected"
     if status == 402 or (status == 429 and ({code, str(error.get("type"))} & QUOTA_CODES)):
         verdict = "quota"
@@ -76,10 +76,21 @@ def _judge_success(headers: Mapping[str, str], body: bytes) -> Reply:
         # A body that begins like our JSON and breaks off was on its way from the API; a page was not.
         if "json" in kind or (not kind and body.lstrip()[:1] in (b"{", b"")):
             return Reply("lost", "the answer broke off")
-        return Reply("foreign", f"the answer is not from the API: {_start(body)}")
+        return Reply("foreign", f"{NOT_THE_API}: {_start(body)}")
     if message_of(document) is None:
         return Reply("bad_response", document=document)
     return Reply("answer", document=document)
+
+
+def all_rejected(reply: Reply) -> SettingsError:
+    """The error for a run whose every request meets this refusal."""
+    lowered = reply.said.lower()
+    hint = "--dry-run shows the first request"
+    if "logprob" in lowered:
+        hint = "this provider gives no log-probabilities: --no-confidence goes without"
+    if "response_format" in lowered or "schema" in lowered:
+        hint = "this provider takes no strict JSON schema: declare #strict_answers=no after its URL"
+    return SettingsError(f"every request is rejected: {reply.said} [{reply.code}]", hint=hint)
 
 
 def message_of(document: Any) -> dict[str, Any] | None:
@@ -112,5 +123,4 @@ def _error_of(body: bytes) -> dict[str, Any]:
 
 
 def _start(body: bytes) -> str:
-    text = " ".join(body[: 4 * _SHOWN].decode("utf-8", "replace").split())
-    return redact(text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")) or "(empty)"
+    return shown_start(body[:_READ].decode("utf-8", "replace"))

@@ -7,9 +7,9 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from labeltune.errors import BudgetError, DiskError, LabeltuneError, SettingsError
+from labeltune.errors import BudgetError, DiskError, LabeltuneError
 from labeltune.predict.pace import CANARY, Pace
-from labeltune.predict.replies import BAD_RESPONSE, REJECTED, usage_of
+from labeltune.predict.replies import BAD_RESPONSE, REJECTED, all_rejected, usage_of
 from labeltune.predict.signals import stop_signals
 from labeltune.predict.traffic import Traffic
 
@@ -19,27 +19,19 @@ if TYPE_CHECKING:
     from labeltune.journal import Journal
     from labeltune.predict.costs import Rate
     from labeltune.predict.options import PredictOptions
+    from labeltune.predict.plan import Ask
     from labeltune.predict.replies import Reply
     from labeltune.predict.story import Story
     from labeltune.providers import Provider
     from labeltune.providers.channel import Channel
 
-__all__ = ["GRACE_SECONDS", "Ask", "Sender", "Sent"]
+__all__ = ["GRACE_SECONDS", "Sender", "Sent"]
 
 GRACE_SECONDS = 20.0
 """How long SIGTERM and SIGHUP wait for answers in flight."""
 
 ROW_ERRORS = 25
 """A request that meets so many server errors, while others are answered, is the reason for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request: its id in the journal, its body, and whether its answer was lost before."""
-
-    request: int
-    body: bytes
-    lost_before: bool
 
 
 @dataclass(slots=True)
@@ -58,6 +50,14 @@ class Sent:
     """Requests in flight whose answers were not waited for."""
     stopped_by: int | None = None
     """The signal that ended it."""
+
+    def count(self, read: int, written: int, rate: Rate | None) -> None:
+        """An answer came, which read and wrote so many tokens."""
+        self.answers += 1
+        self.input_tokens += read
+        self.output_tokens += written
+        if rate is not None:
+            self.usd = rate.usd(self.input_tokens, self.output_tokens)
 
     @property
     def asked(self) -> int:
@@ -205,11 +205,7 @@ class Sender:
         for ask, _, _ in self._refusals:
             self._journal.put_back(ask.request)
         self._refusals.clear()
-        self.stop(
-            SettingsError(
-                f"every request is rejected: {refusal.said} [{refusal.code}]", hint=_hint(refusal.said)
-            )
-        )
+        self.stop(all_rejected(refusal))
 
     def _prove(self) -> None:
         """The rows after the first may go."""
@@ -269,13 +265,10 @@ class Sender:
             self._prove()
         else:
             self._journal.failed(ask.request, BAD_RESPONSE, raw)
-        self.sent.answers += 1
-        self.sent.input_tokens += read
-        self.sent.output_tokens += written
+        self.sent.count(read, written, self._rate)
         if self._journal.full:
             self.stop(_disk_full(self.sent.answers))
-        if self._rate is not None:
-            self.sent.usd = self._rate.usd(self.sent.input_tokens, self.sent.output_tokens)
+        if self.sent.usd is not None:
             self._check_cost(self.sent.usd)
 
     def _check_cost(self, usd: float) -> None:
@@ -305,16 +298,6 @@ class Sender:
             self._journal.failed(ask.request, REJECTED, raw)
             self.sent.rejections[reply.code] = self.sent.rejections.get(reply.code, 0) + 1
         self._refusals.clear()
-
-
-def _hint(said: str) -> str:
-    """What to do where every request is refused."""
-    lowered = said.lower()
-    if "logprob" in lowered:
-        return "this provider gives no log-probabilities: --no-confidence goes without"
-    if "response_format" in lowered or "schema" in lowered:
-        return "this provider takes no strict JSON schema: declare #strict_answers=no after its URL"
-    return "--dry-run shows the first request"
 
 
 def _disk_full(answers: int) -> DiskError:
