@@ -57,9 +57,12 @@ class ParquetTable(_ValueTable):
 
         try:
             self._file = parquet.ParquetFile(source.path)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{self.source}: not a Parquet file that can be read: {error}") from error
-        self.header = check_header(self.source, None, self._file.schema_arrow.names)
+            names = self._file.schema_arrow.names
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            raise DataError(
+                f"{self.source}: not a Parquet file that can be read: {error}", hint="fetch or write it again"
+            ) from error
+        self.header = check_header(self.source, None, names)
 
     def _values(self) -> Iterator[tuple[int, Iterable[Any]]]:
         import pyarrow as pa
@@ -70,8 +73,11 @@ class ParquetTable(_ValueTable):
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     line += 1
                     yield line, values
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.source}: damaged after row {line:,}: {error}") from error
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise DataError(
+                f"{self.source}:{line + 1}: damaged in this row or soon after: {error}",
+                hint="fetch or write the file again",
+            ) from error
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -92,14 +98,18 @@ class ExcelTable(_ValueTable):
             book = calamine.load_workbook(str(source.path))
             sheet = book.get_sheet_by_index(0)
         except (calamine.CalamineError, OSError, IndexError, ValueError) as error:
-            raise DataError(f"{self.source}: not an Excel file that can be read: {error}") from error
+            raise DataError(
+                f"{self.source}: not an Excel file that can be read: {error}",
+                hint="open it in a spreadsheet program and save it again, or export it as CSV",
+            ) from error
         self._sheet = sheet
         self.warnings.append(
             f'{self.source}: read the values of sheet "{sheet.name}", without formulas and formats; '
             "dates are written as 2026-01-31"
         )
         if len(book.sheet_names) > 1:
-            self.warnings.append(f"{self.source}: the other {len(book.sheet_names) - 1} sheets are left out")
+            others = ", ".join(f'"{name}"' for name in book.sheet_names[1:])
+            self.warnings.append(f"{self.source}: only the first sheet is read, not {others}")
         if getattr(sheet, "merged_cell_ranges", None):
             self.warnings.append(f"{self.source}: of merged cells, only the first one has the value")
         for line, values in self._sheet_rows():
@@ -110,8 +120,7 @@ class ExcelTable(_ValueTable):
 
     def _sheet_rows(self) -> Iterator[tuple[int, list[Any]]]:
         """The rows that hold anything."""
-        first = (self._sheet.start or (0, 0))[0] + 1
-        for line, values in enumerate(self._sheet.iter_rows(), first):
+        for line, values in enumerate(self._sheet.iter_rows(), 1):
             if any(value != "" for value in values):
                 yield line, values
 

@@ -102,7 +102,8 @@ def _parse(content: bytes) -> dict[str, Any]:
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON: {error.msg} at character {error.pos + 1}") from error
+        what = error.msg.removesuffix(" at")
+        raise ValueError(f"not valid JSON: {what} at character {error.pos + 1}") from error
     except RecursionError:
         raise ValueError("not valid JSON: nested too deep") from None
     if not isinstance(document, dict):
