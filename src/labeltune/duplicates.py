@@ -8,15 +8,23 @@ hashes, nothing is left to chance.
 
 from __future__ import annotations
 
-import math
 import sys
 import unicodedata
-from collections import Counter
+from array import array
+from collections import defaultdict
 from functools import cache
+from hashlib import blake2b
+from itertools import count
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
 
 __all__ = ["SIMILARITY", "duplicate_groups", "merged", "plain"]
 
@@ -25,6 +33,9 @@ SIMILARITY = 0.9
 
 MOST_COMPARED = 200
 """A text is compared with at most so many that share one rare word: those of nearest length and words."""
+
+_EPSILON = 1e-9
+"""What a product of two floats may be off."""
 
 
 @cache
@@ -39,6 +50,11 @@ def plain(text: str) -> str:
     return " ".join(folded.translate(_punctuation()).split()) or " ".join(folded.split())
 
 
+def _hash(text: str) -> bytes:
+    """128 bits: as good as the text to tell whether two are equal, and smaller."""
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
 def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) -> list[int]:
     """The group of each text, counted from 0 in order of appearance; texts that say the same share one.
 
@@ -47,13 +63,24 @@ def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) ->
     is like b and b like c, all are one. The comparison is exact, except that a text meets at most
     `MOST_COMPARED` others in one word.
     """
-    known: dict[str | int, int] = {}
-    equal = [known.setdefault(plain(text) or number, len(known)) for number, text in enumerate(texts)]
+    numbers: defaultdict[str, int] = defaultdict(count().__next__)
+    words, lengths = array("q"), array("q")
+    known: dict[bytes | int, int] = {}
+    equal = []
+    for place, text in enumerate(texts):
+        same = plain(text)
+        index = known.setdefault(_hash(same) if same else place, len(known))
+        if index == len(lengths):
+            own = same.split()
+            words.extend(map(numbers.__getitem__, own))
+            lengths.append(len(own))
+        equal.append(index)
     groups = _Groups(len(known))
-    if similarity <= 1:
-        _join_similar([text if isinstance(text, str) else "" for text in known], similarity, groups)
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(groups.find(index), len(numbers)) for index in equal]
+    if similarity <= 1 and words:
+        _WordSets.of(np.array(words), np.array(lengths)).join_similar(similarity, groups)
+    roots = groups.roots()
+    found: dict[int, int] = {}
+    return [found.setdefault(root, len(found)) for root in roots[equal].tolist()]
 
 
 def merged(*groupings: Sequence[int]) -> list[int]:
@@ -67,8 +94,8 @@ def merged(*groupings: Sequence[int]) -> list[int]:
         met: dict[int, int] = {}
         for own, group in zip(first, other, strict=True):
             groups.join(own, met.setdefault(group, own))
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(groups.find(own), len(numbers)) for own in first]
+    found: dict[int, int] = {}
+    return [found.setdefault(groups.find(own), len(found)) for own in first]
 
 
 class _Groups:
@@ -89,28 +116,100 @@ class _Groups:
         """Make two sets one."""
         self._above[self.find(one)] = self.find(two)
 
+    def roots(self) -> Ints:
+        """What `find` says of every number."""
+        roots = np.array(self._above, np.int64)
+        while (roots != roots[roots]).any():
+            roots = roots[roots]
+        return roots
 
-def _join_similar(texts: Sequence[str], similarity: float, groups: _Groups) -> None:
-    """Join texts with nearly the same words; the texts are plain, and all different."""
-    frequency = Counter(word for text in texts for word in text.split())
-    rank = {word: position for position, (word, _) in enumerate(reversed(frequency.most_common()))}
-    sets = [sorted({rank[word] for word in text.split()}) for text in texts]
-    # From few words to many, so that a text meets those before it only; alike ones stand near each other.
-    order = sorted(range(len(sets)), key=lambda index: (len(sets[index]), sets[index]))
-    meeting: dict[int, list[int]] = {}
-    for one in order:
-        words = sets[one]
-        least = math.ceil(similarity * len(words) - 1e-9)
-        own = set(words)
-        compared = set()
-        for word in words[: len(words) - least + 1]:
-            others = meeting.setdefault(word, [])
-            for two in reversed(others[-MOST_COMPARED:]):
-                if len(sets[two]) < least:
-                    break
-                if two not in compared:
-                    compared.add(two)
-                    common = len(own.intersection(sets[two]))
-                    if common >= similarity * (len(words) + len(sets[two]) - common) - 1e-9:
-                        groups.join(one, two)
-            others.append(one)
+
+class _WordSets:
+    """The words of each text, without order and repetition.
+
+    `ranks` holds the words of one text after the other, ascending, the rarest word of all being 0; text t has
+    those from `starts[t]` to `starts[t + 1]`.
+    """
+
+    def __init__(self, ranks: Ints, sizes: Ints) -> None:
+        self.ranks, self.sizes = ranks, sizes
+        self.starts = np.concatenate([[0], np.cumsum(sizes)])
+
+    @classmethod
+    def of(cls, words: Ints, lengths: Ints) -> _WordSets:
+        """From the numbers of the words of all texts, and how many of them each text has."""
+        rank = np.empty(int(words.max()) + 1, np.int64)
+        rank[np.argsort(np.bincount(words), kind="stable")] = np.arange(len(rank))
+        keys = np.repeat(np.arange(len(lengths)), lengths) << 32 | rank[words]
+        keys.sort()
+        keys = keys[np.append(True, keys[1:] != keys[:-1])]
+        return cls(keys & 0xFFFFFFFF, np.bincount(keys >> 32, minlength=len(lengths)))
+
+    def join_similar(self, similarity: float, groups: _Groups) -> None:
+        """Join the sets of texts whose words are similar.
+
+        Of two texts, the one with fewer words is found by its rarest ones, of which it needs no more than if
+        both had as few.
+        """
+        sizes = self.sizes
+        reach = sizes - np.ceil(similarity * sizes - _EPSILON).astype(np.int64) + 1
+        shown = sizes - np.ceil(2 * similarity / (1 + similarity) * sizes - _EPSILON).astype(np.int64) + 1
+        reach = np.minimum(reach, sizes)
+        texts = np.repeat(np.arange(len(sizes)), reach)
+        place = np.arange(len(texts)) - (np.cumsum(reach) - reach)[texts]
+        ranks = self.ranks[self.starts[texts] + place]
+        order = self._order()
+        by_word = np.argsort(ranks * len(sizes) + order[texts], kind="stable")
+        texts, ranks = texts[by_word], ranks[by_word]
+        is_shown = place[by_word] < shown[texts]
+        marks = self._marks()
+        # A step compares each text with the one that stands so many places before it under the same word.
+        later = np.arange(len(texts))
+        for step in range(1, MOST_COMPARED + 1):
+            later = later[later >= step]
+            near = ranks[later] == ranks[later - step]
+            near &= sizes[texts[later - step]] >= similarity * sizes[texts[later]] - _EPSILON
+            later = later[near]
+            if not len(later):
+                return
+            pairs = later[is_shown[later - step]]
+            one, two = texts[pairs], texts[pairs - step]
+            differing = (1 - similarity) / (1 + similarity) * (sizes[one] + sizes[two]) + _EPSILON
+            likely = _bits(marks[one] ^ marks[two]) <= differing
+            roots = groups.roots()
+            likely &= roots[one] != roots[two]
+            for first, second in zip(one[likely].tolist(), two[likely].tolist(), strict=True):
+                if self._similarity(first, second) >= similarity - _EPSILON:
+                    groups.join(first, second)
+
+    def _order(self) -> Ints:
+        """The place of each text in an order from few words to many, alike ones near each other."""
+        padded = np.append(self.ranks, [0, 0])
+        first, second = padded[self.starts[:-1]], padded[self.starts[:-1] + 1]
+        order = np.empty(len(self.sizes), np.int64)
+        order[np.lexsort((second, first, self.sizes))] = np.arange(len(self.sizes))
+        return order
+
+    def _marks(self) -> NDArray[np.uint64]:
+        """A bit for each word, the bits of a text added without carry: those of two differ in at most as many
+        bits as the texts in words.
+        """
+        bits = np.uint64(1) << (self.ranks.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(58))
+        marks = np.zeros(len(self.sizes), np.uint64)
+        any_word = self.sizes > 0
+        marks[any_word] = np.bitwise_xor.reduceat(bits, self.starts[:-1][any_word])
+        return marks
+
+    def _similarity(self, one: int, two: int) -> float:
+        own = set(self.ranks[self.starts[one] : self.starts[one + 1]].tolist())
+        common = len(own.intersection(self.ranks[self.starts[two] : self.starts[two + 1]].tolist()))
+        return common / int(self.sizes[one] + self.sizes[two] - common)
+
+
+def _bits(numbers: NDArray[np.uint64]) -> Ints:
+    """How many bits of each number are set."""
+    counts: Ints = _IN_16_BITS[numbers.view(np.uint16).reshape(-1, 4)].sum(axis=1)
+    return counts
+
+
+_IN_16_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.int64)

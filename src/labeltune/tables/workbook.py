@@ -1,7 +1,7 @@
 """Excel workbooks written: one sheet of text cells, the smallest file that every spreadsheet program reads.
 
-Text cells are never formulas, whatever they begin with. Own code, because what the libraries write holds the time
-of writing, and the same rows are to give the same bytes.
+Text cells are never formulas, whatever they begin with. Own code, because what the libraries write holds the
+time of writing, and the same rows are to give the same bytes.
 """
 
 from __future__ import annotations
