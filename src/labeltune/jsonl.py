@@ -89,11 +89,15 @@ class ChatFile:
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         with self._source.open() as stream:
-            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_RECORD), b""), 1):
-                if len(content) == LONGEST_RECORD:
-                    raise DataError(f"{self.source}:{line}: a line of more than {LONGEST_RECORD:,} bytes")
-                if not content.isspace():
-                    yield line, content.removeprefix(_MARK) if line == 1 else content
+            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_RECORD + 1), b""), 1):
+                if len(content) > LONGEST_RECORD:
+                    raise DataError(
+                        f"{self.source}:{line}: a line of more than {LONGEST_RECORD:,} bytes",
+                        hint="each line is one record; is this a chat file?",
+                    )
+                bare = content.removeprefix(_MARK) if line == 1 else content
+                if bare and not bare.isspace():
+                    yield line, bare
 
     def _refuse(self, code: str, line: int, message: str, content: bytes) -> None:
         self._findings.add(code, line, message, (content.decode(errors="replace").rstrip("\n"),))
@@ -124,11 +128,11 @@ def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:
         with ByteSource(path) as source:
             return is_chat_file(source)
     with path.open() as stream:
-        while line := stream.readline(LONGEST_RECORD):
-            if not line.isspace():
-                break
+        line = stream.readline(LONGEST_RECORD).removeprefix(_MARK)
+        while line.isspace():
+            line = stream.readline(LONGEST_RECORD)
     try:
-        record = orjson.loads(line.removeprefix(_MARK))
+        record = orjson.loads(line)
     except orjson.JSONDecodeError:
         return False
     return isinstance(record, dict) and "messages" in record
