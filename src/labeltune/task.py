@@ -37,6 +37,7 @@ __all__ = [
     "format_task",
     "parse_task",
     "read_task",
+    "task_if_there",
 ]
 
 DEFAULT_TASK_FILE = "task.toml"
@@ -342,6 +343,13 @@ def read_task(path: str | os.PathLike[str]) -> Task:
     except OSError as error:
         raise SettingsError(f"{name}: cannot be read: {error.strerror}") from error
     return parse_task(content.removeprefix("\ufeff"), source=name)
+
+
+def task_if_there(path: str | os.PathLike[str]) -> Task | None:
+    """The task, or None where only the default file is meant and there is none: chat files need no task."""
+    if Path(path) == Path(DEFAULT_TASK_FILE) and not Path(path).exists():
+        return None
+    return read_task(path)
 
 
 def parse_task(content: str, *, source: str = DEFAULT_TASK_FILE) -> Task:

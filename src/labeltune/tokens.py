@@ -28,6 +28,7 @@ __all__ = [
     "auto_epochs",
     "base_model",
     "count_record",
+    "example_limit",
     "token_counter",
 ]
 
@@ -44,7 +45,10 @@ TOKENS_PER_NAME = 1
 """For a message's `name`, beside the name itself (same source)."""
 
 EXAMPLE_LIMIT = 65_536
-"""Tokens that an example may have; what is longer is cut off at its end, where the label stands."""
+"""Tokens that an example may have for most models; what is longer loses its end, where the label stands."""
+
+OLD_EXAMPLE_LIMIT = 16_385
+"""The same for gpt-3.5-turbo; both from https://platform.openai.com/docs/guides/fine-tuning."""
 
 FETCH_SECONDS = 3.0
 """So long may the vocabulary take to arrive before tokens are estimated."""
@@ -203,6 +207,11 @@ def _encoding_name(model: str | None) -> str | None:
     if _NEW.match(base):
         return "o200k_base"
     return "cl100k_base" if _OLD.match(base) else None
+
+
+def example_limit(model: str | None) -> int:
+    """How many tokens an example may have to be learnt whole."""
+    return OLD_EXAMPLE_LIMIT if model and re.match(r"gpt-3\.?5", base_model(model)) else EXAMPLE_LIMIT
 
 
 @lru_cache(maxsize=4)

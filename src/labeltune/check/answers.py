@@ -40,7 +40,7 @@ class AnswerReader(dict[str, tuple[Labels | None, Problem | None]]):
             near = self._nearest(answer)
             return None, (
                 "bad_answer",
-                f'answer "{clip(answer)}" is none of {task.source}: {decoded.problem}{near}',
+                f'answer "{clip(answer)}" is not one of {task.source}: {decoded.problem}{near}',
             )
         if decoded.normalised:
             own = encode_answer(task, decoded.labels)

@@ -76,7 +76,7 @@ CATALOGUE: dict[str, Kind] = {
     # records of a chat file
     "bad_json": _error("A line that is not JSON.", _MEND_RECORD),
     "bad_record": _error("A line that is not an object with `messages`.", _MEND_RECORD),
-    "empty_line": _error("An empty line between records.", "Take the line out."),
+    "empty_line": _error("An empty line between records.", "`labeltune check --fix OUT` takes it out."),
     "unknown_key": _error(
         "A key that training files may not have.", "Take it out: providers refuse the whole file for it."
     ),
@@ -105,6 +105,10 @@ CATALOGUE: dict[str, Kind] = {
     # texts
     "empty_text": _error(
         "A row or record without text.", "`labeltune check --fix OUT` leaves such rows out."
+    ),
+    "spaced_text": _warning(
+        "Space around the text in a record: predictions are asked without it.",
+        "`labeltune check --fix OUT` takes it off.",
     ),
     "special_token": _error(
         "A text holds a special token such as `<|endoftext|>`, for which providers refuse the file.",

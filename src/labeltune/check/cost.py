@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labeltune.check.rule import Rule
 from labeltune.prices import known_prices, price_of
 from labeltune.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD, auto_epochs
 
 if TYPE_CHECKING:
     from labeltune.check.reading import Batch, Part
+    from labeltune.check.rule import Setting
     from labeltune.prices import Price
-    from labeltune.tokens import TokenCounter
 
 __all__ = ["Cost", "FileTokens", "TokenTally", "costs"]
 
@@ -36,20 +37,27 @@ class Cost:
     training_usd: float | None
     thousand_predictions_usd: float | None
     thousand_predictions_batch_usd: float | None
+    priced: str | None = None
+    """The day on which the price was read; "" where the price list does not say it, None without a price."""
 
 
-class TokenTally:
-    """Adds up the tokens of one file."""
+class TokenTally(Rule):
+    """Adds up the tokens of each file; the sums are in `files`."""
 
-    def __init__(self, part: Part, counter: TokenCounter) -> None:
-        self._part, self._counter = part, counter
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.files: list[FileTokens] = []
+        self._counter = setting.counter
         self._known: dict[str, float] = {}
+
+    def begin(self, part: Part) -> None:
+        """See `Rule`."""
         self._tokens = self._answers = 0.0
         self._messages = 0
-        self._fixed = counter.total(part.fixed)
+        self._fixed = self._counter.total(part.fixed)
 
-    def add(self, batch: Batch) -> None:
-        """The next examples."""
+    def batch(self, part: Part, batch: Batch) -> None:  # noqa: ARG002  # the rule of all rules
+        """See `Rule`."""
         self._messages += batch.messages
         prompts = batch.prompts
         if None in batch.answers:
@@ -68,15 +76,16 @@ class TokenTally:
                 self._known[text] = tokens
         return tokens
 
-    def result(self) -> FileTokens:
-        """The sums."""
-        records = self._part.examples
-        frames = self._messages * TOKENS_PER_MESSAGE + records * TOKENS_PER_RECORD
-        return FileTokens(
-            records=records,
-            tokens=round(self._tokens + self._answers + frames),
-            answers=round(self._answers),
-            estimated=self._counter.estimated,
+    def end_of(self, part: Part) -> None:
+        """See `Rule`."""
+        frames = self._messages * TOKENS_PER_MESSAGE + part.examples * TOKENS_PER_RECORD
+        self.files.append(
+            FileTokens(
+                records=part.examples,
+                tokens=round(self._tokens + self._answers + frames),
+                answers=round(self._answers),
+                estimated=self._counter.estimated,
+            )
         )
 
 
@@ -93,9 +102,10 @@ def _cost(files: list[FileTokens], price: Price | None) -> Cost:
     if price.training is None:
         epochs = None
     training = None if epochs is None else price.training_usd(files[0].tokens, epochs)
+    priced = "" if price.read is None else price.read.isoformat()
     records = sum(file.records for file in files)
     if not records:
-        return Cost(epochs, training, None, None)
+        return Cost(epochs, training, None, None, priced)
     written = sum(file.answers for file in files) / records * 1000
     read = sum(file.tokens for file in files) / records * 1000 - written
-    return Cost(epochs, training, price.usd(read, written), price.usd(read, written, batch=True))
+    return Cost(epochs, training, price.usd(read, written), price.usd(read, written, batch=True), priced)

@@ -11,7 +11,7 @@ from labeltune.errors import Finding, Where
 __all__ = ["KEPT", "Desk", "clip"]
 
 KEPT = 1_000
-"""Findings of one code that are kept; more are counted only, so that memory has a bound."""
+"""Findings of one code in one file that are kept; more are only counted, so that memory has a bound."""
 
 _CLIPPED = 60
 
@@ -21,18 +21,14 @@ class Desk:
     """The findings of a run."""
 
     findings: list[Finding] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    """How many there are of each code."""
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many there are, by file and code."""
 
     def add(self, code: str, message: str, file: str, line: int | None = None) -> None:
         """One more finding."""
-        self.counts[code] += 1
-        if self.counts[code] <= KEPT:
+        self.counts[file, code] += 1
+        if self.counts[file, code] <= KEPT:
             self.findings.append(Finding(code, CATALOGUE[code].severity, message, Where(file, line)))
-
-    def count(self, severity: str) -> int:
-        """How many findings of a severity there are."""
-        return sum(number for code, number in self.counts.items() if CATALOGUE[code].severity == severity)
 
 
 def clip(text: str) -> str:

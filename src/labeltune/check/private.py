@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Private", "private_matters"]
 
+_BEGINS_PEM = "-----BEGIN"
+
 # What each kind of key begins with, and the whole of it. The beginnings are looked for in many texts at once.
 _KEYS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (beginning, name, re.compile(pattern))
@@ -28,10 +30,10 @@ _KEYS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ("github_pat_", "a GitHub token", r"\bgithub_pat_[A-Za-z0-9_]{22,}"),
         ("glpat-", "a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
         ("hf_", "a Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}"),
-        ("xox", "a Slack token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+        ("xox", "a Slack token", r"\bxox[abprs]-[A-Za-z0-9-]{15,}"),
         ("AIza", "a Google API key", r"\bAIza[0-9A-Za-z_-]{35}"),
         ("_live_", "a Stripe key", r"\b[rs]k_live_[0-9A-Za-z]{16,}"),
-        ("-----BEGIN", "a private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
+        (_BEGINS_PEM, "a private key", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
         ("eyJ", "a JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
     )
 )
@@ -39,6 +41,11 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])[\w+-]+(?:\.[\w+-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}(?![\w-])"
 )
 _CARD = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){12,18}(?![\d-])")
+
+# Keys are long rows of such characters, which texts seldom have: these are looked for first.
+_KEY_CHARACTERS = (string.ascii_letters + string.digits + "_-").encode()
+_AS_KEY = bytes(0x61 if code in _KEY_CHARACTERS else 0x20 for code in range(256))
+_SHORTEST_KEY = b"a" * 20
 
 _COMMON = (string.ascii_lowercase + " -").encode()
 _AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
@@ -65,14 +72,15 @@ def private_matters(text: str) -> list[tuple[str, str]]:
 
 def _signs(text: str) -> Iterator[tuple[str, Callable[[str], Iterator[tuple[str, str]]]]]:
     """What to look for, as far as the text may hold it: a sign of it, and what looks closely."""
-    for beginning, name, pattern in _KEYS:
-        if beginning in text:
-            yield beginning, _key_finder(name, pattern)
+    content = text.encode(errors="surrogatepass")
+    if _SHORTEST_KEY in content.translate(_AS_KEY) or _BEGINS_PEM in text:
+        for beginning, name, pattern in _KEYS:
+            if beginning in text:
+                yield beginning, _key_finder(name, pattern)
     if "@" in text:
         yield "@", _emails
     # Of a card number, thirteen digits or more are left in a row when spaces and dashes are gone.
-    rest = text.encode(errors="surrogatepass").translate(_AS_ZERO, _COMMON)
-    if _FEWEST_DIGITS in rest:
+    if _FEWEST_DIGITS in content.translate(_AS_ZERO, _COMMON):
         yield "", _cards
 
 

@@ -1,4 +1,4 @@
-"""Reading what is checked: tables and chat files, as batches of examples; what cannot be read is a finding."""
+"""Reading what is checked: tables and chat files, as batches of examples; what is unreadable is a finding."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from labeltune.check.desk import Desk
+    from labeltune.check.options import CheckOptions
+    from labeltune.check.rule import Setting
     from labeltune.jsonl import Record
     from labeltune.tables import Table
     from labeltune.task import Task
 
-__all__ = ["Batch", "ChatPart", "Part", "TablePart", "open_part"]
+__all__ = ["Batch", "ChatPart", "Part", "TablePart", "is_chat", "open_part"]
 
 BATCH = 512
 """Examples that are looked at together: enough to share the cost, few enough for the processor's cache."""
@@ -73,15 +74,16 @@ class Part(ABC):
 
     kind: str
 
-    def __init__(self, name: str, role: str, desk: Desk, *, whole: bool) -> None:
+    def __init__(self, name: str, role: str, setting: Setting) -> None:
         self.name = name
         self.role = role
-        self.whole = whole
+        self.notes: list[str] = []
+        self.whole = not setting.counter.estimated
         """Whether prompts are counted as wholes: exactly. Else their fixed parts are counted once."""
         self.fixed: tuple[str, ...] = ()
         """What the prompts of regular examples share."""
         self.examples = 0
-        self._desk = desk
+        self._desk = setting.desk
 
     def add(self, code: str, message: str, line: int | None = None) -> None:
         """A finding in this file."""
@@ -114,12 +116,12 @@ class TablePart(Part):
 
     kind = "table"
 
-    def __init__(self, table: Table, role: str, desk: Desk, task: Task, *, whole: bool) -> None:
-        super().__init__(table.source, role, desk, whole=whole)
+    def __init__(self, table: Table, role: str, setting: Setting, task: Task, *, strip: bool = False) -> None:
+        super().__init__(table.source, role, setting)
         self._table = table
         self._task = task
         self._renderer = Renderer(task, table.header, source=table.source)
-        self._labels = LabelReader(task, table.header, source=table.source)
+        self._labels = LabelReader(task, table.header, source=table.source, strip=strip)
         table.on_bad = self._on_bad
         system = PromptForm(task, task.system_template) if task.system_template else None
         self._user = PromptForm(task, task.user_template)
@@ -133,46 +135,75 @@ class TablePart(Part):
         self._table.close()
 
     def _batches(self) -> Iterator[Batch]:
-        text_of_row, labels_of, answers = self._renderer.text, self._labels.read, _Answers(self._task)
+        # Bound once: this loop is what a table of millions of rows waits for.
+        text_of_row, cells_of, read = (
+            self._renderer.text,
+            self._labels.cells,
+            _Cells(self._task, self._labels),
+        )
+        regular, whole = self._regular, self.whole
         batch = Batch()
         for line, values in self._table:
             text = text_of_row(values)
-            if _MAY_BE_SPECIAL in text and (special := SPECIAL_TOKEN.search(text)):
-                self.add("special_token", f"the text holds the special token {special[0]}", line)
-            try:
-                labels: Labels | None = labels_of(values)
-                answer = answers[labels]
-            except LabelCellError as error:
+            labels, answer, error = read[cells_of(values)]
+            if error is not None:
                 self.add(error.code, str(error), line)
-                labels = answer = None
-            if self._regular:
-                prompt = f"{self._user.prefix}{text}{self._user.suffix}" if self.whole else text
-                batch.regular += answer is not None
-            else:
-                *before, last = self._renderer.messages(values)
-                prompt = last["content"]
-                batch.others.extend(message["content"] for message in before)
-            batch.messages += self._messages if answer is not None else 0
-            self.examples += answer is not None
-            batch.add(line, text, answer, labels, prompt)
+            batch.lines.append(line)
+            batch.texts.append(text)
+            batch.labels.append(labels)
+            batch.answers.append(answer)
+            if whole or not regular:
+                self._add_prompt(batch, values, text)
             if len(batch.lines) == BATCH or len(text) > LONG_TEXT:
-                yield batch
+                yield self._completed(batch)
                 batch = Batch()
-        yield batch
+        self.notes += [*self._table.notes, *self._table.warnings]
+        yield self._completed(batch)
+
+    def _add_prompt(self, batch: Batch, values: Sequence[str], text: str) -> None:
+        if self._regular:
+            batch.prompts.append(f"{self._user.prefix}{text}{self._user.suffix}")
+            return
+        *before, last = self._renderer.messages(values)
+        batch.prompts.append(last["content"])
+        batch.others.extend(message["content"] for message in before)
+
+    def _completed(self, batch: Batch) -> Batch:
+        examples = len(batch.answers) - batch.answers.count(None)
+        self.examples += examples
+        batch.messages = examples * self._messages
+        if self._regular:
+            batch.regular = examples
+            if not self.whole:
+                batch.prompts = batch.texts
+        if _MAY_BE_SPECIAL in "\n".join(batch.texts):
+            for line, text in zip(batch.lines, batch.texts, strict=True):
+                if special := SPECIAL_TOKEN.search(text):
+                    self.add("special_token", f"the text holds the special token {special[0]}", line)
+        return batch
 
 
-class _Answers(dict[Labels, str | None]):
-    """The answer of each set of labels, spelled once."""
+class _Cells(dict[tuple[str, ...], tuple[Labels | None, str | None, LabelCellError | None]]):
+    """For the label cells of a row its labels and its answer, or what is wrong with them; worked out once."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, labels: LabelReader) -> None:
         super().__init__()
-        self._task = task
+        self._task, self._labels = task, labels
 
-    def __missing__(self, labels: Labels) -> str | None:
-        answer = encode_answer(self._task, labels)
-        if len(self) < 100_000:
-            self[labels] = answer
-        return answer
+    def __missing__(self, cells: tuple[str, ...]) -> tuple[Labels | None, str | None, LabelCellError | None]:
+        if len(self) >= _MOST_CELLS:
+            self.clear()
+        read: tuple[Labels | None, str | None, LabelCellError | None]
+        try:
+            labels = self._labels.parse(cells)
+            read = labels, encode_answer(self._task, labels), None
+        except LabelCellError as error:
+            read = None, None, error
+        self[cells] = read
+        return read
+
+
+_MOST_CELLS = 1 << 16
 
 
 class ChatPart(Part):
@@ -180,8 +211,9 @@ class ChatPart(Part):
 
     kind = "chat"
 
-    def __init__(self, chat: ChatFile, role: str, desk: Desk, task: Task | None, *, whole: bool) -> None:
-        super().__init__(chat.source, role, desk, whole=whole)
+    def __init__(self, chat: ChatFile, role: str, setting: Setting) -> None:
+        super().__init__(chat.source, role, setting)
+        task = setting.task
         self._chat = chat
         chat.on_bad = self._on_bad
         self._last_line = 0
@@ -222,7 +254,7 @@ class ChatPart(Part):
                 batch = Batch()
         yield batch
 
-    def _fast(self, batch: Batch, line: int, record: Record) -> bool:
+    def _fast(self, batch: Batch, line: int, record: Record) -> bool:  # noqa: PLR0911  # each says no
         """Take in a record of exactly the form that convert writes for this task; false for any other."""
         messages = record.get("messages")
         system, form = self._system, self._user
@@ -314,32 +346,37 @@ _CHAT_ENDINGS = (".jsonl", ".ndjson", ".json", "")
 _SNIFFED = 20
 
 
-def open_part(path: str | os.PathLike[str], role: str, desk: Desk, task: Task | None, *, whole: bool) -> Part:
+def open_part(path: str | os.PathLike[str], role: str, setting: Setting, options: CheckOptions) -> Part:
     """Open a table or a chat file, whichever it is.
 
-    Raises `SettingsError` if there is no such file, or a table without a task; `DataError` for a table without
-    a usable header or without the task's columns.
+    Raises `SettingsError` if there is no such file, or a table without a task; `DataError` for a table
+    without a usable header or without the task's columns.
     """
     source = ByteSource(path)
     try:
-        if _is_chat(source, task):
+        if options.format is None and is_chat(source, setting.task):
             size = source.path.stat().st_size
             if size > MAX_BYTES:
-                desk.add("too_large", f"{size:,} bytes, more than {MAX_BYTES:,} (512 MB)", source.name)
-            return ChatPart(ChatFile(source), role, desk, task, whole=whole)
-        if task is None:
-            raise SettingsError(
-                f"{source.name}: a table is checked with its task, and there is no task file",
-                hint=f"labeltune init {source.name} proposes one, or name it with --task",
-            )
-        table = open_table(source)
-        return TablePart(table, role, desk, task, whole=whole)
+                message = f"{size:,} bytes, more than {MAX_BYTES:,} (512 MB)"
+                setting.desk.add("too_large", message, source.name)
+            return ChatPart(ChatFile(source), role, setting)
+        return _open_table(source, role, setting, options)
     except BaseException:
         source.close()
         raise
 
 
-def _is_chat(source: ByteSource, task: Task | None) -> bool:
+def _open_table(source: ByteSource, role: str, setting: Setting, options: CheckOptions) -> TablePart:
+    if setting.task is None:
+        raise SettingsError(
+            f"{source.name}: a table is checked with its task, and there is no task file",
+            hint=f"labeltune init {source.name} proposes one, or name it with --task",
+        )
+    table = open_table(source, format=options.format, encoding=options.encoding, separator=options.separator)
+    return TablePart(table, role, setting, setting.task, strip=options.strip)
+
+
+def is_chat(source: ByteSource, task: Task | None) -> bool:
     """Whether the lines are records rather than rows: told by the first lines that are JSON objects."""
     if source.ending not in _CHAT_ENDINGS:
         return False

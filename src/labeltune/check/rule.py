@@ -24,6 +24,8 @@ class Setting:
     desk: Desk
     counter: TokenCounter
     limit: int = EXAMPLE_LIMIT
+    similar: bool | None = None
+    """See `CheckOptions.similar`."""
 
 
 class Rule:

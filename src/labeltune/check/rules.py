@@ -12,30 +12,34 @@ from labeltune.records import MIN_EXAMPLES
 from labeltune.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from labeltune.check.reading import Batch, Part
     from labeltune.check.rule import Setting
     from labeltune.labels import Labels
 
-__all__ = ["RULES", "make_rules"]
+__all__ = ["REFUSALS", "RULES"]
 
 FEWEST_ROWS = 10
 """A label with fewer rows in training is hardly learnt."""
 ADVISED_ROWS = 100
 """About so many rows of each label are advised."""
+NAMED = 8
+"""So many labels are named in one finding."""
 IMBALANCE = 20
 """So many times as many rows may one label of a field have as another."""
 
 
 class Texts(Rule):
-    """Examples without text."""
+    """Examples without text, or with space around it."""
 
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
+        spaced = part.kind == "chat" and self.setting.task is not None
         for line, text in zip(batch.lines, batch.texts, strict=True):
-            if not text or text.isspace():
+            bare = text.strip()
+            if not bare:
                 part.add("empty_text", "there is no text", line)
+            elif spaced and len(bare) != len(text):
+                part.add("spaced_text", "space before or after the text", line)
 
 
 class Length(Rule):
@@ -71,7 +75,8 @@ class Amount(Rule):
     def end_of(self, part: Part) -> None:
         """See `Rule`."""
         if part.role == "train" and part.examples < MIN_EXAMPLES:
-            number = "1 example" if part.examples == 1 else f"{part.examples} examples"
+            thing = "record" if part.kind == "chat" else "example"
+            number = f"{part.examples} {thing}{'' if part.examples == 1 else 's'}"
             part.add("too_few_examples", f"{number}, expected at least {MIN_EXAMPLES}")
 
 
@@ -95,8 +100,8 @@ class LabelCounts(Rule):
         sets, self._sets = self._sets, Counter()
         left_out, self._left_out = self._left_out, 0
         if left_out:
-            rows = "1 row has" if left_out == 1 else f"{left_out:,} rows have"
-            part.add("left_out", f"{rows} no label, and the task no answer for it: left out of training")
+            have = "1 row has" if left_out == 1 else f"{left_out:,} rows have"
+            part.add("left_out", f"{have} no label, and the task no answer for it: left out of training")
         task = self.setting.task
         if task is None or not part.examples:
             return
@@ -111,8 +116,10 @@ class LabelCounts(Rule):
             if part.role == "train":
                 _balance(part, rows_of, of)
         if advised:
-            number = "1 label has" if len(advised) == 1 else f"{len(advised)} labels have"
-            part.add("few_rows", f"{number} fewer than {ADVISED_ROWS} rows: {', '.join(advised)}")
+            have = "1 label has" if len(advised) == 1 else f"{len(advised)} labels have"
+            rest = f" and {len(advised) - NAMED} more" if len(advised) > NAMED else ""
+            names = ", ".join(advised[:NAMED])
+            part.add("few_rows", f"{have} fewer than {ADVISED_ROWS} rows: {names}{rest}")
 
 
 def _few(part: Part, rows_of: dict[str, int], of: str) -> list[str]:
@@ -143,7 +150,5 @@ def _balance(part: Part, rows_of: dict[str, int], of: str) -> None:
 RULES: tuple[type[Rule], ...] = (Texts, Length, Amount, LabelCounts, Neighbours, Private)
 """A new rule is a class here, and its codes in `catalogue.CATALOGUE`."""
 
-
-def make_rules(setting: Setting) -> Sequence[Rule]:
-    """The rules of one run."""
-    return [rule(setting) for rule in RULES]
+REFUSALS: tuple[type[Rule], ...] = (Texts, Length, Amount)
+"""Those that find errors in a file by itself."""

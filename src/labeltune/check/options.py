@@ -1,0 +1,26 @@
+"""How a check is made, as far as it may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labeltune.tokens import TokenMode
+
+__all__ = ["CheckOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """`format`, `encoding`, `separator` and `strip` are for tables, as in `labeltune.convert.convert`."""
+
+    model: str | None = None
+    """The one whose tokens, limit and cost count; else all with a price are told."""
+    tokens: TokenMode = "auto"
+    similar: bool | None = None
+    """Whether similar texts are looked for; None: while there are at most `neighbours.MOST_SIMILAR`."""
+    format: str | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    strip: bool = False

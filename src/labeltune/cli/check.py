@@ -1,0 +1,125 @@
+"""`labeltune check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import (
+    EncodingOption,
+    JsonOption,
+    QuietOption,
+    SeparatorOption,
+    StripOption,
+    TableFormatOption,
+    TaskOption,
+)
+from labeltune.errors import GateError, SettingsError
+from labeltune.task import DEFAULT_TASK_FILE, task_if_there
+
+if TYPE_CHECKING:
+    from labeltune.check import Checked
+    from labeltune.check.fix import Fixed
+    from labeltune.cli.output import Output
+
+__all__ = ["check"]
+
+
+def check(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", help="Tables or chat files: train, validation, test, in this order."),
+    ],
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="M", help="The model whose tokens and cost count. By default, all."
+        ),
+    ] = None,
+    fix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OUT",
+            help="Write a copy of the one FILE without exact duplicates, surrounding space and rows without "
+            "text, and check that.",
+        ),
+    ] = None,
+    similar: Annotated[
+        bool | None,
+        typer.Option(
+            "--similar/--no-similar",
+            help="Look for texts that differ by few words. By default, up to 100,000 texts are compared.",
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", "-a", help="Show all findings, up to a thousand of each code and file.")
+    ] = False,
+    strip: StripOption = False,
+    format_: TableFormatOption = None,
+    encoding: EncodingOption = None,
+    sep: SeparatorOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find what would cost a paid job, offline: faults of rows and records, duplicates, overlap, cost."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.check import CheckOptions
+    from labeltune.check import check as run
+    from labeltune.check.document import check_document
+    from labeltune.check.fix import fix as mend
+    from labeltune.check.text import format_checked
+
+    definition = task_if_there(task)
+    options = CheckOptions(
+        model=model, similar=similar, format=format_, encoding=encoding, separator=sep, strip=strip
+    )
+    fixed = None
+    if fix is not None:
+        if len(files) != 1:
+            raise SettingsError("--fix OUT takes one file", hint="mend one file after the other")
+        fixed = mend(files[0], fix, definition, options)
+        _tell_mends(out, files[0], fixed)
+        files = [fix]
+    with out.progress("check", unit="rows") as progress:
+        checked = run(files, definition, options, advance=progress)
+    if definition is None:
+        out.warn(f"there is no {task}: answers and prompts were not compared with a task")
+    for note in checked.notes:
+        out.note(note)
+    out.result(check_document(checked, fixed), output.visible(format_checked(checked, every=every)))
+    _conclude(out, checked)
+
+
+_MENDED = {
+    "rows_without_text": "rows without text left out",
+    "exact_duplicates": "exact duplicates left out",
+    "surrounding_space": "rows with space around texts or labels mended",
+    "empty_lines": "empty lines left out",
+}
+
+
+def _tell_mends(out: Output, path: str, fixed: Fixed) -> None:
+    out.note(f"{path}: {fixed.written:,} of {fixed.rows:,} rows are in {fixed.output}")
+    for mend, count in fixed.mends.items():
+        lines = ", ".join(map(str, fixed.lines[mend]))
+        more = ", …" if count > len(fixed.lines[mend]) else ""
+        out.note(f"  {count:,} {_MENDED[mend]}: lines {lines}{more}")
+    if not fixed.mends:
+        out.note("  there was nothing to mend")
+
+
+def _conclude(out: Output, checked: Checked) -> None:
+    """Sum up; raises `GateError` if there is an error."""
+    errors, warnings = checked.count("error"), checked.count("warning")
+    told = f"{_some(errors, 'error')}, {_some(warnings, 'warning')}"
+    if errors:
+        raise GateError(f"{told}: not fit for training yet")
+    out.note(told)
+
+
+def _some(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
