@@ -84,6 +84,8 @@ class FakeProvider:
         """How many answers were made, by the row's text."""
         self.asked: Counter[str] = Counter()
         """How many requests came, by the row's text."""
+        self.requests: list[dict[str, Any]] = []
+        """The bodies of the chat requests, as they came."""
         self.in_flight = self.most_in_flight = 0
         self.batch_script: Callable[[str], dict[str, Any] | str | None] = lambda _text: None
         """For a row's text: None to answer it, a code to fail it, `missing` to leave it out, or an output line."""
@@ -198,6 +200,7 @@ class FakeProvider:
 
     async def _chat(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         text = request["messages"][-1]["content"]
+        self.requests.append(request)
         self.asked[text] += 1
         fate = self.script(text, self.asked[text])
         await asyncio.sleep(fate.delay or self.delay)
@@ -205,7 +208,10 @@ class FakeProvider:
             self.billed[text] += 1
         body = fate.body
         if body is None:
-            body = json.dumps(completion(fate.answer or self.answer, finish=fate.finish)).encode()
+            document = completion(fate.answer or self.answer, finish=fate.finish)
+            if not request.get("logprobs"):
+                document["choices"][0]["logprobs"] = None
+            body = json.dumps(document).encode()
         match fate.kind:
             case "reset":
                 writer.transport.abort()

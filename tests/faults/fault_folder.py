@@ -71,11 +71,17 @@ class Folder:
         with self.output.open(newline="") as handle:
             return list(csv.DictReader(handle))
 
-    def predict(self, provider: FakeProvider | str, *arguments: str, data: str = "data.csv") -> Outcome:
+    def predict(
+        self,
+        provider: FakeProvider | str,
+        *arguments: str,
+        data: str = "data.csv",
+        stdin: bytes | None = None,
+    ) -> Outcome:
         """Run the command in this process."""
         from labeltune.cli.app import app
 
-        result = CliRunner().invoke(app, self.arguments(provider, *arguments, data=data))
+        result = CliRunner().invoke(app, self.arguments(provider, *arguments, data=data), input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Outcome(result.exit_code, result.stdout, result.stderr)

@@ -79,6 +79,10 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
     ] = _DEFAULT.probabilities,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas."),
+    ] = _DEFAULT.spreadsheet,
     accept_changes: Annotated[
         bool,
         typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
@@ -114,6 +118,7 @@ def predict(
         limit=limit,
         confidence=confidence,
         probabilities=probabilities,
+        spreadsheet=spreadsheet,
         accept_changes=accept_changes,
         batch=batch,
         yes=yes,

@@ -15,12 +15,11 @@ class PredictOptions:
 
     `concurrency`: requests in flight at most. `resend`: how often a request is sent again whose answer was
     lost; 0 never pays twice. `timeout`: seconds for one answer, from the first byte sent to the last
-    received.
-    `max_wait`: seconds without any answer before giving up. `max_cost`: in USD, for what this run sends.
-    `limit`: only so many rows. `confidence`: ask for log-probabilities. `probabilities`: write one column per
-    label. `accept_changes`: go on where the input, the settings or the task are not what they were. `batch`:
-    through the provider's batch interface. `yes`: ask again what a batch did not answer. `recover`: mend a
-    damaged journal.
+    received. `max_wait`: seconds without any answer before giving up. `max_cost`: in USD, for what this run
+    sends. `limit`: only so many rows. `confidence`: ask for log-probabilities. `probabilities`: write one
+    column per label. `spreadsheet`: mark cells that a spreadsheet would take for formulas. `accept_changes`:
+    go on where the input, the settings or the task are not what they were. `batch`: through the provider's
+    batch interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal.
     """
 
     concurrency: int = 64
@@ -31,6 +30,7 @@ class PredictOptions:
     limit: int | None = None
     confidence: bool = True
     probabilities: bool = False
+    spreadsheet: bool = False
     accept_changes: bool = False
     batch: bool = False
     yes: bool = False

@@ -21,6 +21,7 @@ from labeltune.predict.fingerprint import refuse_other_task
 from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
 from labeltune.predict.plan import PATH, Job, Plan
 from labeltune.predict.sending import Sender, Sent
+from labeltune.predict.spreadsheet import neutralise, refuse_exact_formats
 from labeltune.predict.story import Silence
 from labeltune.providers import run as run_coroutine
 from labeltune.providers.channel import open_channel
@@ -159,6 +160,8 @@ def preview(
 
 def _check_output(job: Job) -> None:
     """Raise before the first paid call what writing the output would raise after the last."""
+    if job.options.spreadsheet:
+        refuse_exact_formats(job.output)
     if job.output == STANDARD_STREAM:
         return
     path = Path(job.output)
@@ -277,7 +280,11 @@ def _write(job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent) 
     probabilities = job.options.probabilities
     export = Export(job.task, probabilities)
     header = [*plan.header, *added_columns(job.task, probabilities=probabilities)]
-    write_table(job.output, header, export.table(plan.rows(), journal.results(plan.name)))
+    rows = export.table(plan.rows(), journal.results(plan.name))
+    if job.options.spreadsheet:
+        write_table(job.output, neutralise(header), map(neutralise, rows))
+    else:
+        write_table(job.output, header, rows)
     return Predicted(
         output=job.output,
         rows=export.rows,

@@ -1,0 +1,380 @@
+"""`labeltune predict`: argv to result, messages and exit code, against a provider that counts and a real one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tasks
+from cli.remote import LABELS, document, ran, run, write_chat
+from faults.fake_provider import ANSWER, FakeProvider, Fate, completion
+from faults.fault_folder import Folder
+from protocol.harness import stop_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = "sk-canary-0123456789"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return Folder(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------- the output's modes
+
+
+def test_the_result_is_the_path_and_the_story_is_on_stderr(folder: Folder) -> None:
+    folder.table(7)
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider)
+    assert outcome.code == 0
+    assert outcome.stdout == "predictions.csv\n"
+    assert "7 rows, 7 with a valid answer" in outcome.stderr
+    assert "labeltune evaluate predictions.csv" in outcome.stderr
+    assert list(folder.predictions()[0]) == [
+        *("text", "label"),
+        *("predicted_intent", "answer", "problem", "confidence"),
+    ]
+
+
+def test_json_is_one_document(folder: Folder) -> None:
+    folder.rows(["one", "two", "two", ""])
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider, "--json")
+    assert outcome.code == 3
+    assert json.loads(outcome.stdout) == {
+        "schema_version": 1,
+        "output": "predictions.csv",
+        "model": "m",
+        "rows": 4,
+        "valid": 3,
+        "invalid": 1,
+        "problems": {"empty": 1},
+        "asked": 2,
+        "kept": 0,
+        "maybe_billed": 0,
+        "resent": 0,
+        "rejections": {},
+        "tokens": {"input": 20, "output": 10},
+        "usd": None,
+    }
+
+
+def test_quiet_says_nothing(folder: Folder) -> None:
+    folder.table(3)
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider, "--quiet")
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "predictions.csv\n", "")
+
+
+def test_an_error_is_told_in_the_document_too(folder: Folder) -> None:
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider, "--json", data="no-such.csv")
+    assert outcome.code == 2
+    assert json.loads(outcome.stdout)["error"]["exit_code"] == 2
+
+
+# ---------------------------------------------------------------------------------------------- what is written
+
+
+def read_csv(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    content = path.read_bytes()
+    match path.name.split(".", 1)[1]:
+        case "csv.gz":
+            return read_csv(gzip.decompress(content))
+        case "tsv":
+            return list(csv.DictReader(io.StringIO(content.decode()), delimiter="\t"))
+        case "jsonl":
+            return [json.loads(line) for line in content.splitlines()]
+        case "parquet":
+            from pyarrow import parquet
+
+            rows: list[dict[str, str]] = parquet.read_table(path).to_pylist()
+            return rows
+        case "xlsx":
+            from openpyxl import load_workbook
+
+            header, *cells = load_workbook(path).active.iter_rows(values_only=True)
+            return [dict(zip(header, (cell or "" for cell in row), strict=True)) for row in cells]
+    return read_csv(content)
+
+
+def test_every_format_holds_the_same_and_costs_nothing_more(folder: Folder) -> None:
+    folder.rows(["one", 'two "quoted", and\nmore', "", "=1+1", "ünï"])
+    with FakeProvider(lambda text, _: Fate(answer="delta") if text == "ünï" else ANSWER) as provider:
+        assert folder.predict(provider, "--probabilities", "-o", "p.csv").code == 3
+        expected = read_rows(folder.path / "p.csv")
+        for name in ("p.jsonl", "p.parquet", "p.csv.gz", "p.tsv", "p.xlsx"):
+            assert folder.predict(provider, "--probabilities", "-o", name).code == 3
+            assert read_rows(folder.path / name) == expected, name
+        assert provider.asked.total() == 4
+    assert [row["problem"] for row in expected] == ["", "", "empty", "", "off_list"]
+    assert [row["predicted_intent"] for row in expected] == ["alpha", "alpha", "", "alpha", ""]
+
+
+def test_to_standard_output(folder: Folder) -> None:
+    folder.table(3)
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider, "-o", "-")
+        assert [row["answer"] for row in read_csv(outcome.stdout.encode())] == ["alpha"] * 3
+        assert folder.predict(provider, "-o", "-", "--json").code == 2
+
+
+def test_from_standard_input(folder: Folder) -> None:
+    folder.table(3)
+    content = (folder.path / "data.csv").read_bytes()
+    with FakeProvider() as provider:
+        for _ in range(2):
+            assert folder.predict(provider, data="-", stdin=content).code == 0
+        assert [row["text"] for row in folder.predictions()] == ["row 0", "row 1", "row 2"]
+        # Another table under the same name: a stream has none, and what is known is not asked.
+        assert folder.predict(provider, data="-", stdin=content + b"more,alpha\n").code == 0
+        assert provider.asked.total() == 4
+
+
+def test_empty_texts_are_not_asked(folder: Folder) -> None:
+    folder.rows(["", "  ", "one"])
+    with FakeProvider() as provider:
+        assert folder.predict(provider).code == 3
+        assert [row["problem"] for row in folder.predictions()] == ["empty", "empty", ""]
+        assert provider.asked == {"one": 1}
+
+
+def test_the_limit_first_and_the_rest_later(folder: Folder) -> None:
+    folder.table(30)
+    with FakeProvider() as provider:
+        assert folder.predict(provider, "--limit", "10").code == 0
+        assert len(folder.predictions()) == 10
+        outcome = folder.predict(provider)
+        assert outcome.code == 0
+        assert "10 answers kept, 0 maybe billed" in outcome.stderr
+        assert provider.billed.total() == 30
+        assert provider.extra == 0
+        assert document_of(folder.predict(provider, "--json").stdout)["asked"] == 0
+
+
+def document_of(stdout: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(stdout)
+    return content
+
+
+# ------------------------------------------------------------------------------------------------ what is asked
+
+
+def test_a_dry_run_shows_the_request_and_sends_nothing(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.rows(["one", "two", "two", ""])
+    with FakeProvider() as provider:
+        shown = folder.predict(provider, "--dry-run")
+        assert shown.code == 0
+        assert shown.stdout.startswith(
+            f"POST {provider.url}/chat/completions\nAuthorization: Bearer [masked]\n"
+        )
+        assert "4 rows, 2 requests" in shown.stderr
+        assert "nothing was sent" in shown.stderr
+        assert KEY not in shown.stdout + shown.stderr
+        monkeypatch.delenv("OPENAI_API_KEY")
+        content = document_of(
+            folder.predict("openai", "--dry-run", "--json", "--model", "gpt-4.1-mini").stdout
+        )
+        assert content["request"]["body"]["messages"] == [
+            {"role": "system", "content": "Name the intent."},
+            {"role": "user", "content": "one"},
+        ]
+        assert content["usd"] > 0
+        assert not (folder.path / ".labeltune").exists()
+        assert not folder.output.exists()
+        assert provider.asked.total() == 0
+
+
+def test_a_request_is_deterministic_small_and_asks_for_log_probabilities(folder: Folder) -> None:
+    folder.table(1)
+    with FakeProvider() as provider:
+        assert folder.predict(provider).code == 0
+        (request,) = provider.requests
+    assert request["temperature"] == 0
+    assert request["logprobs"] is True
+    assert request["top_logprobs"] == 3
+    assert request["max_completion_tokens"] < 30
+    assert "response_format" not in request  # the answer is the label alone, not JSON
+    assert folder.predictions()[0]["confidence"] == f"{math.exp(-0.01 * len('alpha')):.6g}"
+
+
+def test_without_confidence(folder: Folder) -> None:
+    folder.table(1)
+    with FakeProvider() as provider:
+        assert folder.predict(provider, "--no-confidence").code == 0
+        assert "logprobs" not in provider.requests[0]
+    assert folder.predictions()[0]["confidence"] == ""
+
+
+def test_a_column_for_each_label(folder: Folder) -> None:
+    folder.table(1)
+    with FakeProvider() as provider:
+        assert folder.predict(provider, "--probabilities").code == 0
+    row = folder.predictions()[0]
+    shares = [float(row[f"probability_{label}"]) for label in ("alpha", "beta", "gamma")]
+    assert shares == [1.0, 0.0, 0.0]
+
+
+# --------------------------------------------------------------------------------------------- what is refused
+
+
+def test_rows_without_a_valid_answer(folder: Folder) -> None:
+    folder.table(12)
+    fates = {
+        "row 9": Fate(answer="delta"),
+        "row 10": Fate(body=json.dumps(completion("alp", finish="length")).encode()),
+        "row 11": Fate(body=json.dumps(completion("?")).encode()),
+    }
+    with FakeProvider(lambda text, _: fates.get(text, ANSWER)) as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 3
+        assert "3 rows have no valid answer: 2 off_list, 1 truncated" in outcome.stderr
+        assert "longest answer" in outcome.stderr
+        assert outcome.stdout == "predictions.csv\n"
+        row = folder.predictions()[9]
+        assert (row["predicted_intent"], row["answer"], row["problem"]) == ("", "delta", "off_list")
+
+
+def test_a_column_that_would_be_overwritten(folder: Folder) -> None:
+    (folder.path / "data.csv").write_text("text,label,answer\none,alpha,mine\n")
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 7
+        assert 'data.csv:1: has the column "answer", which predict adds' in outcome.stderr
+
+
+def test_a_column_that_the_task_names_is_missing(folder: Folder) -> None:
+    (folder.path / "data.csv").write_text("txt,label\none,alpha\n")
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 7
+        assert 'no column "text" (did you mean "txt"?)' in outcome.stderr
+
+
+def test_labels_are_not_needed(folder: Folder) -> None:
+    (folder.path / "data.csv").write_text("text\none\n")
+    with FakeProvider() as provider:
+        assert folder.predict(provider).code == 0
+
+
+def test_bad_rows_stop_before_the_first_call(folder: Folder) -> None:
+    (folder.path / "data.csv").write_text("text,label\none,alpha\ntwo,alpha,more\n")
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 7
+        assert "data.csv:3:" in outcome.stderr
+        assert provider.asked.total() == 0
+
+
+def test_without_a_key_both_ways_on_are_said(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.table(1)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    outcome = folder.predict("openai")
+    assert outcome.code == 4
+    assert "OPENAI_API_KEY" in outcome.stderr
+    assert "--provider local" in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.parquet", "p.xlsx", "p.jsonl.gz"])
+def test_spreadsheet_is_for_files_that_cannot_say_what_is_text(folder: Folder, name: str) -> None:
+    folder.table(1)
+    with FakeProvider() as provider:
+        assert folder.predict(provider, "--spreadsheet", "-o", name).code == 2
+        assert provider.asked.total() == 0
+
+
+# ------------------------------------------------------------------------------------------ with a trained model
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A home with a model that was trained on the intents, and its id."""
+    base = tmp_path_factory.mktemp("trained")
+    (base / "task.toml").write_text(tasks.INTENT_TOML)
+    write_chat(base / "train.jsonl", 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(base)
+        patch.setenv("LABELTUNE_HOME", str(base / "home"))
+        result = ran(
+            "train", "train.jsonl", "--model", "linear", "--provider", "local", "--epochs", "3", "-q"
+        )
+    yield base / "home", result.stdout.strip()
+    stop_worker(base / "home")
+
+
+@pytest.fixture
+def model(trained: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The model, in a folder of its own with a task and a table."""
+    home, name = trained
+    monkeypatch.setenv("LABELTUNE_HOME", str(home))
+    monkeypatch.setenv("LABELTUNE_PROVIDER", "local")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "task.toml").write_text(tasks.INTENT_TOML)
+    with (tmp_path / "data.csv").open("w", newline="") as handle:
+        rows = ((f"again {row}: about my {LABELS[row % 3]} please", LABELS[row % 3]) for row in range(30))
+        csv.writer(handle).writerows([("text", "label"), *rows])
+    return name
+
+
+def test_a_model_answers_online_as_in_a_batch(model: str, tmp_path: Path) -> None:
+    online = document(ran("predict", "data.csv", "--model", model, "--probabilities", "--json", "-q"))
+    assert online["valid"] == online["rows"] == 30
+    assert online["usd"] == 0
+    first = (tmp_path / "predictions.csv").read_bytes()
+    rows = read_csv(first)
+    assert all(row["predicted_intent"] == row["label"] for row in rows)
+    for row in rows:
+        shares = [float(row[f"probability_{label}"]) for label in LABELS]
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+        assert max(shares) == shares[LABELS.index(row["predicted_intent"])]
+    for file in (tmp_path / ".labeltune").iterdir():
+        file.unlink()
+    batch = ran("predict", "data.csv", "--model", model, "--probabilities", "--batch")
+    assert "created batch batch_" in batch.stderr
+    assert (tmp_path / "predictions.csv").read_bytes() == first
+
+
+def test_a_model_of_another_task_is_refused(model: str, tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text(tasks.INTENT_TOML.replace("Name the intent.", "What is meant?"))
+    for more in ((), ("--batch",)):
+        result = run("predict", "data.csv", "--model", model, *more)
+        assert result.exit_code == 9
+        assert f"{model} was trained with another task ({tasks.INTENT.fingerprint})" in result.stderr
+        assert "--accept-changes" in result.stderr
+        assert not (tmp_path / "predictions.csv").exists()
+    ran("predict", "data.csv", "--model", model, "--accept-changes")
+
+
+def test_a_checkpoint_knows_its_task(model: str, tmp_path: Path) -> None:
+    job = document(ran("jobs", "list", "--json"))["jobs"][0]
+    steps = document(ran("jobs", "checkpoints", job["id"], "--json"))["checkpoints"]
+    checkpoint = steps[-1]["fine_tuned_model_checkpoint"]
+    assert ":ckpt-step-" in checkpoint
+    (tmp_path / "task.toml").write_text(tasks.INTENT_TOML.replace("Name the intent.", "What is meant?"))
+    assert run("predict", "data.csv", "--model", checkpoint).exit_code == 9
+
+
+def test_an_unknown_model(model: str) -> None:
+    del model
+    for more in ((), ("--batch",)):
+        result = run("predict", "data.csv", "--model", "ft:linear:local::nothere", *more)
+        assert result.exit_code == 4, result.stderr
+        assert "nothere" in result.stderr
