@@ -261,10 +261,12 @@ def test_unusual_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels:
     Path("task.toml").write_text(hostile_task(labels), encoding="utf-8")
     rows = [[f"text {place}", label, labels[place // 2]] for place, label in enumerate(labels)]
     write(Path("p.csv"), ["text", "label", "predicted_intent"], rows)
-    result = run("evaluate", "p.csv", "--markdown", "p.md")
+    result = run("evaluate", "p.csv", "--markdown", "p.md", "--html", "p.html")
     assert result.exit_code == 0, result.stderr
+    assert "\u202e" not in result.stdout
     assert len(Path("p.md").read_bytes()) <= 64_000
-    assert "<script>" not in Path("p.md").read_text(encoding="utf-8")
+    for name in ("p.md", "p.html"):
+        assert "<script>alert" not in Path(name).read_text(encoding="utf-8")
     document = json.loads(run("evaluate", "p.csv", "--json", "--bootstrap", 20).stdout)
     assert list(document["fields"]["intent"]["labels"]) == labels
     assert document["metrics"]["accuracy"] == pytest.approx(
@@ -466,6 +468,51 @@ def test_a_terminal_shows_the_same_figures_with_bars(here: Path) -> None:
     assert "\x1b[36m" in coloured
     # Where the terminal cannot show the shades, there are others.
     assert "#" in on_a_terminal(["evaluate", "p.csv"], NO_COLOR="1", PYTHONIOENCODING="ascii:replace")
+
+
+EVENTS = {
+    "events": [
+        {"message": "Created", "metrics": {}},
+        {"message": "Step 1", "metrics": {"step": 1, "train_loss": 2.0, "total_steps": 2}},
+        {"message": "Step 2", "metrics": {"step": 2, "train_loss": 0.5, "valid_loss": 0.7}},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [json.dumps(EVENTS), "step,train_loss,valid_loss\n1,2.0,\n2,0.5,0.7\n3,nan,\n"],
+    ids=["events", "result file"],
+)
+def test_the_page_shows_how_the_training_went(here: Path, content: str) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    (here / "job").write_text(content)
+    result = run("evaluate", "p.csv", "--html", "p.html", "--training", "job")
+    assert result.exit_code == 0, result.stderr
+    page = Path("p.html").read_text(encoding="utf-8")
+    assert "From job." in page
+    # From the top left, where the loss is highest, to the bottom right.
+    assert 'points="0.0,0.0 300.0,200.0"' in page
+    assert "total_steps" not in page
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"events": []}', "job: there are no figures by step"),
+        ('{"jobs": []}', "job: these are no events of a job"),
+        ('{"events": ', "job: these are no events of a job"),
+        ("step,loss\n1,low\n", "job:2: expected numbers by step"),
+        ("loss\n1\n", 'job:1: there is no column "step"'),
+    ],
+)
+def test_what_says_nothing_about_a_training(here: Path, content: str, message: str) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    (here / "job").write_text(content)
+    result = run("evaluate", "p.csv", "--html", "p.html", "--training", "job")
+    assert result.exit_code == 7
+    assert message in result.stderr
+    assert not Path("p.html").exists()
 
 
 def test_github_summary_and_annotations(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

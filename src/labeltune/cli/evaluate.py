@@ -50,7 +50,10 @@ def evaluate(
     ] = False,
     training: Annotated[
         str | None,
-        typer.Option(metavar="F", help="A job's result file (CSV by step); the page shows its curves."),
+        typer.Option(
+            metavar="F",
+            help="What `jobs events JOB --json` printed, or a job's result file; the page shows its curves.",
+        ),
     ] = None,
     review_below: Annotated[
         float | None,

@@ -44,7 +44,7 @@ def report_blocks(report: Report) -> Iterator[str | Grid]:
         yield _coverage(report.calibration)
     for comparison in report.comparisons:
         yield f"Compared with {comparison.other}: {comparison.verdict}."
-        yield _differences(comparison)
+        yield _differences(comparison, shown_metrics(quality))
         yield comparison_tail(comparison)
         yield from example_lines(comparison, report.rows)
 
@@ -95,11 +95,11 @@ def _coverage(calibration: Calibration) -> Grid:
     )
 
 
-def _differences(comparison: Comparison) -> Grid:
+def _differences(comparison: Comparison, names: list[str]) -> Grid:
     return Grid(
         ("metric", "difference", _INTERVAL),
         tuple(
             (name, f"{one.difference:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}")
-            for name, one in comparison.result.differences.items()
+            for name, one in comparison.differences(names)
         ),
     )

@@ -54,7 +54,7 @@ class EvaluateOptions:
     errors: bool = False
     """whether the report should hold wrong rows with their texts"""
     training: str | None = None
-    """a job's result file, whose figures by step the report should hold"""
+    """a job's events or result file, whose figures by step the report should hold"""
     gates: tuple[Gate, ...] = ()
     not_worse_than: str | None = None
     """other predictions that these must not be shown to be worse than"""

@@ -25,6 +25,9 @@ MAX_CELLS = 6_000
 _NUMBERED = 20
 """Up to how many labels a cell shows its count."""
 _NAME_LENGTH = 28
+_UNANSWERED = "no valid answer"
+_PALE, _FULL = 0.55, 0.85
+"""Opacities at which the ink on a cell changes, in the dark and in the light."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Cell:
     count: int
     strength: str
     """an opacity that grows with the root of its share of the line: small confusions are to be seen too"""
+    tone: str
+    """which colour a number on it can be read in: `pale`, `middle`, `full`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +162,10 @@ class HeatMap:
 
 def heat_map(field: FieldQuality, *, worst: int = 25) -> HeatMap:
     """The heat map of one field, with the commonest confusions in words."""
-    counts = field.confusion
-    rows = field.shape.labels
-    columns = (*rows, "no valid answer") if field.shape.single else rows
+    rows, counts = field.shape.labels, field.confusion
+    unanswered = counts.shape[1] > len(rows) and bool(counts[:, -1].any())
+    last = (_UNANSWERED,) if unanswered else ()
+    columns = (*rows, *last)
     shares = counts / np.maximum(field.scores.support[:, None], 1)
     there = np.argwhere(counts > 0)
     order = np.argsort(-counts[counts > 0], kind="stable")
@@ -170,17 +176,23 @@ def heat_map(field: FieldQuality, *, worst: int = 25) -> HeatMap:
         rows=rows,
         columns=columns,
         short_rows=names,
-        short_columns=(*names, "no valid answer") if field.shape.single else names,
+        short_columns=(*names, *last),
         cells=tuple(
-            Cell(row, column, int(counts[row, column]), f"{0.05 + 0.95 * math.sqrt(shares[row, column]):.2f}")
+            _cell(row, column, int(counts[row, column]), float(shares[row, column]))
             for row, column in there[order][:MAX_CELLS].tolist()
         ),
         left_out=max(0, len(there) - MAX_CELLS),
-        side=40 if few else 16,
-        margin=16 + 7 * max(len(name) for name in (*names, "no valid answer"[: 15 * field.shape.single])),
+        side=34 if few else 16,
+        margin=16 + 7 * max(len(name) for name in (*names, *last)),
         numbered=few,
         worst=tuple((rows[row], columns[column], int(counts[row, column])) for row, column in wrong[:worst]),
     )
+
+
+def _cell(row: int, column: int, count: int, share: float) -> Cell:
+    strength = 0.05 + 0.95 * math.sqrt(share)
+    tone = "pale" if strength < _PALE else "full" if strength > _FULL else "middle"
+    return Cell(row, column, count, f"{strength:.2f}", tone)
 
 
 def _short(name: str) -> str:

@@ -62,7 +62,7 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     yield ""
     yield from _gates(report.gates)
     for comparison in report.comparisons:
-        yield from _comparison(comparison, report.rows)
+        yield from _comparison(comparison, report)
     yield from _table(
         ("metric", "value", "95 % interval"),
         (
@@ -102,20 +102,19 @@ def _gates(gates: Sequence[GateResult]) -> Iterator[str]:
         yield ""
 
 
-def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
-    result = comparison.result
+def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
     yield f"**Against {plain(comparison.other)}**: {plain(comparison.verdict)}."
     yield ""
     yield from _table(
         ("metric", "difference", "95 % interval"),
         (
             (plain(name), f"{one.difference:+.4f}", f"{one.low:+.4f} – {one.high:+.4f}")
-            for name, one in result.differences.items()
+            for name, one in comparison.differences(shown_metrics(report.quality))
         ),
     )
     yield comparison_tail(comparison)
     yield ""
-    yield from _examples(comparison, rows)
+    yield from _examples(comparison, report.rows)
 
 
 def _examples(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from labeltune.metrics.paired import rows_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from labeltune.metrics.calibration import Bin, Coverage, Ranking
     from labeltune.metrics.intervals import Interval
-    from labeltune.metrics.paired import PairedResult
+    from labeltune.metrics.paired import Difference, PairedResult
     from labeltune.metrics.patterns import FloatArray
     from labeltune.metrics.quality import Quality
 
@@ -84,6 +84,16 @@ class Comparison:
         """Whether the headline difference is more than chance makes."""
         one = self.result.differences[self.HEADLINE]
         return (one.low > 0 or one.high < 0) and self.headline_p_holm < SIGNIFICANT
+
+    def differences(self, names: Iterable[str]) -> list[tuple[str, Difference]]:
+        """Those of some metrics, by name."""
+        return [(name, self.result.differences[name]) for name in names]
+
+    @property
+    def widest(self) -> float:
+        """The largest end of all intervals, and 1 if nothing differs: the scale of a drawing."""
+        ends = [abs(end) for one in self.result.differences.values() for end in (one.low, one.high)]
+        return max(ends) or 1.0
 
     @property
     def verdict(self) -> str:

@@ -25,6 +25,8 @@ MAX_DATA_BYTES = 2_000_000
 """How much of the page the texts of wrong rows may take."""
 SMALL_CURVES = 24
 """How many labels get a curve of their own: those with the lowest average precision."""
+SHOWN_CURVES = 6
+"""How many of them are to be seen at once."""
 
 
 def format_html(report: Report) -> str:
@@ -48,6 +50,7 @@ def format_html(report: Report) -> str:
             reliability=None if report.calibration is None else reliability_points(report.calibration.bins),
             unit=lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
             training=_training(report),
+            few=SHOWN_CURVES,
             data=_data(report),
         )
     )

@@ -77,7 +77,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _confidence(report.calibration)
     for comparison in report.comparisons:
         yield ""
-        yield from _comparison(comparison, report.rows)
+        yield from _comparison(comparison, report)
 
 
 def head_line(report: Report) -> str:
@@ -150,14 +150,14 @@ def _confidence(calibration: Calibration) -> Iterator[str]:
         yield (f"{line.limit:>15.4g}{line.kept:>12,}{accuracy:>14}{line.review:>13,}{line.errors_found:>15,}")
 
 
-def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
-    result = comparison.result
+def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
     yield f"Compared with {comparison.other}: {comparison.verdict}."
-    width = max(len(name) for name in result.differences)
-    for name, one in result.differences.items():
+    names = shown_metrics(report.quality)
+    width = max(len(name) for name in names)
+    for name, one in comparison.differences(names):
         yield f"{name:>{width}s}  {one.difference:+7.4f}   {one.low:+.4f} to {one.high:+.4f}"
     yield comparison_tail(comparison)
-    yield from example_lines(comparison, rows)
+    yield from example_lines(comparison, report.rows)
 
 
 def comparison_tail(comparison: Comparison) -> str:
@@ -201,7 +201,8 @@ def _spread(interval: Interval | None) -> str:
 def method(quality: Quality) -> str:
     """One sentence on where the intervals come from."""
     exact = (
-        "of plain proportions (exact match, accuracy, a label's precision and recall) exact, Clopper–Pearson"
+        "those of proportions (exact match, accuracy, a label's precision and recall) are exact "
+        "(Clopper–Pearson)"
     )
     if not quality.bootstrap:
         return f"Intervals hold 95 %: {exact}, others none (--bootstrap 0)."
