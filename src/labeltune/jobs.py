@@ -276,7 +276,8 @@ def list_jobs(provider: Provider, *, limit: int = 20) -> list[FineTuningJob]:
 
 
 def job_events(provider: Provider, job_id: str, *, limit: int = 1000) -> list[Event]:
-    """The newest events of a job, oldest first."""
+    """The newest events of a job, oldest first. Raises `AccessError` where the provider lists none."""
+    _refuse_missing(provider, "events", provider.events, job_id)
     events = _read(
         provider,
         lambda client: _take(client.fine_tuning.jobs.list_events(job_id, limit=min(limit, PAGE)), limit),
@@ -285,10 +286,21 @@ def job_events(provider: Provider, job_id: str, *, limit: int = 1000) -> list[Ev
 
 
 def job_checkpoints(provider: Provider, job_id: str) -> list[FineTuningJobCheckpoint]:
-    """The checkpoints of a job, newest first: models as they were after an epoch."""
+    """The checkpoints of a job, newest first: models as they were after an epoch.
+
+    Raises `AccessError` where the provider lists none.
+    """
+    _refuse_missing(provider, "checkpoints", provider.checkpoints, job_id)
     return _read(
         provider, lambda client: _take(client.fine_tuning.jobs.checkpoints.list(job_id, limit=PAGE), PAGE)
     )
+
+
+def _refuse_missing(provider: Provider, what: str, offered: bool, job_id: str) -> None:
+    if not offered:
+        raise AccessError(
+            f"{provider.host} lists no {what} of jobs", hint=f"labeltune jobs show {job_id}{provider.flag}"
+        )
 
 
 def cancel_job(provider: Provider, job_id: str) -> FineTuningJob:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import secrets
+import shlex
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -23,7 +24,7 @@ from labeltune.costs import check_budget
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
 from labeltune.jobs import FINAL, START_PATIENCE, Silence, Watcher, failure_of
 from labeltune.ledger import STATE_FOLDER, JobEntry, open_ledger
-from labeltune.providers import Patience, connect, persist, run, translate
+from labeltune.providers import TRAINING_CLOSED, Patience, connect, persist, run, translate
 from labeltune.upload import TRANSFER_TIMEOUT, LocalFile, Uploader
 
 if TYPE_CHECKING:
@@ -312,13 +313,20 @@ class Trainer:
         if shutdown <= self._today():
             raise AccessError(
                 f"{self.plan.model} has stopped: {self.provider.host} shut it down on {shutdown}",
-                hint="train another base model, or on this machine: "
-                "labeltune train FILE --provider local --model linear",
+                hint=f"train another base model, or the same files on this machine: {self._elsewhere()}",
             )
         if (shutdown - self._today()).days <= WARN_DAYS:
             self._story.warn(
                 f"{self.plan.model} stops on {shutdown}, and every model that was fine-tuned from it"
             )
+
+    def _elsewhere(self) -> str:
+        """The command that does the same on this machine."""
+        given = (self.plan.training, self.plan.validation)
+        paths = [
+            shlex.quote(str(file.path)) if isinstance(file, LocalFile) else "FILE" for file in given if file
+        ]
+        return f"labeltune train {' '.join(paths)} --provider local --model linear"
 
     def _other_models(self) -> str:
         if self.provider.local:
@@ -437,6 +445,10 @@ class Trainer:
         except LabeltuneError as error:
             if not isinstance(error, TemporaryError):
                 self.ledger.forget_intent(self.provider.identity, entry.attempt)
+            if getattr(error.__cause__, "code", None) == TRAINING_CLOSED:
+                error.hint = (
+                    f"the same files train elsewhere, for instance on this machine: {self._elsewhere()}"
+                )
             raise
         self.ledger.record_job(self.provider.identity, entry.attempt, job.id)
         self._story.note(f"created job {job.id}")

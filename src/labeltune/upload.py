@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from labeltune.check import refuse_errors
 from labeltune.errors import (
     ConflictError,
     DataError,
@@ -24,9 +25,7 @@ from labeltune.errors import (
 )
 from labeltune.files import sha256_of
 from labeltune.ledger import STATE_FOLDER, UploadEntry, open_ledger
-from labeltune.precheck import precheck
 from labeltune.providers import Patience, connect, persist, run
-from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from labeltune.providers import Provider
     from labeltune.task import Task
 
-__all__ = ["LocalFile", "Uploaded", "Uploader", "task_if_there", "upload"]
+__all__ = ["LocalFile", "Uploaded", "Uploader", "upload"]
 
 T = TypeVar("T")
 
@@ -98,13 +97,6 @@ def upload(
     return run(send())
 
 
-def task_if_there(path: str | os.PathLike[str]) -> Task | None:
-    """The task, or None where only the default file is meant and there is none: chat files need no task."""
-    if Path(path) == Path(DEFAULT_TASK_FILE) and not Path(path).exists():
-        return None
-    return read_task(path)
-
-
 @dataclass(frozen=True, slots=True)
 class LocalFile:
     """A chat file on this disk, checked and hashed."""
@@ -122,7 +114,7 @@ class LocalFile:
             raise SettingsError(
                 f"{path}: {what}", hint="expected a chat file, as `labeltune convert` writes it"
             )
-        precheck(place, task)
+        refuse_errors(place, task)
         return cls(place, place.stat().st_size, sha256_of(place))
 
     @property
@@ -144,13 +136,18 @@ class Uploader:
         note: Callable[[str], None] = _silent,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         patience: Patience = UPLOAD_PATIENCE,
+        single_limit: int = SINGLE_LIMIT,
+        part_size: int = PART_SIZE,
     ) -> None:
+        """Files of more than `single_limit` bytes go up in parts of `part_size`, where the provider takes them."""
         self.client = client
         self.provider = provider
         self.ledger = ledger
         self._note = note
         self._sleep = sleep
         self._patience = patience
+        self._single_limit = single_limit
+        self._part_size = part_size
 
     async def upload(self, file: LocalFile, *, force: bool = False) -> Uploaded:
         """The file at the provider, processed."""
@@ -224,7 +221,7 @@ class Uploader:
         return None
 
     async def _send(self, file: LocalFile) -> FileObject:
-        if file.bytes > SINGLE_LIMIT and self.provider.uploads:
+        if file.bytes > self._single_limit and self.provider.uploads:
             remote = await self._send_in_parts(file)
         else:
             remote = await self._persist(lambda: self._send_whole(file))
@@ -249,10 +246,11 @@ class Uploader:
             )
         )
         parts = []
-        for number, data in enumerate(_parts(file.path), start=1):
+        for number, data in enumerate(_parts(file.path, self._part_size), start=1):
             send = partial(self.client.uploads.parts.create, started.id, data=("part", data))
             parts.append((await self._persist(send)).id)
-            self._note(f"{file.path}: {min(number * PART_SIZE, file.bytes):,} of {file.bytes:,} bytes sent")
+            sent = min(number * self._part_size, file.bytes)
+            self._note(f"{file.path}: {sent:,} of {file.bytes:,} bytes sent")
         try:
             done = await self._persist(lambda: self.client.uploads.complete(started.id, part_ids=parts))
         except LabeltuneError:
@@ -269,7 +267,7 @@ class Uploader:
         return await persist(call, self.provider, patience=self._patience, sleep=self._sleep)
 
 
-def _parts(path: Path) -> Iterator[bytes]:
+def _parts(path: Path, size: int) -> Iterator[bytes]:
     with path.open("rb") as handle:
-        while data := handle.read(PART_SIZE):
+        while data := handle.read(size):
             yield data

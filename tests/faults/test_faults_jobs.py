@@ -20,7 +20,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from typer.testing import CliRunner
 
 from faults.fake_jobs import MODEL, FakeProvider, cutting_proxy, refusal, serving
-from labeltune import upload as uploading
 from labeltune.cli.app import app
 from labeltune.errors import (
     AccessError,
@@ -35,7 +34,7 @@ from labeltune.jobs import Silence, Watcher, cancel_job
 from labeltune.ledger import open_ledger
 from labeltune.providers import Patience, connect, persist, resolve_provider, run
 from labeltune.train import Trainer, plan_training, train
-from labeltune.upload import LocalFile, Uploader, upload
+from labeltune.upload import LocalFile, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -441,21 +440,6 @@ def test_a_file_that_changes_while_it_is_sent(fake: FakeProvider) -> None:
 
     with pytest.raises(ConflictError, match="changed while it was sent"):
         run(work())
-
-
-def test_large_files_go_up_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploading, "SINGLE_LIMIT", 1000)
-    monkeypatch.setattr(uploading, "PART_SIZE", 700)
-    local = resolve_provider("local")
-    (file,) = upload(["train.jsonl"], provider=local)
-
-    async def content() -> bytes:
-        async with connect(local) as client:
-            return (await client.files.content(file.id)).read()
-
-    assert run(content()) == Path("train.jsonl").read_bytes()
-    shutil.rmtree(".labeltune")
-    assert upload(["train.jsonl"], provider=local)[0] == replace(file, reused=True)
 
 
 # ----------------------------------------------------------------------------------------------------- jobs

@@ -10,7 +10,7 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
 from labeltune.providers.profiles import DEFAULT_PROVIDER
-from labeltune.task import DEFAULT_TASK_FILE
+from labeltune.task import DEFAULT_TASK_FILE, task_if_there
 
 __all__ = ["upload"]
 
@@ -32,16 +32,16 @@ def upload(
     from dataclasses import asdict
 
     from labeltune.providers import resolve_provider
-    from labeltune.upload import task_if_there
     from labeltune.upload import upload as run
 
+    place = resolve_provider(provider)
     done = run(
         files,
-        provider=resolve_provider(provider),
+        provider=place,
         task=task_if_there(task),
         force=force,
         note=out.note,
     )
     if len(done) <= 2:
-        out.hint(f"labeltune train {' '.join(file.id for file in done)} --provider {provider} --model BASE")
+        out.hint(f"labeltune train {' '.join(file.id for file in done)} --model BASE{place.flag}")
     out.result({"files": [asdict(file) for file in done]}, *(file.id for file in done))

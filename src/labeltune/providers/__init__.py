@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labeltune.providers.client import DEFAULT_TIMEOUT, connect
-    from labeltune.providers.failures import api_errors, redact, translate
+    from labeltune.providers.failures import TRAINING_CLOSED, api_errors, redact, translate
     from labeltune.providers.profiles import DEFAULT_PROVIDER, PROFILES, Provider, resolve_provider
     from labeltune.providers.running import Patience, persist, run
 
@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_PROVIDER",
     "DEFAULT_TIMEOUT",
     "PROFILES",
+    "TRAINING_CLOSED",
     "Patience",
     "Provider",
     "api_errors",
@@ -37,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "client": ("DEFAULT_TIMEOUT", "connect"),
-    "failures": ("api_errors", "redact", "translate"),
+    "failures": ("TRAINING_CLOSED", "api_errors", "redact", "translate"),
     "profiles": ("DEFAULT_PROVIDER", "PROFILES", "Provider", "resolve_provider"),
     "running": ("Patience", "persist", "run"),
 }

@@ -64,7 +64,9 @@ async def open_channel(
     missing.
     """
     async with connect(provider) as client:
-        headers = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
+        own = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
+        # The SDK adds the key to each request; a header of the user's own (OPENAI_CUSTOM_HEADERS) wins.
+        headers = {"Authorization": f"Bearer {client.api_key}", **own}
         url = f"{str(client.base_url).rstrip('/')}{path}"
         if provider.directory is not None:
             import httpx2

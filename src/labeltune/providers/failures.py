@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["NOT_THE_API", "api_errors", "redact", "shown_start", "translate"]
+__all__ = ["NOT_THE_API", "TRAINING_CLOSED", "api_errors", "redact", "shown_start", "translate"]
 
 NOT_THE_API = "the answer is not from the API"
 _SHOWN = 80
@@ -44,7 +44,10 @@ QUOTA_CODES = frozenset(
 )
 """Refusals with status 429 that waiting does not mend."""
 
-_MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model"})
+TRAINING_CLOSED = "training_not_available"
+"""What a provider says that takes no more jobs from someone."""
+
+_MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "DeploymentNotFound"})
 _FILE_PARAMS = frozenset({"training_file", "validation_file", "file", "input_file_id"})
 _RETRYABLE = frozenset({408, 409, 425, 429})
 
@@ -123,7 +126,7 @@ def _of_status(error: openai.APIStatusError, provider: Provider) -> LabeltuneErr
 
 
 def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> AccessError:
-    if error.code == "training_not_available":
+    if error.code == TRAINING_CLOSED:
         return _training_closed(said)
     if error.status_code == 401:
         return AccessError(f"{said} (the key was rejected)", hint=f"check {provider.key_variable}")
@@ -173,7 +176,7 @@ def _training_closed(said: str) -> AccessError:
         f"{said}\n"
         "OpenAI closes its self-serve fine-tuning: since 2026-05-07 organisations that never fine-tuned "
         "cannot create jobs, since 2026-07-02 nor can those idle for 60 days, from 2027-01-06 nobody can.",
-        hint="the same file trains elsewhere, for instance on this machine: "
+        hint="the same files train elsewhere, for instance on this machine: "
         "labeltune train FILE --provider local --model linear",
     )
 
