@@ -324,7 +324,9 @@ class Trainer:
         """The command that does the same on this machine."""
         given = (self.plan.training, self.plan.validation)
         paths = [
-            shlex.quote(str(file.path)) if isinstance(file, LocalFile) else "FILE" for file in given if file
+            shlex.quote(str(file.path)) if isinstance(file, LocalFile) else "FILE"
+            for file in given
+            if file is not None
         ]
         return f"labeltune train {' '.join(paths)} --provider local --model linear"
 

@@ -139,7 +139,7 @@ class Uploader:
         single_limit: int = SINGLE_LIMIT,
         part_size: int = PART_SIZE,
     ) -> None:
-        """Files of more than `single_limit` bytes go up in parts of `part_size`, where the provider takes them."""
+        """Files above `single_limit` bytes go up in parts of `part_size`, where the provider takes parts."""
         self.client = client
         self.provider = provider
         self.ledger = ledger

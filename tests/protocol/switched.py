@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is refused with this answer."""
 
     def __init__(self, status: int, code: str | None, message: str, **more: Any) -> None:
@@ -37,7 +37,7 @@ class Refused(Exception):
 def refuse_unknown(body: Body, known: set[str], where: str = "") -> None:
     """As providers do that check their requests: any other key is an error."""
     for name in body.keys() - known:
-        raise Refused(400, "unknown_parameter", f"Unknown parameter: '{where}{name}'", param=name)
+        raise RefusedError(400, "unknown_parameter", f"Unknown parameter: '{where}{name}'", param=name)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Switched:
     """Whether jobs can be listed by their metadata."""
 
     def job(self, body: Body) -> Body:
-        """What the local provider is to train for this request. Raises `Refused`."""
+        """What the local provider is to train for this request. Raises `RefusedError`."""
         return body
 
     def chat(self, body: Body) -> Body:
@@ -84,7 +84,7 @@ class Switched:
                 asked = json.loads(body)
                 self.chats.append(asked)
                 body = json.dumps(self.chat(dict(asked))).encode()
-        except Refused as refused:
+        except RefusedError as refused:
             await refused.answer(scope, receive, send)
             return
         status, headers, content = await self._ask(scope, body)
@@ -100,11 +100,11 @@ class Switched:
 
     def _check(self, scope: Scope, call: str) -> None:
         if not scope["path"].startswith(f"{self.prefix}/"):
-            raise Refused(404, None, "Not Found")
+            raise RefusedError(404, None, "Not Found")
         if dict(scope["headers"]).get(b"authorization") != f"Bearer {self.key}".encode():
-            raise Refused(401, "invalid_api_key", "Incorrect API key provided")
+            raise RefusedError(401, "invalid_api_key", "Incorrect API key provided")
         if any(re.fullmatch(pattern, call) for pattern in self.absent):
-            raise Refused(404, "unknown_url", f"Unknown request URL: {call}")
+            raise RefusedError(404, "unknown_url", f"Unknown request URL: {call}")
 
     def _is_lost(self, call: str) -> bool:
         for pattern, times in self.breaks.items():
@@ -157,7 +157,9 @@ class LikeOpenAI(Switched):
 
     def job(self, body: Body) -> Body:
         if self.closed:
-            raise Refused(403, "training_not_available", "Fine-tuning is not available to your organization")
+            raise RefusedError(
+                403, "training_not_available", "Fine-tuning is not available to your organization"
+            )
         refuse_unknown(
             body,
             {"model", "training_file", "validation_file", "method", "suffix", "seed", "metadata"},
@@ -182,12 +184,14 @@ class LikeAzure(Switched):
     def job(self, body: Body) -> Body:
         kind = body.pop("trainingType", None)
         if kind not in ("standard", "globalStandard", "developerTier"):
-            raise Refused(400, "invalidPayload", f"Unknown training type: {kind}", param="trainingType")
+            raise RefusedError(400, "invalidPayload", f"Unknown training type: {kind}", param="trainingType")
         return body
 
     def chat(self, body: Body) -> Body:
         if body["model"] not in self.deployments:
-            raise Refused(404, "DeploymentNotFound", "The API deployment for this resource does not exist.")
+            raise RefusedError(
+                404, "DeploymentNotFound", "The API deployment for this resource does not exist."
+            )
         return body | {"model": self.deployments[body["model"]]}
 
     def answer(self, call: str, document: Body) -> Body:
@@ -214,7 +218,9 @@ class LikeNebius(Switched):
         refuse_unknown(chosen, {"n_epochs", "learning_rate", "batch_size", "lora"}, "hyperparameters.")
         for name, most in (("n_epochs", 20), ("batch_size", 32), ("learning_rate", 1)):
             if not 0 < chosen.get(name, 1) <= most:
-                raise Refused(400, "invalid_value", f"hyperparameters.{name}: at most {most}", param=name)
+                raise RefusedError(
+                    400, "invalid_value", f"hyperparameters.{name}: at most {most}", param=name
+                )
         kept = {name: value for name, value in chosen.items() if name != "learning_rate"}
         if "learning_rate" in chosen:
             kept["learning_rate_multiplier"] = chosen["learning_rate"] / self.usual_rate
@@ -235,7 +241,7 @@ class LikeProxy(Switched):
 
     def job(self, body: Body) -> Body:
         if body.pop("custom_llm_provider", None) != "openai":
-            raise Refused(400, None, "custom_llm_provider is required", param="custom_llm_provider")
+            raise RefusedError(400, None, "custom_llm_provider is required", param="custom_llm_provider")
         return body
 
 
@@ -250,4 +256,4 @@ def switched(kind: type[Switched], directory: Path, **more: Any) -> Iterator[tup
         stop_worker(directory)
 
 
-__all__ = ["LikeAzure", "LikeNebius", "LikeOpenAI", "LikeProxy", "Refused", "Switched", "switched"]
+__all__ = ["LikeAzure", "LikeNebius", "LikeOpenAI", "LikeProxy", "RefusedError", "Switched", "switched"]
