@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.tables.cells import cell_text, row_of_text
-from labeltune.tables.table import Table, check_header, no_rows
+from labeltune.tables.table import Table, check_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -116,7 +116,13 @@ class ExcelTable(_ValueTable):
             self._header_line = line
             self.header = check_header(self.source, line, [self._text(value) for value in values])
             return
-        raise no_rows(self.source)
+        raise self._no_rows()
+
+    def _no_rows(self) -> DataError:
+        return DataError(
+            f'{self.source}: no rows in the first sheet, "{self._sheet.name}"',
+            hint="the first sheet is the one that is read: names of columns, then a row for each text",
+        )
 
     def _sheet_rows(self) -> Iterator[tuple[int, list[Any]]]:
         """The rows that hold anything."""

@@ -13,7 +13,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.findings import Findings
 from labeltune.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader
 from labeltune.tables.encodings import UTF8
-from labeltune.tables.table import check_header, no_rows
+from labeltune.tables.table import check_header
 from labeltune.tables.text_lines import ByteLines, EndlessLineError, alarm, decoded
 from labeltune.tables.text_table import TextTable
 
@@ -77,7 +77,7 @@ class CsvTable(TextTable):
                         break
                     last = reader.line_num
                 else:
-                    raise no_rows(self.source)
+                    raise self._no_rows()
             except csv.Error as error:
                 message = _broken(error, last + 1, reader.line_num)
                 raise DataError(f"{self.source}:{last + 1}: in the header, {message}") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from labeltune.errors import DataError, SettingsError, did_you_mean
 from labeltune.findings import Findings
 from labeltune.tables.cells import row_of_text
-from labeltune.tables.table import check_header, no_rows
+from labeltune.tables.table import check_header
 from labeltune.tables.text_lines import LONGEST_LINE
 from labeltune.tables.text_table import TextTable
 
@@ -41,7 +41,7 @@ class JsonLinesTable(TextTable):
                 ) from error
             self.header = check_header(self.source, line, tuple(first))
             return
-        raise no_rows(self.source, self.format)
+        raise self._no_rows()
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that hold something, as they are but for a byte order mark."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from labeltune.sources import ByteSource
 
-__all__ = ["ReadOptions", "Table", "check_header", "no_rows"]
+__all__ = ["ReadOptions", "Table", "check_header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,17 @@ class Table(ABC):
         if self._source is not None:
             self._source.check_unchanged()
         if not any_row:
-            raise no_rows(self.source, self.format)
+            raise self._no_rows()
         self.raise_findings()
+
+    def _no_rows(self) -> DataError:
+        """The error of this table, if it holds none."""
+        hint = (
+            "each line is one row, a JSON object"
+            if self.format == "jsonl"
+            else "the first line names the columns, each further line is a row"
+        )
+        return DataError(f"{self.source}: no rows", hint=hint)
 
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """The good rows as the bytes they are in the file, with their own line ends; the last may lack one.
@@ -124,16 +133,6 @@ class Table(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def no_rows(source: str, format: str = "csv") -> DataError:
-    """The error of a table of this format that holds none."""
-    hint = (
-        "each line is one row, a JSON object"
-        if format == "jsonl"
-        else "the first line names the columns, each further line is a row"
-    )
-    return DataError(f"{source}: no rows", hint=hint)
 
 
 def check_header(source: str, line: int | None, header: Sequence[str]) -> tuple[str, ...]:
