@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from labeltune.metrics.calibration import (
-    binary_losses,
     calibration_error,
     class_losses,
     coverage_table,
@@ -17,8 +14,8 @@ from labeltune.metrics.calibration import (
     reliability,
 )
 from labeltune.metrics.intervals import clopper_pearson, percentile_interval, resamples
-from labeltune.metrics.paired import Difference, compare_paired, holm, mcnemar_p, rows_needed
-from labeltune.metrics.patterns import class_codes, find_patterns, one_hot
+from labeltune.metrics.paired import Difference, compare_paired, holm, rows_needed
+from labeltune.metrics.patterns import class_codes, find_patterns
 from labeltune.metrics.quality import Shape, measure, pattern_pairs
 from labeltune.metrics.scores import VECTOR_METRICS, Pairs, Totals
 from labeltune.metrics.tuning import DEFAULT_THRESHOLD, choose_threshold
@@ -29,15 +26,6 @@ def random_pairs(rows: int, labels: int, seed: int, noise: float = 0.2) -> Pairs
     true = generator.random((rows, labels)) < 0.3
     pred = true ^ (generator.random((rows, labels)) < noise)
     return Pairs(true, pred, np.ones(rows, dtype=bool))
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (499, 500)])
-def test_clopper_pearson_is_scipys(successes: int, trials: int) -> None:
-    from scipy.stats import binomtest
-
-    expected = binomtest(successes, trials).proportion_ci(method="exact")
-    low, high = clopper_pearson(successes, trials)
-    assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_nothing_is_known_of_a_proportion_without_trials() -> None:
@@ -86,14 +74,6 @@ def test_an_invalid_answer_is_never_an_exact_match() -> None:
     assert (quality.invalid, quality.intervals) == (1, {})
 
 
-@pytest.mark.parametrize(("won", "lost"), [(0, 0), (5, 5), (1, 8), (30, 12), (0, 1)])
-def test_mcnemar_is_the_exact_sign_test(won: int, lost: int) -> None:
-    from scipy.stats import binomtest
-
-    expected = binomtest(won, won + lost).pvalue if won + lost else 1.0
-    assert mcnemar_p(won, lost) == pytest.approx(expected, abs=1e-12)
-
-
 def test_holm() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
@@ -126,32 +106,6 @@ def test_rows_needed() -> None:
     # A difference of one standard error on 100 rows: (1.96 + 0.84)² times as many.
     assert rows_needed(Difference(0.01, 0.01 - 0.0196, 0.01 + 0.0196, 0.3), 100) == 785
     assert rows_needed(Difference(0.0, -0.01, 0.01, 1.0), 100) is None
-
-
-def test_class_losses_are_scikit_learns() -> None:
-    from sklearn.metrics import brier_score_loss, log_loss
-
-    generator = np.random.default_rng(2)
-    for n_labels in (2, 5):
-        codes = generator.integers(0, n_labels, 40)
-        shares = generator.dirichlet(np.ones(n_labels), 40)
-        ours = class_losses(one_hot(codes, n_labels), shares * 0.7)
-        labels: Any = list(range(n_labels))
-        brier: Any = shares if n_labels > 2 else shares[:, 1]
-        assert ours[0] == pytest.approx(log_loss(codes, shares, labels=labels))
-        assert ours[1] == pytest.approx(brier_score_loss(codes, brier, labels=labels))
-
-
-def test_binary_losses_are_the_means_of_scikit_learns() -> None:
-    from sklearn.metrics import brier_score_loss, log_loss
-
-    generator = np.random.default_rng(2)
-    true = generator.random((60, 3)) < 0.4
-    shares = generator.random((60, 3))
-    expected = [
-        (log_loss(true[:, k], shares[:, k]), brier_score_loss(true[:, k], shares[:, k])) for k in range(3)
-    ]
-    assert binary_losses(true, shares) == pytest.approx(tuple(np.mean(expected, axis=0)))
 
 
 def test_one_certain_error_is_not_infinite() -> None:
