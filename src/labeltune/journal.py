@@ -99,6 +99,7 @@ CREATE TABLE batches (
 # Columns of two small tables: a commit of many rows touches few pages, for ids are given in the order of
 # asking.
 _SET_STATE = "UPDATE requests SET state = ? WHERE id = ?"
+_SEND = "UPDATE requests SET state = ?, batch = NULL WHERE id = ?"
 _KEEP_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)"
 
 _Operation = tuple[str, tuple[Any, ...]]
@@ -369,8 +370,8 @@ class Journal:
     # state
 
     async def sent(self, request: int) -> None:
-        """The request leaves when this returns."""
-        self._put(_SET_STATE, _SENT, request)
+        """The request leaves when this returns; whichever batch it was in before has nothing more to say."""
+        self._put(_SEND, _SENT, request)
         await self.flush()
 
     def put_back(self, request: int) -> None:

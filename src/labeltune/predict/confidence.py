@@ -64,7 +64,10 @@ def label_probabilities(task: Task, choice: Mapping[str, Any], labels: Labels) -
         elif field.type == "single":
             result += _distribution(tokens, span, field, found[0], quoted=task.answer.format == "json")
         else:
-            result += [_presence(tokens, answer, span, label) for label in field.labels]
+            places = _places(answer, span, found)
+            result += [
+                _presence(tokens, places[label]) if label in places else None for label in field.labels
+            ]
     return result
 
 
@@ -186,12 +189,25 @@ def _truth(tokens: list[_Token], span: _Span) -> float | None:
     return sums["t"] / total
 
 
-def _presence(tokens: list[_Token], answer: str, span: _Span, label: str) -> float | None:
+def _places(answer: str, span: _Span, labels: Sequence[str]) -> dict[str, _Span]:
+    """Where each of the labels stands in a list; none stands inside a longer one."""
+    places: dict[str, _Span] = {}
+    begin, end = span
+    left = list(answer[begin:end])
+    for label in sorted(labels, key=len, reverse=True):
+        text = "".join(left)
+        place = text.find(label)
+        if place < 0 and len(text.lower()) == len(text):
+            place = text.lower().find(label.lower())
+        if place >= 0:
+            places[label] = (begin + place, begin + place + len(label))
+            left[place : place + len(label)] = "\0" * len(label)
+    return places
+
+
+def _presence(tokens: list[_Token], place: _Span) -> float:
     """The probability of the tokens of a label that stands in a list."""
-    begin = answer.casefold().find(label.casefold(), *span)
-    end = begin + len(label)
-    if begin < 0 or answer[begin - 1 : begin].isalnum() or answer[end : end + 1].isalnum():
-        return None
+    begin, end = place
     logprobs = [
         token.logprob for token in tokens if token.start < end and token.start + len(token.text) > begin
     ]
