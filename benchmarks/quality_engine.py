@@ -105,6 +105,7 @@ def measure(
     begin, wall = time.process_time(), time.perf_counter()
     run = Linear.fit(training, validation, Hyperparameters(), seed=42)
     prepared = time.process_time() - begin
+    print(f"  {dict(run.hyperparameters)}", file=sys.stderr)
     for step in run:
         if step.epoch_end and "-v" in sys.argv:
             print(f"  {step}", file=sys.stderr)

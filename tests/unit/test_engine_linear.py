@@ -51,7 +51,7 @@ def single(n: int = 120, seed: int = 0) -> list[Record]:
 
 def several(n: int = 200, seed: int = 0, *, none: str | None = None) -> list[Record]:
     rng = np.random.default_rng(seed)
-    records = []
+    records: list[Record] = []
     while len(records) < n:
         topics = [topic for topic in TOPICS if rng.random() < 0.45]
         if topics or none is not None:

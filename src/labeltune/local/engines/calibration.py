@@ -2,20 +2,63 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from labeltune.local.engines.optimiser import Layout
+
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["platt", "temperature", "thresholds"]
+__all__ = ["calibrated_loss", "decisions", "platt", "temperature", "thresholds"]
 
 _PRIOR_POSITIVES = 20.0
 """A label's own best threshold counts half where it had so many examples; below, the common one prevails."""
+
+
+def decisions(layout: Layout, scores: Floats, targets: Bools) -> list[dict[str, Any]]:
+    """For each head what makes its scores probabilities and its probabilities decisions.
+
+    `scores` and `targets` (n, labels), of examples that were held out.
+    """
+    found: list[dict[str, Any]] = []
+    for part, kind in zip(layout.slices, layout.kinds, strict=True):
+        z, y = scores[:, part], targets[:, part]
+        if kind == "choice":
+            found.append({"slope": temperature(z, y.argmax(axis=1)), "offset": 0.0, "thresholds": []})
+        else:
+            slope, offset = platt(z, y)
+            tuned = thresholds(_sigmoid(slope * z + offset), y).tolist()
+            found.append({"slope": slope, "offset": offset, "thresholds": tuned})
+    return found
+
+
+def calibrated_loss(layout: Layout, scores: Floats, targets: Bools) -> float:
+    """Mean loss per example in nats once the scores are calibrated on themselves, by two numbers per head."""
+    loss = 0.0
+    for part, kind in zip(layout.slices, layout.kinds, strict=True):
+        z, y = scores[:, part], targets[:, part]
+        if kind == "choice":
+            chosen = y.argmax(axis=1)
+            loss += _softmax_loss(temperature(z, chosen) * z, chosen)
+        else:
+            slope, offset = platt(z, y)
+            p = _sigmoid(slope * z + offset)
+            loss -= float(np.log(np.where(y, p, 1 - p)).sum(axis=1).mean())
+    return loss
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))))
+
+
+def _softmax_loss(z: Floats, chosen: NDArray[np.intp]) -> float:
+    z = z - z.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(chosen)), chosen]).mean())
 
 
 def temperature(scores: Floats, chosen: NDArray[np.intp]) -> float:
@@ -25,12 +68,9 @@ def temperature(scores: Floats, chosen: NDArray[np.intp]) -> float:
     here the inverse temperature is returned. Golden-section search over its logarithm, where the loss is
     convex enough.
     """
-    rows = np.arange(len(chosen))
 
     def loss(log_factor: float) -> float:
-        z = scores * np.exp(log_factor)
-        z = z - z.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(z).sum(axis=1)) - z[rows, chosen]).mean())
+        return _softmax_loss(scores * np.exp(log_factor), chosen)
 
     golden = (np.sqrt(5) - 1) / 2
     low, high = np.log(0.05), np.log(20.0)
@@ -57,7 +97,7 @@ def platt(scores: Floats, holds: Bools) -> tuple[float, float]:
     z, y = scores.ravel(), holds.ravel().astype(np.float64)
     slope, offset = 1.0, 0.0
     for _ in range(25):
-        p = 1 / (1 + np.exp(-np.clip(slope * z + offset, -30, 30)))
+        p = _sigmoid(slope * z + offset)
         w = p * (1 - p)
         g = np.array([((p - y) * z).sum() + (slope - 1), (p - y).sum() + offset])
         h = np.array([[(w * z * z).sum() + 1, (w * z).sum()], [(w * z).sum(), w.sum() + 1]])

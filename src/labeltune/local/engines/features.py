@@ -19,7 +19,7 @@ Features = tuple["NDArray[np.int32]", "NDArray[np.float32]"]
 """Feature numbers, rising, and the value of each: 1 + ln(count)."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
-_SHORTEST, _LONGEST = 2, 5
+_SHORTEST, _LONGEST = 2, 4
 _CACHED_LENGTH = 40
 _CACHED_TOKENS = 200_000
 _CHUNK = 2_000
@@ -28,7 +28,7 @@ _CHUNK = 2_000
 class Vocabulary:
     """The numbers of the features: words and pairs of neighbours first, then pieces of words.
 
-    A word is a run of letters and digits or a single sign; a piece is 2 to 5 characters of what stands
+    A word is a run of letters and digits or a single sign; a piece is 2 to 4 characters of what stands
     between white space, with one space at either end, so that beginnings and ends of words are pieces of
     their own. Case is ignored.
     """

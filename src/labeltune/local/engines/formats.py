@@ -29,8 +29,8 @@ _RECURRING = 0.9
 _EXPECTED_TOGETHER = 5.0
 """So many times a label must have been expected beside others before never being there means something."""
 _RELATED_BY_CHANCE, _RELATED_BY_SIZE = 0.5, 1.5
-"""Two members depend on each other if at most this share of the pairs occurs that chance would bring, or hardly
-more pairs than the larger one has values, as with children of which a few have a name under several parents."""
+"""Two members depend on each other if at most this share of the pairs occurs that chance would bring, or
+hardly more pairs than the larger one has values, as with children a few of which have several parents."""
 _FEW_EXAMPLES = 2.0
 """There have to be so many examples per distinct answer, on average, for the answers to be labels."""
 

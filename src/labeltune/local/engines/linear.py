@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,13 +13,15 @@ import numpy as np
 from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines import Step
 from labeltune.local.engines.answers import AnswerFormat, Verdict
-from labeltune.local.engines.calibration import platt, temperature, thresholds
+from labeltune.local.engines.calibration import decisions
+from labeltune.local.engines.choosing import choose
 from labeltune.local.engines.features import Vocabulary
+from labeltune.local.engines.fitting import Examples, Fitting
 from labeltune.local.engines.folder import read_folder, write_folder
 from labeltune.local.engines.formats import format_from_json, read_format
-from labeltune.local.engines.optimiser import Layout, MiniBatch, Optimiser, likeness_of
+from labeltune.local.engines.optimiser import Layout
 from labeltune.local.engines.records import Template, content_of
-from labeltune.local.engines.weighting import feature_scales, row_lengths
+from labeltune.local.engines.weighting import row_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labeltune.local.engines import Answer, Hyperparameters, Message, Record
+    from labeltune.local.engines.optimiser import MiniBatch
 
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]
@@ -37,25 +40,15 @@ __all__ = ["Linear", "LinearRun"]
 _ABOUT = {"engine": "linear", "format": 1}
 
 _FOLDS = 3
+_FOLDS_OF_FEW = 10
+_FEW_EXAMPLES = 2_000
+"""With fewer examples a model that lacks a third of them is too unlike the whole one to calibrate it by."""
 _ENOUGH_VALIDATION = 1_000
 """With so many validation examples, and ten per label, calibration needs no cross-validation."""
-_LARGEST_MODEL = 200_000_000
-"""Weights of all models together while training; features are given up, the rarest first, to stay below."""
-_MOST_FEATURES = 1_000_000
-_MANY_EXAMPLES = 1_000
-"""From so many examples on, what occurs in only one of them is no feature."""
 _VALIDATIONS = 100
 """How many steps of a run report a validation batch."""
 
 _MODEL = frozenset({"model", "vocabulary", "weights", "intercepts", "scales"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Examples:
-    """Texts with their targets, bool (n, labels)."""
-
-    texts: list[str]
-    targets: Bools
 
 
 class Linear:
@@ -72,7 +65,7 @@ class Linear:
         weights: Floats,
         intercepts: Floats,
         scales: Floats,
-        decisions: Sequence[Mapping[str, Any]],
+        decided: Sequence[Mapping[str, Any]],
     ) -> None:
         self._template = template
         self._format = answer_format
@@ -83,7 +76,7 @@ class Linear:
         self._layout = Layout(answer_format.heads)
         self._deciders = [
             _Decider(head.kind == "choice", head.at_least_one, decision)
-            for head, decision in zip(answer_format.heads, decisions, strict=True)
+            for head, decision in zip(answer_format.heads, decided, strict=True)
         ]
 
     @classmethod
@@ -111,7 +104,7 @@ class Linear:
             weights=arrays["weights"],
             intercepts=arrays["intercepts"],
             scales=arrays["scales"],
-            decisions=model["decisions"],
+            decided=model["decisions"],
         )
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
@@ -176,10 +169,8 @@ class LinearRun:
     ) -> None:
         if not training:
             raise TrainingRefusedError("there are no examples to learn from")
-        self.hyperparameters = resolve(hyperparameters, len(training))
-        self._epochs = int(self.hyperparameters["n_epochs"])
+        asked = checked(hyperparameters)
         self._seed = seed
-        self.trained_tokens = self._epochs * sum(map(_tokens, training))
         conversations = [record[:-1] for record in training]
         self._template = Template.of(conversations)
         answers = [content_of(record[-1]) for record in training]
@@ -198,13 +189,37 @@ class LinearRun:
                 hint="check that the prompt has the text in it",
             )
         self._validation = self._examples(validation)
-        self._fingerprint = self._fingerprint_of(examples)
-        self._prepare(examples)
+        hints = _label_names(self._format)
+        saved = None if resume is None else _Saved.read(resume)
+        self.hyperparameters = (
+            self._choose(asked, examples, hints) if saved is None else saved.hyperparameters
+        )
+        self._epochs = int(self.hyperparameters["n_epochs"])
+        self.trained_tokens = self._epochs * sum(map(_tokens, training))
+        self._fingerprint = self._fingerprint_of(asked, examples)
+        self._prepare(examples, hints)
         self._step = 0
-        if resume is not None:
-            self._resume(resume)
+        if saved is not None:
+            self._resume(saved)
 
-    def _examples(self, records: Sequence[Record]) -> _Examples:
+    def _choose(
+        self, asked: Hyperparameters, examples: Examples, hints: Examples | None
+    ) -> dict[str, int | float]:
+        """The numbers for what was asked, with every `"auto"` chosen for these examples."""
+        size, epochs, rate = asked.batch_size, asked.n_epochs, asked.learning_rate_multiplier
+        size = min(64, max(16, len(examples) // 300)) if isinstance(size, str) else size
+        epochs, rate = choose(
+            self._layout,
+            examples,
+            hints=hints,
+            size=size,
+            seed=self._seed,
+            epochs=None if isinstance(epochs, str) else epochs,
+            multiplier=None if isinstance(rate, str) else float(rate),
+        )
+        return {"n_epochs": epochs, "batch_size": size, "learning_rate_multiplier": rate}
+
+    def _examples(self, records: Sequence[Record]) -> Examples:
         """The texts and targets of those records whose answers can be answered."""
         targets, fits = self._format.targets([content_of(record[-1]) for record in records])
         texts = [
@@ -212,73 +227,38 @@ class LinearRun:
             for record, fit in zip(records, fits.tolist(), strict=True)
             if fit
         ]
-        return _Examples(texts, targets[fits])
+        return Examples(texts, targets[fits])
 
-    def _prepare(self, examples: _Examples) -> None:
-        """Features, mini-batches, folds: all that does not change while training."""
-        outputs = self._layout.n_outputs
-        self._n = len(examples.texts)
-        self._targets, texts = examples.targets, examples.texts
-        enough = len(self._validation.texts) >= max(_ENOUGH_VALIDATION, 10 * outputs)
-        models = 1 if enough else 1 + _FOLDS
-        self._vocabulary = Vocabulary.of(
-            texts,
-            rows=2 if self._n >= _MANY_EXAMPLES else 1,
-            largest=min(_MOST_FEATURES, _LARGEST_MODEL // (models * outputs)),
-        )
-        names = _label_names(self._format)
-        if names is not None:
-            texts = texts + names
-            self._targets = np.concatenate([self._targets, np.eye(outputs, dtype=np.bool_)])
-        self._seen = np.ones((len(texts), models), dtype=np.bool_)
-        self._fold = _folds(examples.targets, models - 1, self._seed)
-        for number in range(1, models):
-            self._seen[: self._n][self._fold == number, number] = False
+    def _prepare(self, examples: Examples, hints: Examples | None) -> None:
+        """Lay out the training and the validation examples."""
         size = int(self.hyperparameters["batch_size"])
-        order = np.random.default_rng([self._seed, 0]).permutation(len(texts))
-        self._batches = [self._batch(texts, order[i : i + size]) for i in range(0, len(order), size)]
-        self._total_steps = self._epochs * len(self._batches)
-        self._scales = feature_scales(
-            self._batches,
-            self._targets,
-            self._seen,
-            n_features=len(self._vocabulary),
-            n_words=self._vocabulary.n_words,
-        )
-        lengths = row_lengths(self._batches, self._scales, len(texts))
-        few = self._batches[:3]
-        self._optimiser = Optimiser(
-            self._layout,
-            targets=self._targets,
-            seen=self._seen,
-            scales=self._scales,
-            lengths=lengths,
-            likeness=max(likeness_of(batch, self._scales[:, 0], lengths[:, 0]) for batch in few),
-            learning_rate=float(self.hyperparameters["learning_rate_multiplier"]),
-        )
-        rows = np.arange(len(self._validation.texts))
+        enough = len(self._validation) >= max(_ENOUGH_VALIDATION, 10 * self._layout.n_outputs)
+        folds = _FOLDS if len(examples) >= _FEW_EXAMPLES else _FOLDS_OF_FEW
+        self._folds = 0 if enough else folds
+        fitting = Fitting(self._layout, examples, hints=hints, folds=self._folds, size=size, seed=self._seed)
+        self._fitting = fitting
+        self._optimiser = fitting.optimiser(float(self.hyperparameters["learning_rate_multiplier"]))
+        self._total_steps = self._epochs * len(fitting.batches)
+        rows = np.arange(len(self._validation))
+        size = max(size, 256)
         self._valid = [
-            self._batch(self._validation.texts, rows[i : i + max(size, 256)])
-            for i in range(0, len(rows), max(size, 256))
+            fitting.batch(self._validation.texts, rows[i : i + size]) for i in range(0, len(rows), size)
         ]
-        self._valid_lengths = row_lengths(self._valid, self._scales[:, :1], len(rows))
-
-    def _batch(self, texts: Sequence[str], rows: NDArray[np.int64]) -> MiniBatch:
-        return MiniBatch.of(rows, (self._vocabulary.features(texts[row]) for row in rows.tolist()))
+        self._valid_lengths = row_lengths(self._valid, fitting.scales[:, :1], len(rows))
 
     def __iter__(self) -> Iterator[Step]:
         """See `Run`."""
-        per_epoch = len(self._batches)
+        fitting = self._fitting
+        per_epoch = len(fitting.batches)
         every = max(1, self._total_steps // _VALIDATIONS)
         while self._step < self._total_steps:
             epoch, place = divmod(self._step, per_epoch)
-            order = np.random.default_rng([self._seed, 1, epoch]).permutation(per_epoch)
-            batch = self._batches[order[place]]
+            batch = fitting.batches[fitting.order(epoch)[place]]
             probabilities = self._optimiser.step(batch)
             self._step += 1
-            real = batch.rows < self._n
+            real = batch.rows < fitting.n
             loss, accuracy = (
-                self._layout.loss_and_accuracy(probabilities[real], self._targets[batch.rows[real]])
+                self._layout.loss_and_accuracy(probabilities[real], fitting.targets[batch.rows[real]])
                 if real.any()
                 else (0.0, 1.0)
             )
@@ -319,32 +299,13 @@ class LinearRun:
 
     def _held_out(self) -> tuple[NDArray[np.float64], Bools]:
         """Scores and targets of examples that the scoring model has not seen."""
-        scores, targets = [], []
-        if self._seen.shape[1] > 1:
-            for batch in self._batches:
-                rows = batch.rows
-                own = np.flatnonzero(rows < self._n)
-                scores.append(self._optimiser.scores(batch)[own, self._fold[rows[own]]])
-                targets.append(self._targets[rows[own]])
-        for batch in self._valid:
-            scores.append(self._valid_scores(batch))
-            targets.append(self._validation.targets[batch.rows])
+        scores = [self._valid_scores(batch) for batch in self._valid]
+        targets = [self._validation.targets[batch.rows] for batch in self._valid]
+        if self._folds:
+            held_out = self._fitting.held_out(self._optimiser)
+            scores.insert(0, held_out[0])
+            targets.insert(0, held_out[1])
         return np.concatenate(scores).astype(np.float64), np.concatenate(targets)
-
-    def _decisions(self) -> list[dict[str, Any]]:
-        """For each head what makes its scores probabilities and its probabilities decisions."""
-        scores, targets = self._held_out()
-        decisions: list[dict[str, Any]] = []
-        for head, part in zip(self._format.heads, self._layout.slices, strict=True):
-            z, y = scores[:, part], targets[:, part]
-            if head.kind == "choice":
-                decisions.append({"slope": temperature(z, y.argmax(axis=1)), "offset": 0.0, "thresholds": []})
-            else:
-                slope, offset = platt(z, y)
-                p = 1 / (1 + np.exp(-np.clip(slope * z + offset, -30, 30)))
-                found = thresholds(p, y).tolist()
-                decisions.append({"slope": slope, "offset": offset, "thresholds": found})
-        return decisions
 
     def save(self, folder: Path) -> None:
         """See `Run`. A finished model is saved without the optimiser's state."""
@@ -353,16 +314,20 @@ class LinearRun:
             "model": {
                 "template": self._template.to_json(),
                 "answers": self._format.to_json(),
-                "decisions": self._decisions(),
+                "decisions": decisions(self._layout, *self._held_out()),
             },
-            "vocabulary": self._vocabulary.to_json(),
-            "training": {"step": self._step, "fingerprint": self._fingerprint},
+            "vocabulary": self._fitting.vocabulary.to_json(),
+            "training": {
+                "step": self._step,
+                "fingerprint": self._fingerprint,
+                "hyperparameters": dict(self.hyperparameters),
+            },
         }
         optimiser = self._optimiser
         arrays: dict[str, NDArray[Any]] = {
             "weights": optimiser.weights[:, 0],
             "intercepts": optimiser.intercepts()[0],
-            "scales": self._scales[:, 0],
+            "scales": self._fitting.scales[:, 0],
         }
         if not finished:
             arrays |= {
@@ -372,49 +337,57 @@ class LinearRun:
             }
         write_folder(folder, about=_ABOUT, values=values, arrays=arrays)
 
-    def _resume(self, folder: Path) -> None:
-        values, arrays = read_folder(
-            folder, about=_ABOUT, names=frozenset({"training", "all_weights", "all_bias", "shares"})
-        )
-        training = values["training"]
-        if training["fingerprint"] != self._fingerprint:
+    def _resume(self, saved: _Saved) -> None:
+        if saved.fingerprint != self._fingerprint:
             raise TrainingRefusedError(
-                f"{folder}: this training began with other examples, hyperparameters or another seed",
+                f"{saved.folder}: this training began with other examples, hyperparameters or another seed",
                 hint="start it anew",
             )
-        self._step = int(training["step"])
+        self._step = saved.step
         if self._step < self._total_steps:
-            self._optimiser.weights = arrays["all_weights"]
-            self._optimiser.bias = arrays["all_bias"]
-            self._optimiser.shares = arrays["shares"]
+            self._optimiser.weights = saved.arrays["all_weights"]
+            self._optimiser.bias = saved.arrays["all_bias"]
+            self._optimiser.shares = saved.arrays["shares"]
 
-    def _fingerprint_of(self, examples: _Examples) -> str:
+    def _fingerprint_of(self, asked: Hyperparameters, examples: Examples) -> str:
         digest = hashlib.sha256()
-        settings = [self.hyperparameters, self._seed, self._format.to_json(), self._template.to_json()]
+        settings = [astuple(asked), self._seed, self._format.to_json(), self._template.to_json()]
         digest.update(json.dumps([settings, examples.texts, self._validation.texts]).encode())
         digest.update(examples.targets.tobytes())
         digest.update(self._validation.targets.tobytes())
         return digest.hexdigest()
 
 
-def resolve(asked: Hyperparameters, examples: int) -> dict[str, int | float]:
-    """The numbers for what was asked, with every `"auto"` chosen for this many examples.
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """What a training left to go on from."""
 
-    Raises `TrainingRefusedError` if a number makes no sense.
-    """
-    epochs = 10 if asked.n_epochs == "auto" else asked.n_epochs
-    size = min(64, max(16, examples // 300)) if asked.batch_size == "auto" else asked.batch_size
-    rate = 1.0 if asked.learning_rate_multiplier == "auto" else asked.learning_rate_multiplier
-    for name, value in (("n_epochs", epochs), ("batch_size", size)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    folder: Path
+    step: int
+    fingerprint: str
+    hyperparameters: dict[str, int | float]
+    arrays: dict[str, NDArray[Any]]
+
+    @classmethod
+    def read(cls, folder: Path) -> _Saved:
+        names = frozenset({"training", "all_weights", "all_bias", "shares"})
+        values, arrays = read_folder(folder, about=_ABOUT, names=names)
+        return cls(folder=folder, arrays=arrays, **values["training"])
+
+
+def checked(asked: Hyperparameters) -> Hyperparameters:
+    """What was asked. Raises `TrainingRefusedError` if a number makes no sense."""
+    for name, value in (("n_epochs", asked.n_epochs), ("batch_size", asked.batch_size)):
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise TrainingRefusedError(f"{name} is {value!r}, expected a whole number from 1 on, or 'auto'")
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
+    rate = asked.learning_rate_multiplier
+    if rate != "auto" and (
+        isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf
+    ):
         raise TrainingRefusedError(
             f"learning_rate_multiplier is {rate!r}, expected a number above 0, or 'auto'"
         )
-    assert isinstance(epochs, int)
-    assert isinstance(size, int)
-    return {"n_epochs": epochs, "batch_size": size, "learning_rate_multiplier": float(rate)}
+    return asked
 
 
 def _tokens(record: Record) -> int:
@@ -422,22 +395,11 @@ def _tokens(record: Record) -> int:
     return sum((len(content_of(message)) + 3) // 4 + 4 for message in record)
 
 
-def _folds(targets: Bools, folds: int, seed: int) -> NDArray[np.int64]:
-    """A fold from 1 on for each example, shape (n,), every answer spread evenly; 0 where there are none."""
-    n = len(targets)
-    if not folds:
-        return np.zeros(n, dtype=np.int64)
-    shuffled = np.random.default_rng([seed, 2]).permutation(n)
-    _, answers = np.unique(np.packbits(targets, axis=1), axis=0, return_inverse=True)
-    order = shuffled[np.argsort(answers.ravel()[shuffled], kind="stable")]
-    fold = np.empty(n, dtype=np.int64)
-    fold[order] = np.arange(n) % folds + 1
-    return fold
-
-
-def _label_names(answer_format: AnswerFormat) -> list[str] | None:
-    """The names of the labels as texts of their own, if there is one choice among words."""
+def _label_names(answer_format: AnswerFormat) -> Examples | None:
+    """The names of the labels as examples of their own, if there is one choice among words."""
     if len(answer_format.heads) != 1 or answer_format.heads[0].kind != "choice":
         return None
     names = ["".join(c if c.isalnum() else " " for c in label) for label in answer_format.heads[0].labels]
-    return names if all(any(len(word) > 2 for word in name.split()) for name in names) else None
+    if not all(any(len(word) > 2 for word in name.split()) for name in names):
+        return None
+    return Examples(names, np.eye(len(names), dtype=np.bool_))

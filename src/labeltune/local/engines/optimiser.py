@@ -34,9 +34,9 @@ BIAS = 0.1
 """The value of the one feature that every text has. Rows have length 1 without it."""
 
 _STRENGTH = {"choice": 30.0, "subset": 2.0}
-"""C: what the loss of one example counts against |w|²/2; found on banking77 and goemotions."""
+"""C at a learning-rate multiplier of 1: what the loss of one example counts against |w|²/2."""
 _RATE = {"choice": 1.5, "subset": 2.0}
-"""η at a learning-rate multiplier of 1."""
+"""η; it is never more than C."""
 _LIKENESS = 4.0
 """From this likeness of the texts of a mini-batch on, η is made smaller: their steps add up."""
 
@@ -147,9 +147,9 @@ class Optimiser:
     that is wanted, the others are its cross-validation. One pass over a sparse row serves them all.
 
     - `targets`: bool (n, k); `seen`: bool (n, m), which example is for which model.
-    - `scales`: float (features, m), the weight of each feature in each model; `lengths`: float (n, m), the
-    length
-      of each example's row after weighting.
+    - `scales`: float (features, m), the weight of each feature in each model.
+    - `lengths`: float (n, m), the length of each example's row after weighting.
+    - `multiplier`: how much more than usual an example counts; it scales C.
     - `likeness`: the largest eigenvalue of a mini-batch's Gram matrix, see `likeness_of`.
     """
 
@@ -161,7 +161,7 @@ class Optimiser:
         seen: NDArray[np.bool_],
         scales: Floats,
         lengths: Floats,
-        learning_rate: float,
+        multiplier: float,
         likeness: float,
     ) -> None:
         n, m = seen.shape
@@ -172,8 +172,8 @@ class Optimiser:
         self._squared_scales = scales * scales
         self._shrink = (1 / np.maximum(lengths, 1e-12)).astype(np.float32)
         self._shrink[lengths == 0] = 0
-        strength = layout.per_output(_STRENGTH)
-        rate = layout.per_output(_RATE) * np.float32(learning_rate * min(1.0, _LIKENESS / likeness))
+        strength = layout.per_output(_STRENGTH) * np.float32(multiplier)
+        rate = layout.per_output(_RATE) * np.float32(min(1.0, _LIKENESS / likeness))
         self._rate = np.minimum(rate, strength)
         self._prior = _prior(layout, targets, seen)
         self._share_rate = self._rate / strength
