@@ -11,7 +11,6 @@ import orjson
 
 from labeltune.chat import Renderer
 from labeltune.check.answers import AnswerReader
-from labeltune.check.desk import clip
 from labeltune.check.prompts import PromptForm
 from labeltune.errors import DataError, Finding, SettingsError
 from labeltune.jsonl import LONGEST_RECORD, ChatFile
@@ -271,7 +270,7 @@ class ChatPart(Part):
                 return False
         except (KeyError, TypeError):
             return False
-        if type(content) is not str or type(answer) is not str or not answer:
+        if type(content) is not str or type(answer) is not str or not answer or answer.isspace():
             return False
         text = form.text(content)
         if text is None or _MAY_BE_SPECIAL in text or _MAY_BE_SPECIAL in answer:
@@ -336,7 +335,7 @@ class ChatPart(Part):
         for (role, form), content in zip(forms, contents, strict=False):
             text = form.text(content)
             if text is None:
-                difference = clip(form.difference(content))
+                difference = form.difference(content)
                 self.add("prompt_differs", f"the {role} message is not the task's: {difference}", line)
                 return None
         return text

@@ -97,7 +97,7 @@ def check(
 _MENDED = {
     "rows_without_text": "rows without text left out",
     "exact_duplicates": "exact duplicates left out",
-    "surrounding_space": "rows with space around texts or labels mended",
+    "surrounding_space": "space around texts or labels taken off",
     "empty_lines": "empty lines left out",
 }
 
@@ -107,7 +107,7 @@ def _tell_mends(out: Output, path: str, fixed: Fixed) -> None:
     for mend, count in fixed.mends.items():
         lines = ", ".join(map(str, fixed.lines[mend]))
         more = ", …" if count > len(fixed.lines[mend]) else ""
-        out.note(f"  {count:,} {_MENDED[mend]}: lines {lines}{more}")
+        out.note(f"  {_MENDED[mend]}: {count:,} (line{'s' * (count > 1)} {lines}{more})")
     if not fixed.mends:
         out.note("  there was nothing to mend")
 

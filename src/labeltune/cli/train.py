@@ -12,7 +12,7 @@ from labeltune.cli.jobs import WaitTimeoutOption
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
 from labeltune.errors import SettingsError
 from labeltune.providers.profiles import DEFAULT_PROVIDER
-from labeltune.task import DEFAULT_TASK_FILE
+from labeltune.task import DEFAULT_TASK_FILE, task_if_there
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -77,7 +77,6 @@ def train(
     from labeltune.providers import resolve_provider
     from labeltune.train import Settings, plan_training
     from labeltune.train import train as run
-    from labeltune.upload import task_if_there
 
     settings = Settings(
         epochs=_number("--epochs", epochs, int),
