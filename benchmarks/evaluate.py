@@ -2,11 +2,11 @@
 
     python benchmarks/evaluate.py [--rows 1600000] [--small]
 
-With `--small` on a tenth of the rows, where what does not grow with them weighs more: nothing is judged by it.
+With `--small` on a tenth of the rows, where what does not grow with them weighs more: no verdict.
 
 Targets: report, all metrics and 1,000 resamples of 1.6 million rows by 6 labels in at most 1.5 times one
-`classification_report`; class labels as strings at least 20 times as fast; the page for 100,000 rows in at most
-10 s and 5 MB. Ends with 1 if one is missed.
+`classification_report`; class labels as strings at least 20 times as fast; the page for 100,000 rows in at
+most 10 s and 5 MB. Ends with 1 if one is missed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 REPEATS = 3
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+WORDS = "please tell me why my card has not arrived yet and when it will be sent <b>"
 CLASSES = tuple(f"class {number}" for number in range(20))
 
 
@@ -116,25 +117,7 @@ def page(rows: int) -> bool:
         prompt=Prompt(),
         answer=AnswerFormat("label"),
     )
-    words = [
-        "please",
-        "tell",
-        "me",
-        "why",
-        "my",
-        "card",
-        "has",
-        "not",
-        "arrived",
-        "yet",
-        "and",
-        "when",
-        "it",
-        "will",
-        "be",
-        "sent",
-        "<b>",
-    ]
+    words = np.array(WORDS.split())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "predictions.csv"
         with path.open("w", newline="") as handle:
