@@ -199,6 +199,8 @@ def default_output(data: Source) -> str:
     if name == STANDARD_STREAM:
         return STANDARD_STREAM
     path = Path(name)
+    if not path.name:  # "." and "/"
+        raise SettingsError(f"{name}: is a folder, expected a file")
     if path.suffix.lower() == GZIP_ENDING:
         path = path.with_suffix("")
     return str(path.with_suffix(CHAT_ENDING))

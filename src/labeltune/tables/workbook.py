@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import zipfile
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from labeltune.errors import DataError
 
@@ -78,5 +78,5 @@ def _cell(value: str) -> str:
         raise DataError(
             f"a cell of a sheet holds {LONGEST_CELL:,} characters at most", hint="write CSV instead"
         )
-    text = escape(_NOT_XML.sub(lambda found: f"_x{ord(found[0]):04X}_", value))
+    text = escape(_NOT_XML.sub(lambda found: f"_x{ord(found[0]):04X}_", value), quote=False)
     return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>' if value else "<c/>"
