@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
-from labeltune.providers import Patience, api_errors, connect, persist, run
+from labeltune.providers import START_PATIENCE, Patience, api_errors, connect, persist, run
 
 if TYPE_CHECKING:
     import os
@@ -45,9 +45,6 @@ T = TypeVar("T")
 
 FINAL = ("succeeded", "failed", "cancelled")
 """The statuses that a job keeps. The set of statuses is open: an unknown one is not final."""
-
-START_PATIENCE = Patience(first=0.5, most=2.0, total=4.0)
-"""For the first call of a command: who is offline should learn it soon."""
 
 WATCH_PATIENCE = Patience(first=1.0, most=30.0, total=1800.0)
 """For a job that is being watched: a lost connection or a sleeping machine is no reason to stop."""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from labeltune import __version__
 from labeltune.costs import check_budget
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
-from labeltune.jobs import FINAL, START_PATIENCE, Silence, Watcher, failure_of
+from labeltune.jobs import FINAL, Silence, Watcher, failure_of
 from labeltune.ledger import STATE_FOLDER, JobEntry, open_ledger
-from labeltune.providers import TRAINING_CLOSED, Patience, connect, persist, run, translate
+from labeltune.providers import START_PATIENCE, TRAINING_CLOSED, Patience, connect, persist, run, translate
 from labeltune.upload import TRANSFER_TIMEOUT, LocalFile, Uploader
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from labeltune.errors import (
 )
 from labeltune.files import sha256_of
 from labeltune.ledger import STATE_FOLDER, UploadEntry, open_ledger
-from labeltune.providers import Patience, connect, persist, run
+from labeltune.providers import START_PATIENCE, Patience, connect, persist, run
 
 if TYPE_CHECKING:
     import os
@@ -197,7 +197,7 @@ class Uploader:
         known = self.ledger.find_upload(self.provider.identity, file.sha256)
         if known is not None:
             try:
-                remote = await self._persist(lambda: self.client.files.retrieve(known.file_id))
+                remote = await self._first(lambda: self.client.files.retrieve(known.file_id))
             except RemoteError:
                 self._note(
                     f"{known.file_id} ({file.path}) is gone from {self.provider.host}: sending it again"
@@ -206,7 +206,7 @@ class Uploader:
             else:
                 if remote.status not in _GONE:
                     return remote
-        adopted = await self._persist(lambda: self._find_by_name(file))
+        adopted = await self._first(lambda: self._find_by_name(file))
         if adopted is not None and known is None:
             self._note(
                 f"found {adopted.id}, uploaded earlier ({file.path}: same sha256, {file.bytes:,} bytes)"
@@ -262,6 +262,9 @@ class Uploader:
         if done.file is None:
             raise RemoteError(f"{started.id}: the upload ended without a file (status '{done.status}')")
         return done.file
+
+    async def _first(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await persist(call, self.provider, patience=START_PATIENCE, sleep=self._sleep)
 
     async def _persist(self, call: Callable[[], Awaitable[T]]) -> T:
         return await persist(call, self.provider, patience=self._patience, sleep=self._sleep)

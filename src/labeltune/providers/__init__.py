@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from labeltune.providers.client import DEFAULT_TIMEOUT, connect
     from labeltune.providers.failures import TRAINING_CLOSED, api_errors, redact, translate
     from labeltune.providers.profiles import DEFAULT_PROVIDER, PROFILES, Provider, resolve_provider
-    from labeltune.providers.running import Patience, persist, run
+    from labeltune.providers.running import START_PATIENCE, Patience, persist, run
 
 __all__ = [
     "DEFAULT_PROVIDER",
     "DEFAULT_TIMEOUT",
     "PROFILES",
+    "START_PATIENCE",
     "TRAINING_CLOSED",
     "Patience",
     "Provider",
@@ -40,7 +41,7 @@ _HOMES = {
     "client": ("DEFAULT_TIMEOUT", "connect"),
     "failures": ("TRAINING_CLOSED", "api_errors", "redact", "translate"),
     "profiles": ("DEFAULT_PROVIDER", "PROFILES", "Provider", "resolve_provider"),
-    "running": ("Patience", "persist", "run"),
+    "running": ("START_PATIENCE", "Patience", "persist", "run"),
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["Patience", "persist", "run"]
+__all__ = ["START_PATIENCE", "Patience", "persist", "run"]
 
 T = TypeVar("T")
 
@@ -128,6 +128,10 @@ class Patience:
     first: float = 0.5
     most: float = 8.0
     total: float = 20.0
+
+
+START_PATIENCE = Patience(first=0.5, most=2.0, total=4.0)
+"""For the first calls of a command: who is offline should learn it soon."""
 
 
 async def persist(
