@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import BudgetError, LabeltuneError, RemoteError, SettingsError, TemporaryError
 from labeltune.files import disk_errors
-from labeltune.jobs import START_PATIENCE, WATCH_PATIENCE
+from labeltune.jobs import WATCH_PATIENCE
 from labeltune.journal import BatchEntry
 from labeltune.ledger import open_ledger
 from labeltune.predict.collecting import Collector
@@ -28,7 +28,7 @@ from labeltune.predict.failed_batch import failure_of
 from labeltune.predict.fingerprint import refuse_other_task
 from labeltune.predict.sending import Sent
 from labeltune.predict.shards import ENDPOINT, MOST_REQUESTS, PART, SHARD, temporary, write_shard
-from labeltune.providers import api_errors, connect, persist, run
+from labeltune.providers import START_PATIENCE, api_errors, connect, persist, run
 from labeltune.upload import TRANSFER_TIMEOUT, UPLOAD_PATIENCE, Uploader
 
 if TYPE_CHECKING:
