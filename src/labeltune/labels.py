@@ -74,10 +74,10 @@ def require_columns(columns: Iterable[str], header: Sequence[str], *, source: st
     missing = [column for column in columns if column not in header]
     if missing:
         named = ", ".join(f'"{column}"{did_you_mean(column, header)}' for column in missing)
-        raise DataError(
-            f"{source}:1: no column {named}, which the task names",
-            hint=f"the table has: {', '.join(header)}",
-        )
+        has = f"the table has: {', '.join(header)}"
+        if len(header) == 1:
+            has += "; is its first line a comment, or the separator another one (--sep)?"
+        raise DataError(f"{source}:1: no column {named}, which the task names", hint=has)
 
 
 class LabelReader:
