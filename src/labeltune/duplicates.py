@@ -64,7 +64,7 @@ def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) ->
     `MOST_COMPARED` others in one word.
     """
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    words, lengths = array("q"), array("q")
+    words, lengths = array("i"), array("q")
     known: dict[bytes | int, int] = {}
     equal = []
     for place, text in enumerate(texts):
@@ -77,7 +77,8 @@ def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) ->
         equal.append(index)
     groups = _Groups(len(known))
     if similarity <= 1 and words:
-        _WordSets.of(np.array(words), np.array(lengths)).join_similar(similarity, groups)
+        sets = _WordSets.of(np.frombuffer(words, np.int32), np.frombuffer(lengths, np.int64))
+        sets.join_similar(similarity, groups)
     roots = groups.roots()
     found: dict[int, int] = {}
     return [found.setdefault(root, len(found)) for root in roots[equal].tolist()]
@@ -136,11 +137,12 @@ class _WordSets:
         self.starts = np.concatenate([[0], np.cumsum(sizes)])
 
     @classmethod
-    def of(cls, words: Ints, lengths: Ints) -> _WordSets:
+    def of(cls, words: NDArray[np.int32], lengths: Ints) -> _WordSets:
         """From the numbers of the words of all texts, and how many of them each text has."""
         rank = np.empty(int(words.max()) + 1, np.int64)
         rank[np.argsort(np.bincount(words), kind="stable")] = np.arange(len(rank))
-        keys = np.repeat(np.arange(len(lengths)), lengths) << 32 | rank[words]
+        keys = np.repeat(np.arange(len(lengths)) << 32, lengths)
+        keys |= rank[words]
         keys.sort()
         keys = keys[np.append(True, keys[1:] != keys[:-1])]
         return cls(keys & 0xFFFFFFFF, np.bincount(keys >> 32, minlength=len(lengths)))

@@ -146,7 +146,7 @@ def _show_balance(story: Output, done: Split) -> None:
     title = "rows and share of each label"
     if len(shown) > _ALL_LABELS:
         shown = tuple(balance.worst(_WORST_LABELS))
-        title = f"{title}: the {len(shown)} of {len(balance.labels)} that are furthest off"
+        title = f"the {len(shown)} of {len(balance.labels)} labels that are furthest off"
     if not shown:
         return
     if len(balance.parts) <= _PARTS_IN_COLUMNS:

@@ -152,6 +152,9 @@ class ChatInput(Input):
                 f"{source.name}: --group names a column, and a chat file has none",
                 hint="split the table, then convert its parts",
             )
+        for name, value in (("--sep", options.separator), ("--encoding", options.encoding)):
+            if value is not None:
+                raise SettingsError(f"{source.name}: {name} is for text tables; this is a chat file")
         self._chat = ChatFile(source)
         self._task = task
         self._sets: dict[str, Labels | str] = {}
