@@ -14,6 +14,7 @@ from labeltune.report.text import (
     notes,
     probability_line,
     shown_metrics,
+    spending_lines,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def report_blocks(report: Report) -> Iterator[str | Grid]:
         yield f"Compared with {comparison.other}: {comparison.verdict}."
         yield _differences(comparison, shown_metrics(quality))
         yield comparison_tail(comparison)
+        yield from spending_lines(comparison)
         yield from example_lines(comparison, report.rows)
 
 

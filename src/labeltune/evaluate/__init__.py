@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,10 @@ from labeltune.evaluate.confidence import measure_confidence, measure_probabilit
 from labeltune.evaluate.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluate.rows import pick_errors, show_rows, write_review
 from labeltune.evaluate.shapes import shapes_of
+from labeltune.evaluate.spending import find_spent
 from labeltune.evaluate.thresholding import apply_thresholds
 from labeltune.evaluate.training import read_training
+from labeltune.ledger import STATE_FOLDER
 from labeltune.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.predictions import Predictions, read_predictions
 from labeltune.report.model import Report
@@ -22,6 +24,7 @@ from labeltune.tables import open_table
 from labeltune.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from labeltune.report.model import Comparison, ShownRow
@@ -58,6 +61,8 @@ class EvaluateOptions:
     gates: tuple[Gate, ...] = ()
     not_worse_than: str | None = None
     """other predictions that these must not be shown to be worse than"""
+    state: str | os.PathLike[str] = STATE_FOLDER
+    """where the journals of prediction runs are, which know what they cost"""
 
 
 def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> Report:
@@ -82,13 +87,23 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
             bootstrap=options.bootstrap,
             seed=options.seed,
         )
+        tables = [stack.enter_context(open_table(other)) for other in others]
         comparisons = compare(
             predictions,
-            [_read(stack.enter_context(open_table(other)), task, options)[0] for other in others],
+            [_read(other, task, options)[0] for other in tables],
             shapes,
             bootstrap=options.bootstrap,
             seed=options.seed,
         )
+        if comparisons:
+            mine, *theirs = (
+                find_spent(name, each, rows=predictions.rows, state=options.state)
+                for name, each in zip((path, *others), (table, *tables), strict=True)
+            )
+            comparisons = tuple(
+                replace(one, spent=mine, spent_there=there)
+                for one, there in zip(comparisons, theirs, strict=True)
+            )
         review = options.review
         reviewed = None
         if review is not None:

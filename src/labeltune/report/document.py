@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         OtherAnswer,
         Report,
         ShownRow,
+        Spent,
     )
 
 __all__ = ["report_document"]
@@ -112,8 +113,13 @@ def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[st
             name: [_example(answer, rows[answer.line]) for answer in answers]
             for name, answers in (("won", comparison.won), ("lost", comparison.lost))
         },
+        "cost": {"predictions": _spent(comparison.spent), "other": _spent(comparison.spent_there)},
         "verdict": comparison.verdict,
     }
+
+
+def _spent(spent: Spent | None) -> dict[str, Any] | None:
+    return None if spent is None else asdict(spent)
 
 
 def _example(answer: OtherAnswer, row: ShownRow) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from labeltune.report.text import (
     probability_line,
     shortened,
     shown_metrics,
+    spending_lines,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +114,9 @@ def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
         ),
     )
     yield comparison_tail(comparison)
+    yield ""
+    for line in spending_lines(comparison):
+        yield f"- {plain(line)}"
     yield ""
     yield from _examples(comparison, report.rows)
 

@@ -25,6 +25,7 @@ __all__ = [
     "OtherAnswer",
     "Report",
     "ShownRow",
+    "Spent",
     "Training",
 ]
 
@@ -61,6 +62,17 @@ class OtherAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What it took to make predictions; `usd` is None where the model's price is not known."""
+
+    model: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """These predictions and others of the same rows."""
 
@@ -78,6 +90,9 @@ class Comparison:
     """the first rows right in ours and wrong there"""
     lost: tuple[OtherAnswer, ...]
     """the reverse"""
+    spent: Spent | None = None
+    """on our predictions, where it is known"""
+    spent_there: Spent | None = None
 
     @property
     def shown(self) -> bool:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.report.drawing import heat_map, lines_chart, reliability_points
 from labeltune.report.model import Curve
-from labeltune.report.text import invalid_line, method, named, percent, probability_line, shown_metrics
+from labeltune.report.text import (
+    invalid_line,
+    method,
+    named,
+    percent,
+    probability_line,
+    shown_metrics,
+    spending_lines,
+)
 
 if TYPE_CHECKING:
     import jinja2
@@ -70,6 +78,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = percent
     environment.filters["sentence"] = probability_line
     environment.filters["named"] = named
+    environment.filters["spending"] = spending_lines
     environment.filters["shown_metrics"] = shown_metrics
     return environment
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         OtherAnswer,
         Report,
         ShownRow,
+        Spent,
     )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "probability_line",
     "shortened",
     "shown_metrics",
+    "spending_lines",
 ]
 
 EXAMPLES = 3
@@ -157,7 +159,24 @@ def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
     for name, one in comparison.differences(names):
         yield f"{name:>{width}s}  {one.difference:+7.4f}   {one.low:+.4f} to {one.high:+.4f}"
     yield comparison_tail(comparison)
+    yield from spending_lines(comparison)
     yield from example_lines(comparison, report.rows)
+
+
+def spending_lines(comparison: Comparison) -> Iterator[str]:
+    """What the two sides cost, if that is known of either."""
+    if comparison.spent is None and comparison.spent_there is None:
+        return
+    for where, spent in (("here", comparison.spent), ("there", comparison.spent_there)):
+        yield f"Cost {where}: {'not known' if spent is None else _spending(spent)}."
+
+
+def _spending(spent: Spent) -> str:
+    usd = "unknown price" if spent.usd is None else f"${spent.usd:,.4f}"
+    return (
+        f"{usd}, {spent.input_tokens:,} tokens read and {spent.output_tokens:,} written in "
+        f"{spent.requests:,} requests ({spent.model})"
+    )
 
 
 def comparison_tail(comparison: Comparison) -> str:

@@ -1,0 +1,82 @@
+"""What predictions cost is read from the journal of the run that made them, or not told at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeltune.evaluate.spending import find_spent
+from labeltune.journal import open_journal
+from labeltune.prices import prediction_cost
+from labeltune.report.model import Spent
+from labeltune.tables import open_table
+
+MODEL = "gpt-4.1-mini-2025-04-14"
+ANSWERS = ("lost card", "card_arrival", "lost card", "")
+
+
+def reply(answer: str) -> bytes:
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": answer}}]}).encode()
+
+
+def make_run(folder: Path, *, output: str = "p.csv", model: str = MODEL, **settings: str) -> Path:
+    """Predictions and their journal: the last row was not asked, the second and third are one request."""
+    path = folder / output
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["text", "answer"])
+        writer.writerows([[f"text {row}", answer] for row, answer in enumerate(ANSWERS)])
+    about: dict[str, Any] = {"model": model, "provider": "https://api.openai.com/v1", **settings}
+    hashes = [hashlib.sha256(answer.encode()).digest() if answer else None for answer in ANSWERS]
+    with open_journal(folder / "state" / f"predict-{output}.db", about) as journal:
+        journal.plan(f"{folder / 'input.csv'}\n{path}", hashes, accept=True)
+        with journal.saving():
+            for request, answer in enumerate(dict.fromkeys(filter(None, ANSWERS)), start=1):
+                journal.done(request, reply(answer), input_tokens=1_000, output_tokens=10 * request)
+    return path
+
+
+def spent(path: Path, rows: int = len(ANSWERS)) -> Spent | None:
+    with open_table(str(path)) as table:
+        return find_spent(str(path), table, rows=rows, state=path.parent / "state")
+
+
+def test_tokens_and_price_of_a_hosted_model(tmp_path: Path) -> None:
+    found = spent(make_run(tmp_path))
+    assert found is not None
+    assert found.usd == pytest.approx(prediction_cost(MODEL, 2_000, 30))
+    assert (found.model, found.requests, found.input_tokens, found.output_tokens) == (MODEL, 2, 2_000, 30)
+    assert spent(make_run(tmp_path, output="q.csv", model="house-3b")) == Spent(
+        "house-3b", 2, 2_000, 30, None
+    )
+
+
+def test_the_local_provider_costs_nothing(tmp_path: Path) -> None:
+    found = spent(make_run(tmp_path, provider=f"local:{tmp_path}"))
+    assert found is not None
+    assert found.usd == 0.0
+
+
+def test_a_price_is_not_told_of_predictions_that_are_not_those(tmp_path: Path) -> None:
+    path = make_run(tmp_path)
+    assert spent(path, rows=3) is None
+    moved = path.rename(tmp_path / "moved.csv")
+    assert spent(moved) is None
+    other = moved.read_text(encoding="utf-8").replace("card_arrival", "lost card")
+    path.write_text(other, encoding="utf-8")
+    assert spent(path) is None
+    path.write_text("text\na\n", encoding="utf-8")
+    assert spent(path) is None
+
+
+def test_a_journal_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    path = make_run(tmp_path)
+    (tmp_path / "state" / "predict-a.db").write_bytes(b"not a database" * 100)
+    assert spent(path) is not None
+    (tmp_path / "state" / "predict-p.csv.db").write_bytes(b"")
+    assert spent(path) is None
