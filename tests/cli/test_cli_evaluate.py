@@ -234,6 +234,35 @@ def test_all_answers_invalid(here: Path) -> None:
     assert document["calibration"] is None
 
 
+SMALLEST = {
+    "multi": (tasks.TOXIC_TOML, TOXIC_HEADER[1:14], ["a", *"100000", *"100000"], 6),
+    "single": (tasks.INTENT_TOML, ["text", "label", "predicted_intent"], ["a", "lost card", "lost card"], 1),
+    "two levels": (
+        tasks.INQUIRY_TOML,
+        ["inquiry", "category", "sub_category", "predicted_category", "predicted_sub_category"],
+        ["a", "Billing", "Refund", "Billing", "Refund"],
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["one row", "no answer"])
+@pytest.mark.parametrize("kind", list(SMALLEST))
+def test_the_smallest_tables_have_every_form(here: Path, kind: str, answered: bool) -> None:
+    """Without confidences, and with one row, which is right or has no answer."""
+    task, header, row, predicted = SMALLEST[kind]
+    (here / "task.toml").write_text(task)
+    write(here / "p.csv", header, [row if answered else [*row[:-predicted], *[""] * predicted]])
+    result = run("evaluate", "p.csv", "--markdown", "p.md", "--html", "p.html", "--compare", "p.csv")
+    assert result.exit_code == 0, result.stderr
+    assert ("every answer valid" in result.stdout) == answered
+    document = json.loads(run("evaluate", "p.csv", "--json").stdout)
+    assert document["metrics"]["exact_match"] == float(answered)
+    interval = document["exact_intervals"]["exact_match"]
+    assert interval == pytest.approx({"low": 0.025, "high": 1.0} if answered else {"low": 0.0, "high": 0.975})
+    assert document["calibration"] is None
+
+
 def test_repeated_ids_are_told(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, [ROWS[0], ROWS[0]])
     result = run("evaluate", "p.csv")
