@@ -213,8 +213,9 @@ def ranked(tokens: Sequence[str], probabilities: Floats, top: int) -> tuple[tupl
     """The `top` likeliest tokens with their log-probabilities."""
     if top <= 0:
         return ()
-    order = np.argsort(-probabilities, kind="stable")[:top].tolist()
-    return tuple((tokens[place], logarithm(probabilities[place])) for place in order)
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    logprobs = np.minimum(0.0, np.log(np.maximum(probabilities[order], LEAST))).tolist()
+    return tuple((tokens[place], logprob) for place, logprob in zip(order.tolist(), logprobs, strict=True))
 
 
 def next_labels(

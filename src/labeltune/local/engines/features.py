@@ -92,8 +92,7 @@ class Vocabulary:
                 if len(token) <= _CACHED_LENGTH and len(of_token) < _CACHED_TOKENS:
                     of_token[token] = numbers
             found += numbers
-        numbers_found, counts = np.unique(np.array(found, dtype=np.int32), return_counts=True)
-        return numbers_found, _ONE_PLUS_LOG[np.minimum(counts, len(_ONE_PLUS_LOG) - 1)]
+        return _counted(np.array(found, dtype=np.int32))
 
     def to_json(self) -> dict[str, list[str]]:
         """The features in the order of their numbers, as JSON values."""
@@ -106,6 +105,17 @@ class Vocabulary:
 
 
 _ONE_PLUS_LOG = np.concatenate([[0.0], 1 + np.log(np.arange(1, 10_000))]).astype(np.float32)
+
+
+def _counted(found: NDArray[np.int32]) -> Features:
+    """Each number once, rising, with its value; `numpy.unique` takes twice as long for so few."""
+    found.sort()
+    first = np.empty(len(found) + 1, dtype=np.bool_)
+    first[0] = first[-1] = True
+    np.not_equal(found[1:], found[:-1], out=first[1:-1])
+    starts = np.flatnonzero(first)
+    counts = starts[1:] - starts[:-1]
+    return found[starts[:-1]], _ONE_PLUS_LOG[np.minimum(counts, len(_ONE_PLUS_LOG) - 1)]
 
 
 class _RowCounter:
