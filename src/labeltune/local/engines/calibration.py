@@ -18,6 +18,8 @@ __all__ = ["calibrated_loss", "decisions", "platt", "temperature", "thresholds"]
 
 _PRIOR_POSITIVES = 20.0
 """A label's own best threshold counts half where it had so many examples; below, the common one prevails."""
+_PRIOR_NAMED = 100.0
+"""The common threshold counts half where so many labels were named; below, that of even odds prevails."""
 
 
 def decisions(layout: Layout, scores: Floats, targets: Bools) -> list[dict[str, Any]]:
@@ -142,7 +144,10 @@ def _best(p: Floats, y: Bools) -> float:
 
 
 def _best_common(probabilities: Floats, holds: Bools) -> float:
-    """The one threshold of the highest mean F1 over the labels that occur."""
+    """The one threshold of the highest mean F1 over the labels that occur, drawn towards even odds.
+
+    Where there are few examples to learn from, naming every label would often score best on them.
+    """
     seen = holds.any(axis=0)
     if not seen.any():
         return 0.5
@@ -152,7 +157,9 @@ def _best_common(probabilities: Floats, holds: Bools) -> float:
         named = probabilities[:, seen] >= candidate
         hits = (named & holds[:, seen]).sum(axis=0)
         scores.append((2 * hits / (named.sum(axis=0) + holds[:, seen].sum(axis=0))).mean())
-    return float(candidates[int(np.argmax(scores))])
+    named_in_all = float(holds.sum())
+    trust = named_in_all / (named_in_all + _PRIOR_NAMED)
+    return float(_sigmoid(trust * _logit(candidates[[int(np.argmax(scores))]]))[0])
 
 
 def _logit(p: Floats) -> Floats:
