@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -183,7 +184,7 @@ def heat_map(field: FieldQuality, *, worst: int = 25) -> HeatMap:
         ),
         left_out=max(0, len(there) - MAX_CELLS),
         side=34 if few else 16,
-        margin=16 + 7 * max(len(name) for name in (*names, *last)),
+        margin=14 + 6 * max(_width(name) for name in (*names, *last)),
         numbered=few,
         worst=tuple((rows[row], columns[column], int(counts[row, column])) for row, column in wrong[:worst]),
     )
@@ -197,3 +198,8 @@ def _cell(row: int, column: int, count: int, share: float) -> Cell:
 
 def _short(name: str) -> str:
     return name if len(name) <= _NAME_LENGTH else name[: _NAME_LENGTH - 1] + "…"
+
+
+def _width(name: str) -> int:
+    """In letters; the signs of East Asian scripts are as wide as two."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in name)
