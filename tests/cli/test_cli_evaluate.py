@@ -413,7 +413,14 @@ def test_rows_for_review_come_least_sure_first(here: Path) -> None:
     document = json.loads(result.stdout)
     assert document["reviewed"] == 3
     coverage = {line["limit"]: line for line in document["calibration"]["coverage"]}
-    assert coverage[0.95] == {"limit": 0.95, "kept": 2, "review": 3, "accuracy": 1.0, "errors_found": 3}
+    assert coverage[0.95] == {
+        "limit": 0.95,
+        "kept": 2,
+        "review": 3,
+        "accuracy": 1.0,
+        "interval": {"low": pytest.approx(0.1581, abs=1e-4), "high": 1.0},
+        "errors_found": 3,
+    }
     assert run("evaluate", "p.csv", "--review-below", "0", "--review-output", "-", "-q").stdout.startswith(
         "id,comment_text,"
     )

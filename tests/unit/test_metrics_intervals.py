@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from labeltune.metrics.calibration import (
+    Loss,
     calibration_error,
+    calibration_interval,
     class_losses,
     coverage_table,
     ranking,
@@ -109,9 +111,28 @@ def test_rows_needed() -> None:
 
 
 def test_one_certain_error_is_not_infinite() -> None:
-    assert class_losses(np.array([[True, False]]), np.array([[0.0, 1.0]]))[0] == pytest.approx(
-        36.04, abs=0.01
-    )
+    loss = class_losses(np.array([[True, False]]), np.array([[0.0, 1.0]]))[0]
+    assert loss.mean == pytest.approx(36.04, abs=0.01)
+    assert loss.interval is None
+
+
+def test_intervals_of_means_and_of_the_calibration_error_are_those_of_rows() -> None:
+    """Against rows drawn with replacement."""
+    generator = np.random.default_rng(5)
+    confidence = generator.random(800)
+    right = generator.random(800) < 0.7 * confidence + 0.1
+    losses = (confidence - right) ** 2
+    drawn = generator.integers(0, 800, (500, 800))
+    errors = [calibration_error(reliability(confidence[rows], right[rows])) for rows in drawn]
+    bins = reliability(confidence, right)
+    for interval, values in (
+        (Loss.of(losses).interval, losses[drawn].mean(axis=1)),
+        (calibration_interval(bins, bootstrap=500, seed=1), np.array(errors)),
+    ):
+        low, high = percentile_interval(values)
+        assert interval is not None
+        assert (interval.low, interval.high) == pytest.approx((low, high), abs=(high - low) / 4)
+    assert calibration_interval(bins, bootstrap=0, seed=1) is None
 
 
 def test_ranking_is_scikit_learns_and_undefined_where_it_is() -> None:

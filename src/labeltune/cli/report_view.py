@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from labeltune.cli.output import Bar, Grid
 from labeltune.report.table import HEADERS, average_lines, label_lines
 from labeltune.report.text import (
+    COVERAGE_HEADINGS,
     calibration_line,
     comparison_tail,
+    coverage_cells,
     example_lines,
     head_line,
     notes,
@@ -82,19 +84,7 @@ def _labels(field: FieldQuality) -> Grid:
 
 
 def _coverage(calibration: Calibration) -> Grid:
-    return Grid(
-        ("confidence from", "rows kept", "exact match", "for review", "errors found"),
-        tuple(
-            (
-                f"{line.limit:g}",
-                f"{line.kept:,}",
-                "-" if line.accuracy is None else f"{line.accuracy:.4f}",
-                f"{line.review:,}",
-                f"{line.errors_found:,}",
-            )
-            for line in calibration.coverage
-        ),
-    )
+    return Grid(COVERAGE_HEADINGS, tuple(coverage_cells(line) for line in calibration.coverage))
 
 
 def _differences(comparison: Comparison, names: list[str]) -> Grid:

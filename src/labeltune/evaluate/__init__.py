@@ -119,7 +119,12 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         quality=quality,
         problems=predictions.problems,
         tuned_on=tuned_on,
-        calibration=measure_confidence(predictions, None if review is None else review.below),
+        calibration=measure_confidence(
+            predictions,
+            None if review is None else review.below,
+            bootstrap=options.bootstrap,
+            seed=options.seed,
+        ),
         probabilities=measure_probabilities(predictions, shapes),
         comparisons=comparisons,
         wrong=int(predictions.patterns.counts[~predictions.pairs.right].sum()),

@@ -10,6 +10,7 @@ from labeltune.metrics.calibration import (
     COVERAGE_LIMITS,
     binary_losses,
     calibration_error,
+    calibration_interval,
     class_losses,
     coverage_table,
     ranking,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["measure_confidence", "measure_probabilities"]
 
 
-def measure_confidence(predictions: Predictions, limit: float | None = None) -> Calibration | None:
+def measure_confidence(
+    predictions: Predictions, limit: float | None = None, *, bootstrap: int, seed: int
+) -> Calibration | None:
     """Calibration and the coverage table, with a line for `limit`; None without confidences."""
     confidence = predictions.confidence
     if confidence is None:
@@ -43,6 +46,7 @@ def measure_confidence(predictions: Predictions, limit: float | None = None) -> 
     return Calibration(
         rows=int(known.sum()),
         error=calibration_error(bins),
+        interval=calibration_interval(bins, bootstrap=bootstrap, seed=seed),
         bins=bins,
         coverage=coverage_table(np.where(valid, confidence, np.nan), right, limits),
     )

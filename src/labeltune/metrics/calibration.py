@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from labeltune.metrics.intervals import Z_LEVEL, Interval, clopper_pearson, percentile_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Bin",
     "Coverage",
+    "Loss",
     "Ranking",
     "binary_losses",
     "calibration_error",
+    "calibration_interval",
     "class_losses",
     "coverage_table",
     "ranking",
@@ -64,6 +69,26 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     return sum(one.rows * abs(one.accuracy - one.confidence) for one in bins) / rows
 
 
+def calibration_interval(bins: Sequence[Bin], *, bootstrap: int, seed: int) -> Interval | None:
+    """The bootstrap interval of `calibration_error`, None without resamples.
+
+    What is drawn is how many rows of each bin are right and how many wrong; the mean confidence of a bin
+    stays, for within its width it can hardly move.
+    """
+    if not bootstrap:
+        return None
+    rows = np.array([one.rows for one in bins], dtype=np.int64)
+    sure = np.array([one.confidence for one in bins])
+    right = np.rint([one.rows * one.accuracy for one in bins]).astype(np.int64)
+    total = int(rows.sum())
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(total, np.concatenate([right, rows - right]) / total, size=bootstrap)
+    hits, misses = drawn[:, : len(bins)], drawn[:, len(bins) :]
+    gaps = np.abs(hits - (hits + misses) * sure).sum(axis=1) / total
+    low, high = percentile_interval(gaps)
+    return Interval(float(low), float(high))
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What it brings to let a person look at rows whose confidence is below `limit`."""
@@ -73,6 +98,8 @@ class Coverage:
     review: int
     accuracy: float | None
     """of the rows kept; None if there are none"""
+    interval: Interval | None
+    """of the accuracy, exact"""
     errors_found: int
     """wrong rows among those to review"""
 
@@ -86,19 +113,38 @@ def coverage_table(
         kept = confidence >= limit  # false for NaN
         hits = int((right & kept).sum())
         rows = int(kept.sum())
+        low, high = clopper_pearson(hits, rows)
         table.append(
             Coverage(
                 limit=limit,
                 kept=rows,
                 review=len(kept) - rows,
                 accuracy=hits / rows if rows else None,
+                interval=Interval(float(low), float(high)) if rows else None,
                 errors_found=int((~right & ~kept).sum()),
             )
         )
     return tuple(table)
 
 
-def class_losses(true: BoolArray, probability: FloatArray) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A mean over rows, with its interval by the normal distribution; None where there is one row only."""
+
+    mean: float
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Loss:
+        """From the loss of each row, (n_rows,)."""
+        mean = float(values.mean())
+        if len(values) < 2:
+            return cls(mean, None)
+        reach = Z_LEVEL * float(values.std(ddof=1)) / math.sqrt(len(values))
+        return cls(mean, Interval(max(0.0, mean - reach), mean + reach))
+
+
+def class_losses(true: BoolArray, probability: FloatArray) -> tuple[Loss, Loss]:
     """Log loss and Brier score of a single field; both arrays (n_rows, n_labels), `true` one-hot.
 
     Probabilities are divided by their sum. The Brier score (1950) is summed over the labels, and halved where
@@ -106,15 +152,17 @@ def class_losses(true: BoolArray, probability: FloatArray) -> tuple[float, float
     """
     total = probability.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, probability / np.where(total > 0, total, 1), 1 / probability.shape[1])
-    log_loss = -np.log(_clipped(shares[true])).mean()
-    brier = ((shares - true) ** 2).sum(axis=1).mean()
-    return float(log_loss), float(brier / 2 if true.shape[1] == 2 else brier)
+    brier = ((shares - true) ** 2).sum(axis=1)
+    return Loss.of(-np.log(_clipped(shares[true]))), Loss.of(brier / 2 if true.shape[1] == 2 else brier)
 
 
-def binary_losses(true: BoolArray, probability: FloatArray) -> tuple[float, float]:
+def binary_losses(true: BoolArray, probability: FloatArray) -> tuple[Loss, Loss]:
     """Log loss and Brier score of a multi field: of each label as a yes or no, and the mean over labels."""
     said = np.where(true, probability, 1 - probability)
-    return float(-np.log(_clipped(said)).mean()), float(((probability - true) ** 2).mean())
+    return (
+        Loss.of(-np.log(_clipped(said)).mean(axis=1)),
+        Loss.of(((probability - true) ** 2).mean(axis=1)),
+    )
 
 
 def _clipped(probability: FloatArray) -> FloatArray:

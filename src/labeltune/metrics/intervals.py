@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
     from labeltune.metrics.patterns import FloatArray, IntArray, Patterns
 
-__all__ = ["LEVEL", "Interval", "clopper_pearson", "percentile_interval", "resamples"]
+__all__ = ["LEVEL", "Z_LEVEL", "Interval", "clopper_pearson", "percentile_interval", "resamples"]
 
 LEVEL = 0.95
 """The level of every interval."""
+Z_LEVEL = 1.959964
+"""The normal quantile of a two-sided interval at that level."""
 
 _CELLS = 1 << 22
 """How many weights are held at once: 32 MiB."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.metrics.intervals import percentile_interval, resamples
+from labeltune.metrics.intervals import Z_LEVEL, percentile_interval, resamples
 from labeltune.metrics.patterns import find_patterns
 from labeltune.metrics.scores import Totals
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Difference", "PairedResult", "compare_paired", "holm", "mcnemar_p", "rows_needed"]
 
-_Z_LEVEL = 1.959964
-"""The normal quantile of a two-sided 95 % interval."""
 _Z_POWER = 0.841621
 """The normal quantile of a power of 80 %."""
 
@@ -116,7 +114,7 @@ def rows_needed(difference: Difference, rows: int) -> int | None:
 
     The standard error is read off the interval and shrinks with the root of the number of rows.
     """
-    error = (difference.high - difference.low) / (2 * _Z_LEVEL)
+    error = (difference.high - difference.low) / (2 * Z_LEVEL)
     if difference.difference == 0 or error == 0:
         return None
-    return math.ceil(rows * ((_Z_LEVEL + _Z_POWER) * error / difference.difference) ** 2)
+    return math.ceil(rows * ((Z_LEVEL + _Z_POWER) * error / difference.difference) ** 2)

@@ -77,8 +77,13 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
     if probabilities is not None:
         document["probabilities"] = {
             "rows": probabilities.rows,
-            "log_loss": probabilities.log_loss,
-            "brier": probabilities.brier,
+            "log_loss": probabilities.log_loss.mean,
+            "brier": probabilities.brier.mean,
+            "intervals": {
+                name: _interval(loss.interval)
+                for name, loss in (("log_loss", probabilities.log_loss), ("brier", probabilities.brier))
+                if loss.interval is not None
+            },
         }
         for label, one in zip(field.shape.labels, probabilities.ranking, strict=True):
             document["labels"][label] |= {
@@ -92,6 +97,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     return {
         "rows": calibration.rows,
         "expected_error": calibration.error,
+        "expected_error_interval": None if calibration.interval is None else _interval(calibration.interval),
         "bins": [asdict(one) for one in calibration.bins],
         "coverage": [asdict(line) for line in calibration.coverage],
     }

@@ -7,13 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from labeltune.report.text import (
+    COVERAGE_HEADINGS,
     EXAMPLES,
     NO_ANSWER,
+    calibration_line,
     comparison_tail,
+    coverage_cells,
     invalid_line,
     method,
     named,
-    percent,
     probability_line,
     shortened,
     shown_metrics,
@@ -182,19 +184,7 @@ def _label_spread(intervals: Mapping[str, tuple[FloatArray, FloatArray]], place:
 
 
 def _coverage(calibration: Calibration) -> Iterator[str]:
-    yield (f"<details><summary>Confidence: expected calibration error {percent(calibration.error)}</summary>")
+    yield f"<details><summary>{calibration_line(calibration)}</summary>"
     yield ""
-    yield from _table(
-        ("confidence from", "rows kept", "exact match", "for review", "errors found"),
-        (
-            (
-                f"{line.limit:g}",
-                f"{line.kept:,}",
-                "–" if line.accuracy is None else f"{line.accuracy:.4f}",
-                f"{line.review:,}",
-                f"{line.errors_found:,}",
-            )
-            for line in calibration.coverage
-        ),
-    )
+    yield from _table(COVERAGE_HEADINGS, (coverage_cells(line) for line in calibration.coverage))
     yield "</details>"

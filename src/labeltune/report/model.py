@@ -10,7 +10,7 @@ from labeltune.metrics.paired import rows_needed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from labeltune.metrics.calibration import Bin, Coverage, Ranking
+    from labeltune.metrics.calibration import Bin, Coverage, Loss, Ranking
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.paired import Difference, PairedResult
     from labeltune.metrics.patterns import FloatArray
@@ -155,6 +155,8 @@ class Calibration:
     """valid answers with a confidence"""
     error: float
     """the expected calibration error"""
+    interval: Interval | None
+    """of the error; None without resamples"""
     bins: tuple[Bin, ...]
     coverage: tuple[Coverage, ...]
 
@@ -165,8 +167,8 @@ class FieldProbabilities:
 
     rows: int
     """rows with probabilities"""
-    log_loss: float
-    brier: float
+    log_loss: Loss
+    brier: Loss
     ranking: tuple[Ranking, ...]
     """of each label"""
     curves: tuple[Curve | None, ...]

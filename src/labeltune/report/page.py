@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from labeltune.report.drawing import heat_map, lines_chart, reliability_points
 from labeltune.report.model import Curve
 from labeltune.report.text import (
+    COVERAGE_HEADINGS,
+    calibration_line,
+    coverage_cells,
     invalid_line,
     method,
     named,
-    percent,
     probability_line,
     shown_metrics,
     spending_lines,
@@ -59,6 +61,7 @@ def format_html(report: Report) -> str:
             unit=lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
             training=_training(report),
             few=SHOWN_CURVES,
+            coverage_headings=COVERAGE_HEADINGS,
             data=_data(report),
         )
     )
@@ -75,7 +78,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
+    environment.filters["calibration"] = calibration_line
+    environment.filters["coverage"] = coverage_cells
     environment.filters["sentence"] = probability_line
     environment.filters["named"] = named
     environment.filters["spending"] = spending_lines

@@ -10,6 +10,7 @@ from labeltune.report.table import classification_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from labeltune.metrics.calibration import Coverage, Loss
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.quality import Level
     from labeltune.report.model import (
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "COVERAGE_HEADINGS",
     "EXAMPLES",
     "NO_ANSWER",
     "calibration_line",
     "comparison_tail",
+    "coverage_cells",
     "example_lines",
     "format_text",
     "head_line",
@@ -43,6 +46,15 @@ __all__ = [
 
 EXAMPLES = 3
 """How many of the rows won, and of those lost, are shown with their texts."""
+COVERAGE_HEADINGS = (
+    "confidence from",
+    "rows kept",
+    "exact match",
+    "95 % interval",
+    "for review",
+    "errors found",
+)
+_COVERAGE_LAYOUT = "{:>15}{:>12}{:>14}{:>19}{:>13}{:>15}"
 NO_ANSWER = "no valid answer"
 _TEXT_LENGTH = 70
 _SAME_AS_ACCURACY = ("exact_match", "micro_f1", "samples_f1", "hamming_loss", "jaccard")
@@ -131,25 +143,44 @@ def _figures(level: Level) -> Iterator[str]:
 def probability_line(probabilities: FieldProbabilities) -> str:
     """One sentence on the losses of one field."""
     return (
-        f"Probabilities: log loss {probabilities.log_loss:.4f}, Brier score {probabilities.brier:.4f} "
-        f"({probabilities.rows:,} rows)."
+        f"Probabilities of {probabilities.rows:,} rows: log loss {_loss(probabilities.log_loss)}, "
+        f"Brier score {_loss(probabilities.brier)}."
     )
+
+
+def _loss(loss: Loss) -> str:
+    interval = loss.interval
+    spread = "" if interval is None else f" ({interval.low:.4f} to {interval.high:.4f})"
+    return f"{loss.mean:.4f}{spread}"
 
 
 def calibration_line(calibration: Calibration) -> str:
     """One sentence on whether confidences can be believed."""
+    interval = calibration.interval
+    spread = "" if interval is None else f" ({100 * interval.low:.2f} to {percent(interval.high)})"
     return (
-        f"Confidence: expected calibration error {percent(calibration.error)} over {calibration.rows:,} "
-        "answers."
+        f"Confidence: expected calibration error {percent(calibration.error)}{spread} over "
+        f"{calibration.rows:,} answers."
     )
 
 
 def _confidence(calibration: Calibration) -> Iterator[str]:
     yield calibration_line(calibration)
-    yield "confidence from   rows kept   exact match   for review   errors found"
-    for line in calibration.coverage:
-        accuracy = "-" if line.accuracy is None else f"{line.accuracy:.4f}"
-        yield (f"{line.limit:>15.4g}{line.kept:>12,}{accuracy:>14}{line.review:>13,}{line.errors_found:>15,}")
+    yield _COVERAGE_LAYOUT.format(*COVERAGE_HEADINGS)
+    yield from (_COVERAGE_LAYOUT.format(*coverage_cells(line)) for line in calibration.coverage)
+
+
+def coverage_cells(line: Coverage) -> tuple[str, ...]:
+    """One limit, in the order of `COVERAGE_HEADINGS`."""
+    spread = line.interval
+    return (
+        f"{line.limit:g}",
+        f"{line.kept:,}",
+        "-" if line.accuracy is None else f"{line.accuracy:.4f}",
+        "-" if spread is None else f"{spread.low:.4f} to {spread.high:.4f}",
+        f"{line.review:,}",
+        f"{line.errors_found:,}",
+    )
 
 
 def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
