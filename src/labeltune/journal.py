@@ -665,8 +665,9 @@ def recover_journal(path: Path) -> tuple[Path, int]:
             for row in _readable(old, "SELECT id, hash, state, batch FROM requests ORDER BY id"):
                 new.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?)", row)
             for row in _readable(old, "SELECT request, kind, raw, input_tokens, output_tokens FROM answers"):
-                new.execute(_KEEP_ANSWER, row)
-                kept += 1
+                if row[1] or _is_json(row[2]):
+                    new.execute(_KEEP_ANSWER, row)
+                    kept += 1
             for row in _readable(old, "SELECT id, key, file, batch, collected FROM batches"):
                 new.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?)", row)
             # An answer without its request, or a request without its answer, is as good as not asked.
@@ -690,6 +691,14 @@ def _readable(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...
         while chunk := cursor.fetchmany(1):
             rows += chunk
     return rows
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        json.loads(raw)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 @contextmanager

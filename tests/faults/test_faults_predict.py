@@ -848,9 +848,9 @@ def test_the_key_is_in_no_file_and_no_message(folder: Folder) -> None:
         outcome = folder.predict(provider)
         told = outcome.stdout + outcome.stderr + folder.predict(provider, "--dry-run").stdout
         assert KEY not in told
-        folder.output.read_text()
         for path in (folder.path / ".labeltune").iterdir():
             assert path.stat().st_mode & 0o077 == 0
+            assert KEY.encode() not in path.read_bytes()
         assert KEY not in folder.output.read_text()
 
 

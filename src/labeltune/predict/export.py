@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
-from labeltune.errors import DataError
+from labeltune.errors import DataError, DiskError
 from labeltune.labels import decode_answer
 from labeltune.predict.confidence import answer_confidence, label_probabilities
 from labeltune.predict.replies import BAD_RESPONSE, REJECTED, message_of
@@ -109,7 +109,7 @@ def _outcome(result: Result | None) -> tuple[dict[str, Any] | None, str, str]:
         return None, "", "empty"
     if result.state == "failed":
         return None, "", result.kind if result.kind in (REJECTED, BAD_RESPONSE) else _UNKNOWN
-    choice = message_of(orjson.loads(result.raw)) if result.state == "done" else None
+    choice = _choice(result.raw) if result.state == "done" else None
     if choice is None:
         return None, "", _UNKNOWN
     message, reason = choice["message"], choice.get("finish_reason")
@@ -121,3 +121,13 @@ def _outcome(result: Result | None) -> tuple[dict[str, Any] | None, str, str]:
     if reason == "length":
         return choice, answer, "truncated"
     return choice, answer, ""
+
+
+def _choice(raw: bytes) -> dict[str, Any] | None:
+    try:
+        return message_of(orjson.loads(raw))
+    except orjson.JSONDecodeError as error:
+        raise DiskError(
+            f"the journal is damaged: an answer in it is not what was saved ({error})",
+            hint="the same command with --recover keeps a copy and every answer that can still be read",
+        ) from error

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeltune.errors import AccessError, BudgetError, DataError, Finding, LabeltuneError, RemoteError, Where
+from labeltune.errors import (
+    AccessError,
+    BudgetError,
+    DataError,
+    Finding,
+    LabeltuneError,
+    ModelDamagedError,
+    RemoteError,
+    Where,
+)
+from labeltune.predict.replies import MODEL_DAMAGED
 from labeltune.providers.failures import QUOTA_CODES, redact
 
 if TYPE_CHECKING:
@@ -17,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["failure_of"]
 
-_BROKEN = frozenset({"server_error", "internal_error", "disk_full", "worker_died", "model_damaged"})
+_BROKEN = frozenset({"server_error", "internal_error", "disk_full", "worker_died"})
 """Codes that say nothing about what was sent."""
 
 
@@ -39,6 +49,8 @@ def failure_of(
     said = f"{batch} failed, nothing was billed: {said or 'the provider does not say why'}"
     if codes & QUOTA_CODES:
         return BudgetError(said, hint="top up, then run the same command again")
+    if MODEL_DAMAGED in codes:
+        return ModelDamagedError(said, hint="train it again, or bring its files back from a copy")
     if not errors or codes & _BROKEN:
         return RemoteError(said, hint="run the same command again: it creates the batch anew")
     if any("model" in code for code in codes):

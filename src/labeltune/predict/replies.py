@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAD_RESPONSE",
-    "QUOTA_CODES",
+    "MODEL_DAMAGED",
     "REJECTED",
     "Reply",
     "Verdict",
     "all_rejected",
+    "as_kept",
     "judge",
     "message_of",
     "usage_of",
@@ -32,6 +33,9 @@ Verdict = Literal[
 `server_error` were not taken up, `quota` and `access` end the run, `foreign` is not from the API."""
 
 REJECTED, BAD_RESPONSE = "rejected", "bad_response"
+
+MODEL_DAMAGED = "model_damaged"
+"""The local provider's code for a model whose files are not what was saved: waiting does not mend it."""
 
 _READ = 1024
 """Bytes of a strange reply that are looked at for a message."""
@@ -52,16 +56,16 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     if 200 <= status < 300:
         return _judge_success(headers, body)
     error = _error_of(body)
-    code = str(error.get("code") or error.get("type") or "")
+    code = redact(str(error.get("code") or error.get("type") or ""))
     said = redact(str(error.get("message") or (_start(body) if body else f"status {status}")))
     verdict: Verdict = "rejected"
     if status == 402 or (status == 429 and ({code, str(error.get("type"))} & QUOTA_CODES)):
         verdict = "quota"
-    elif status in (408, 409, 425, 429) or status >= 500:
+    elif (status in (408, 409, 425, 429) or status >= 500) and code != MODEL_DAMAGED:
         verdict = (
             "limited" if status == 429 or code in ("slow_down", "rate_limit_exceeded") else "server_error"
         )
-    elif status in (401, 403, 404, 405, 407):
+    elif status in (401, 403, 404, 405, 407) or code == MODEL_DAMAGED:
         verdict = "access"
     elif 300 <= status < 400:
         verdict = "foreign"
@@ -80,6 +84,13 @@ def _judge_success(headers: Mapping[str, str], body: bytes) -> Reply:
     if message_of(document) is None:
         return Reply("bad_response", document=document)
     return Reply("answer", document=document)
+
+
+def as_kept(reply: Reply, raw: bytes) -> bytes:
+    """The bytes of a reply as they may lie on the disk: a refusal can repeat the key that it refuses."""
+    if reply.verdict == "answer":
+        return raw
+    return redact(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def all_rejected(reply: Reply) -> SettingsError:

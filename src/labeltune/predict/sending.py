@@ -180,6 +180,14 @@ class Sender:
     # -------------------------------------------------------------------------------------------- working
 
     async def _work(self, asks: Iterator[Ask]) -> None:
+        try:
+            await self._work_on(asks)
+        except BaseException:
+            # A table that changed meanwhile, or a bug of ours: the others must not wait for this one.
+            self._close()
+            raise
+
+    async def _work_on(self, asks: Iterator[Ask]) -> None:
         while not self._pace.closed:
             if self._begun >= CANARY and not self._proved.done():
                 # Shielded: one worker's cancellation is not the others'.

@@ -8,9 +8,9 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
-from labeltune.errors import AccessError, BudgetError, LabeltuneError, TemporaryError
+from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.predict.pace import Pace, wait_announced
-from labeltune.predict.replies import Reply, judge
+from labeltune.predict.replies import MODEL_DAMAGED, Reply, as_kept, judge
 from labeltune.providers.channel import LostError, NotSentError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Traffic:
         self._told_breaker = False
 
     async def post(self, body: bytes) -> tuple[Reply, bytes]:
-        """Send a request once; returns what the reply is, and its bytes."""
+        """Send a request once; returns what the reply is, and its bytes as they are kept."""
         try:
             # A total deadline: a reply that trickles in would outlast any time-out between two bytes.
             async with asyncio.timeout(self._deadline):
@@ -66,7 +66,7 @@ class Traffic:
         self._reached = True
         reply = judge(raw.status, raw.headers, raw.body)
         self._heed(reply, raw)
-        return reply, raw.body
+        return reply, as_kept(reply, raw.body)
 
     def _heed(self, reply: Reply, raw: RawReply) -> None:
         """Do what a reply asks of everyone."""
@@ -138,6 +138,8 @@ class Traffic:
         said = f"{self._provider.host}: {reply.said} [{reply.code}]; {self._so_far()}"
         if reply.verdict == "quota":
             return BudgetError(f"quota used up: {said}", hint="top up, then run the same command again")
+        if reply.code == MODEL_DAMAGED:
+            return ModelDamagedError(said, hint="train it again, or bring its files back from a copy")
         if status == 401:
             hint = f"check {self._provider.key_variable}, then run the same command again"
             return AccessError(f"key rejected: {said}", hint=hint)
