@@ -388,6 +388,8 @@ def test_thresholds_are_chosen_applied_and_not_reported_on(here: Path) -> None:
     # Only the row without a valid answer is missed.
     assert (document["metrics"]["micro_f1"], document["metrics"]["exact_match"]) == (1.0, 0.8)
     assert "tuned on validation.csv (5 rows)" in document["thresholds"]
+    # Rows 2 and 5 are predicted anew, so the confidence of their answer is not that of their labels.
+    assert (plain["calibration"]["rows"], document["calibration"]["rows"]) == (4, 2)
     refused = run("evaluate", "validation.csv", "--thresholds", "t.toml")
     assert refused.exit_code == 7
     assert "tuned on these rows" in refused.stderr
@@ -421,9 +423,16 @@ def test_rows_for_review_come_least_sure_first(here: Path) -> None:
         "interval": {"low": pytest.approx(0.1581, abs=1e-4), "high": 1.0},
         "errors_found": 3,
     }
-    assert run("evaluate", "p.csv", "--review-below", "0", "--review-output", "-", "-q").stdout.startswith(
-        "id,comment_text,"
-    )
+
+
+@pytest.mark.parametrize(
+    "argv", [["--html", "-"], ["--markdown", "-"], ["--review-below", "0.5", "--review-output", "-"]]
+)
+def test_standard_output_is_for_the_report(here: Path, argv: list[str]) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    result = run("evaluate", "p.csv", *argv)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "standard output carries the report" in result.stderr
 
 
 def test_without_being_asked_nothing_is_written(here: Path) -> None:

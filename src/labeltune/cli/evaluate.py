@@ -11,6 +11,7 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
 from labeltune.errors import GateError, SettingsError
+from labeltune.files import STANDARD_STREAM
 from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 if TYPE_CHECKING:
@@ -100,9 +101,14 @@ def evaluate(
     from labeltune.report.text import format_text
 
     review = None if review_below is None else Review(review_below, review_output)
+    written = [html, markdown, None if review is None else review.output]
+    if STANDARD_STREAM in written:
+        raise SettingsError(
+            "standard output carries the report, and nothing else can be written to it",
+            hint="name a file for --html, --markdown and --review-output",
+        )
     refuse_overwriting(
-        [predictions, definition.source, *(compare or ()), fail_if_worse, thresholds, training],
-        [html, markdown, None if review is None else review.output],
+        [predictions, definition.source, *(compare or ()), fail_if_worse, thresholds, training], written
     )
     options = EvaluateOptions(
         bootstrap=bootstrap,

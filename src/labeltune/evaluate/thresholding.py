@@ -29,7 +29,8 @@ def apply_thresholds(
 ) -> tuple[Predictions, list[str]]:
     """Predict anew from the probabilities; also what should be known about the thresholds.
 
-    Rows without probabilities keep their answer. Raises `DataError` if these are the rows that the thresholds
+    Rows without probabilities keep their answer. Where the labels are no longer those of the answer, its
+    confidence is not theirs, and is left out. Raises `DataError` if these are the rows that the thresholds
     were tuned on, or there are no probabilities.
     """
     probabilities = require_probabilities(predictions, task)
@@ -53,4 +54,7 @@ def apply_thresholds(
     predicted: BoolArray = np.logical_and(chosen, by_row.valid[:, None])
     patterns = find_patterns([by_row.true, predicted, by_row.valid[:, None]])
     pairs = Pairs(by_row.true, predicted, by_row.valid)[patterns.first]
-    return replace(predictions, pairs=pairs, patterns=patterns), warnings
+    confidence = predictions.confidence
+    if confidence is not None:
+        confidence = np.where((predicted == by_row.pred).all(axis=1), confidence, np.nan)
+    return replace(predictions, pairs=pairs, patterns=patterns, confidence=confidence), warnings

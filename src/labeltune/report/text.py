@@ -203,7 +203,7 @@ def spending_lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _spending(spent: Spent) -> str:
-    usd = "unknown price" if spent.usd is None else f"${spent.usd:,.4f}"
+    usd = "unknown price" if spent.usd is None else f"${spent.usd:,.4f}" if spent.usd else "$0"
     return (
         f"{usd}, {spent.input_tokens:,} tokens read and {spent.output_tokens:,} written in "
         f"{spent.requests:,} requests ({spent.model})"
