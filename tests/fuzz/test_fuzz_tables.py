@@ -142,8 +142,9 @@ def test_csv_of_any_dialect_reads_as_what_was_written(
 ) -> None:
     header, rows = table
     text = io.StringIO(newline="")
-    # csv leaves a lone "\r" unquoted where lines end with "\n", so that it cannot read it itself.
-    quoting = csv.QUOTE_ALL if any("\r" in cell for row in rows for cell in row) else quoting
+    # csv quotes a line end only if it is the one that lines end with, so that it cannot read others itself.
+    if any(sign in cell for row in rows for cell in row for sign in "\r\n"):
+        quoting = csv.QUOTE_ALL
     csv.writer(text, delimiter=separator, lineterminator=end, quoting=quoting).writerows([header, *rows])
     content = text.getvalue() if last_end else text.getvalue().removesuffix(end)
     path = tmp_path / "t.csv"
