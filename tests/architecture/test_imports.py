@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from labeltune.cli.app import COMMANDS
 
 HEAVY = (
     "pandas",
@@ -14,11 +17,14 @@ HEAVY = (
     "scipy",
     "openai",
     "httpx2",
+    "aiohttp",
+    "orjson",
     "starlette",
     "uvicorn",
     "jinja2",
     "rich",
     "sqlite3",
+    "asyncio",
 )
 
 _PROGRAM = f"""
@@ -31,27 +37,44 @@ finally:
 """
 
 
+def imported(arguments: list[str], **environment: str) -> tuple[int, str]:
+    """The exit code of a command in a process of its own, and which heavy modules it had imported."""
+    run = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.returncode, run.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code"),
     [
         (["--help"], 0),
         (["--version"], 0),
-        (["convert", "--help"], 0),
-        (["jobs", "--help"], 0),
-        (["predict", "--help"], 0),
+        *((arguments, 0) for arguments in ([name, "--help"] for name in COMMANDS)),
+        (["jobs", "watch", "--help"], 0),
+        ([], 2),
         (["no-such-command"], 2),
         (["convert"], 2),
+        (["train", "x.jsonl"], 2),
         (["train", "x.jsonl", "--no-such-option"], 2),
         (["split", "x.csv", "--seed", "many"], 2),
+        (["serve", "--port", "70000"], 2),
+        (["jobs", "no-such-command"], 2),
     ],
     ids=str,
 )
 def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str], exit_code: int) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, *arguments], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == exit_code
-    assert run.stderr.splitlines()[-1] == "", run.stderr
+    assert imported(arguments) == (exit_code, "")
+
+
+@pytest.mark.parametrize("words", ["labeltune ", "labeltune tra", "labeltune train --epo"])
+def test_completion_imports_nothing_heavy(words: str) -> None:
+    code, heavy = imported([], _LABELTUNE_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD="1")
+    assert (code, heavy) == (0, "")
 
 
 def test_importing_the_package_changes_nothing() -> None:
