@@ -10,7 +10,7 @@ import pytest
 
 from labeltune.local.models import base_models
 from protocol import tally_engine
-from protocol.harness import Provider, stop_worker
+from protocol.harness import Provider, Server, stop_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,3 +47,10 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def provider(directory: Path) -> Provider:
     return Provider(directory)
+
+
+@pytest.fixture
+def server(directory: Path) -> Iterator[Server]:
+    started = Server(directory)
+    yield started
+    started.end()

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from openai import AsyncOpenAI
     from openai.types.fine_tuning import FineTuningJob
+
+KEY = "sk-canary-94ce"
+"""What a server of a test asks of its clients."""
 
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -106,3 +111,35 @@ def stop_worker(directory: Path) -> None:
             with contextlib.suppress(ProcessLookupError, IndexError):
                 os.kill(worker_pid(directory), signal.SIGKILL)
             time.sleep(0.02)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from labeltune.local import serve
+serve(
+    Path(sys.argv[1]), sys.argv[2], 0, sys.argv[3] or None,
+    say=lambda line: print(line, file=sys.stderr, flush=True), ready=lambda url: print(url, flush=True),
+)
+"""
+
+
+class Server:
+    """A server process; `log` is what it said once it has ended."""
+
+    def __init__(self, directory: Path, host: str = "127.0.0.1", key: str = KEY) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(directory), host, key],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        self.log = ""
+
+    def end(self, signum: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+        self.log += self.process.communicate(timeout=20)[1]
+        return self.process.returncode

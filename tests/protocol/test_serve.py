@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import openai
@@ -20,50 +16,10 @@ import pytest
 from labeltune.errors import SettingsError
 from labeltune.local import serve
 from protocol import tally_engine
+from protocol.harness import KEY, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-KEY = "sk-canary-94ce"
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from labeltune.local import serve
-serve(
-    Path(sys.argv[1]), sys.argv[2], 0, sys.argv[3] or None,
-    say=lambda line: print(line, file=sys.stderr, flush=True), ready=lambda url: print(url, flush=True),
-)
-"""
-
-
-class Server:
-    """A server process; `log` is what it said once it has ended."""
-
-    def __init__(self, directory: Path, host: str = "127.0.0.1", key: str = KEY) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(directory), host, key],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
-        self.log = ""
-
-    def end(self, signum: int = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signum)
-        self.log += self.process.communicate(timeout=20)[1]
-        return self.process.returncode
-
-
-@pytest.fixture
-def server(directory: Path) -> Iterator[Server]:
-    started = Server(directory)
-    yield started
-    started.end()
 
 
 def _train(client: openai.OpenAI) -> str:
@@ -162,34 +118,3 @@ def test_a_port_in_use_is_a_settings_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"127.0.0.1:{port}"):
             serve(tmp_path / "home", port=port, say=lambda _: None)
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_another_client_goes_all_the_way(server: Server, tmp_path: Path) -> None:
-    """curl is a client that nobody wrote for this server."""
-
-    def curl(path: str, *arguments: str) -> Any:
-        command = ["curl", "-sS", "--fail-with-body", "-H", f"Authorization: Bearer {KEY}", *arguments]
-        ran = subprocess.run(
-            [*command, server.url + path], capture_output=True, text=True, timeout=20, check=True
-        )
-        return json.loads(ran.stdout)
-
-    def post(path: str, body: dict[str, Any]) -> Any:
-        return curl(path, "-H", "Content-Type: application/json", "-d", json.dumps(body))
-
-    data = tmp_path / "train.jsonl"
-    data.write_bytes(tally_engine.records())
-    file = curl("/files", "-F", "purpose=fine-tune", "-F", f"file=@{data}")
-    assert (file["filename"], file["status"]) == ("train.jsonl", "processed")
-    job = post("/fine_tuning/jobs", {"model": "tally", "training_file": file["id"]})
-    deadline = time.monotonic() + 20
-    while job["status"] != "succeeded":
-        assert time.monotonic() < deadline, job
-        time.sleep(0.05)
-        job = curl(f"/fine_tuning/jobs/{job['id']}")
-    reply = post(
-        "/chat/completions",
-        {"model": job["fine_tuned_model"], "messages": [{"role": "user", "content": "my money"}]},
-    )
-    assert reply["choices"][0]["message"]["content"] == "refund"
