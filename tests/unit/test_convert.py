@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -414,3 +415,22 @@ def test_tables_of_very_many_label_sets(here: Path) -> None:
     assert lines[-1] == lines[4]
     assert json.loads(lines[-1])["messages"][-1]["content"] == "l14,l16"
     assert TOXIC.fields[0].labels == TOXIC_LABELS
+
+
+def test_the_reference_explains_every_reason() -> None:
+    """The codes by which rows are left out, as the sources spell them."""
+    root = Path(convert.__code__.co_filename).parent
+    sources = [root / "convert.py", root / "labels.py", *(root / "tables").glob("*.py")]
+    pattern = re.compile(r'(?:reject\(\s*|LabelCellError\(\s*|return )"([a-z]+_[a-z]+)"')
+    codes = {code for source in sources for code in pattern.findall(source.read_text())}
+    assert codes >= {
+        "ragged_row",
+        "bad_byte",
+        "bad_value",
+        "bad_json",
+        "empty_text",
+        "illegal_pair",
+        "no_label",
+    }
+    reference = (root.parents[1] / "docs" / "reference" / "tables.md").read_text()
+    assert {code for code in codes if f"`{code}`" not in reference} == set()
