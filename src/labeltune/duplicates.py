@@ -8,11 +8,9 @@ hashes, nothing is left to chance.
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from array import array
 from collections import defaultdict
-from functools import cache
 from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING
@@ -38,16 +36,22 @@ _EPSILON = 1e-9
 """What a product of two floats may be off."""
 
 
-@cache
-def _punctuation() -> dict[int, None]:
-    every = range(sys.maxunicode + 1)
-    return {code: None for code in every if unicodedata.category(chr(code)).startswith("P")}
+class _WithoutPunctuation(dict[int, int | None]):
+    """What `str.translate` needs to take punctuation out; a character is looked up when it is first met."""
+
+    def __missing__(self, code: int) -> int | None:
+        is_punctuation = unicodedata.category(chr(code)).startswith("P")
+        kept = self[code] = None if is_punctuation else code
+        return kept
+
+
+_WITHOUT_PUNCTUATION = _WithoutPunctuation()
 
 
 def plain(text: str) -> str:
     """The text without differences of case, punctuation and space; never empty unless the text is blank."""
     folded = text.casefold()
-    return " ".join(folded.translate(_punctuation()).split()) or " ".join(folded.split())
+    return " ".join(folded.translate(_WITHOUT_PUNCTUATION).split()) or " ".join(folded.split())
 
 
 def _hash(text: str) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 import labeltune
 import tasks
 from labeltune.check import CATALOGUE, Checked, CheckOptions, check, refuse_errors
-from labeltune.check.neighbours import plain_bytes
+from labeltune.check.neighbours import plain_forms
 from labeltune.check.private import private_matters
 from labeltune.check.text import format_checked
 from labeltune.duplicates import plain
@@ -301,9 +301,15 @@ def test_the_first_of_several_spellings(tmp_path: Path) -> None:
 def test_the_quick_plain_form_is_the_plain_form(seed: int) -> None:
     chance = random.Random(seed)
     alphabet = " \t\n\v\f\r\x1c\x1f\x85\xa0\u2003\u3000aZéÉßİΣς!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~¿’“”…—、。《ﬁǅ一日😀\u200d\u0301\ud800\0"
-    for _ in range(2000):
-        text = "".join(chance.choices(alphabet, k=chance.randrange(12)))
-        assert plain_bytes(text) == plain(text).encode(errors="surrogatepass"), text
+    texts = ["".join(chance.choices(alphabet, k=chance.randrange(12))) for _ in range(2000)]
+    expected = [plain(text).encode(errors="surrogatepass") for text in texts]
+    assert plain_forms(texts) == expected
+    whole = [text for text in texts if "\ud800" not in text]
+    assert plain_forms(whole) == [plain(text).encode() for text in whole]
+    assert plain_forms([]) == []
+    for text, form in zip(texts, expected, strict=True):
+        assert plain_forms([text]) == [form], text
+    assert plain_forms(["a", "\udcff"]) == [b"a", b"\xed\xb3\xbf"]
 
 
 # ----------------------------------------------------------------------------------------- private matters

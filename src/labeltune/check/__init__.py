@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from labeltune.check.reading import Part
+    from labeltune.check.part import Part
     from labeltune.errors import Finding
     from labeltune.task import Task
 
-__all__ = ["CATALOGUE", "CheckOptions", "Checked", "Cost", "FileTokens", "Kind", "check", "refuse_errors"]
+__all__ = [
+    "CATALOGUE",
+    "CheckOptions",
+    "Checked",
+    "Cost",
+    "FileTokens",
+    "Kind",
+    "check",
+    "refuse_errors",
+    "role_of",
+]
 
 ROLES = ("train", "validation", "test")
 """What files are, in their order; further ones are tests too."""
@@ -75,7 +85,8 @@ def check(
     desk = Desk()
     setting = Setting(task, desk, counter, limit=example_limit(options.model), similar=options.similar)
     tally = TokenTally(setting)
-    parts = _run(paths, setting, options, [*(rule(setting) for rule in RULES), tally], advance)
+    files = [(path, role_of(number)) for number, path in enumerate(paths)]
+    parts = _run(files, setting, options, [*(rule(setting) for rule in RULES), tally], advance)
     names = list(dict.fromkeys(part.name for part in parts))
     desk.findings.sort(key=lambda finding: (names.index(finding.where.file), finding.where.line or 0))
     return Checked(
@@ -88,17 +99,22 @@ def check(
     )
 
 
+def role_of(number: int) -> str:
+    """The role of a file that is given as the number-th, counted from 0."""
+    return ROLES[min(number, len(ROLES) - 1)]
+
+
 def _run(
-    paths: Sequence[str | os.PathLike[str]],
+    files: Sequence[tuple[str | os.PathLike[str], str]],
     setting: Setting,
     options: CheckOptions,
     rules: Sequence[Rule],
     advance: Callable[[int], object],
 ) -> list[Part]:
-    """Let every rule see every batch of every file."""
+    """Let every rule see every batch of every file; files come with their roles."""
     parts: list[Part] = []
-    for number, path in enumerate(paths):
-        part = open_part(path, ROLES[min(number, len(ROLES) - 1)], setting, options)
+    for path, role in files:
+        part = open_part(path, role, setting, options)
         parts.append(part)
         try:
             for rule in rules:
@@ -120,11 +136,14 @@ SENT_IN_PARTS = "too_large"
 """An error that upload itself takes care of."""
 
 
-def refuse_errors(path: str | os.PathLike[str], task: Task | None) -> None:
-    """Raise a `DataError` with every error of a chat file: what a provider would refuse, or learn wrongly."""
+def refuse_errors(path: str | os.PathLike[str], task: Task | None, *, role: str = ROLES[0]) -> None:
+    """Raise a `DataError` with every error of a chat file: what a provider would refuse, or learn wrongly.
+
+    Of the rules, that of the fewest examples holds for a file to train on only.
+    """
     desk = Desk()
     setting = Setting(task, desk, token_counter(mode="estimate"))
-    _run([path], setting, _DEFAULTS, [rule(setting) for rule in REFUSALS], lambda _: None)
+    _run([(path, role)], setting, _DEFAULTS, [rule(setting) for rule in REFUSALS], lambda _: None)
     errors = [finding for finding in desk.findings if _refused(finding.code)]
     if errors:
         total = sum(number for (_, code), number in desk.counts.items() if _refused(code))

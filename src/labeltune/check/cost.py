@@ -10,7 +10,7 @@ from labeltune.prices import known_prices, price_of
 from labeltune.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD, auto_epochs
 
 if TYPE_CHECKING:
-    from labeltune.check.reading import Batch, Part
+    from labeltune.check.part import Batch, Part
     from labeltune.check.rule import Setting
     from labeltune.prices import Price
 

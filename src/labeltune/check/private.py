@@ -6,12 +6,14 @@ import re
 import string
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labeltune.check.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from labeltune.check.reading import Batch, Part
+    from labeltune.check.part import Batch, Part
 
 __all__ = ["Private", "private_matters"]
 
@@ -45,7 +47,7 @@ _CARD = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){12,18}(?![\d-])")
 # Keys are long rows of such characters, which texts seldom have: these are looked for first.
 _KEY_CHARACTERS = (string.ascii_letters + string.digits + "_-").encode()
 _AS_KEY = bytes(0x61 if code in _KEY_CHARACTERS else 0x20 for code in range(256))
-_SHORTEST_KEY = b"a" * 20
+_NO_KEY, _SHORTEST_KEY = 0x20, 20
 
 _COMMON = (string.ascii_lowercase + " -").encode()
 _AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
@@ -57,8 +59,7 @@ class Private(Rule):
 
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
-        joined = "\n".join(batch.texts)
-        for sign, look in _signs(joined):
+        for sign, look in _signs(batch.content):
             for line, text in zip(batch.lines, batch.texts, strict=True):
                 if sign in text:
                     for code, what in look(text):
@@ -67,21 +68,34 @@ class Private(Rule):
 
 def private_matters(text: str) -> list[tuple[str, str]]:
     """What one text holds: each a finding's code, and a sentence with a masked piece of it."""
-    return [found for sign, look in _signs(text) if sign in text for found in look(text)]
+    return [
+        found
+        for sign, look in _signs(text.encode(errors="surrogatepass"))
+        if sign in text
+        for found in look(text)
+    ]
 
 
-def _signs(text: str) -> Iterator[tuple[str, Callable[[str], Iterator[tuple[str, str]]]]]:
-    """What to look for, as far as the text may hold it: a sign of it, and what looks closely."""
-    content = text.encode(errors="surrogatepass")
-    if _SHORTEST_KEY in content.translate(_AS_KEY) or _BEGINS_PEM in text:
+def _signs(content: bytes) -> Iterator[tuple[str, Callable[[str], Iterator[tuple[str, str]]]]]:
+    """What to look for, as far as the texts may hold it: a sign of it, and what looks closely."""
+    if _has_key(content) or _BEGINS_PEM.encode() in content:
         for beginning, name, pattern in _KEYS:
-            if beginning in text:
+            if beginning.encode() in content:
                 yield beginning, _key_finder(name, pattern)
-    if "@" in text:
+    if b"@" in content:
         yield "@", _emails
     # Of a card number, thirteen digits or more are left in a row when spaces and dashes are gone.
     if _FEWEST_DIGITS in content.translate(_AS_ZERO, _COMMON):
         yield "", _cards
+
+
+def _has_key(content: bytes) -> bool:
+    """Whether there are so many characters of keys in a row as in the shortest of them."""
+    others = np.flatnonzero(np.frombuffer(content.translate(_AS_KEY), np.uint8) == _NO_KEY)
+    if not len(others):
+        return len(content) >= _SHORTEST_KEY
+    longest = max(others[0], len(content) - 1 - others[-1], np.diff(others).max(initial=0) - 1)
+    return bool(longest >= _SHORTEST_KEY)
 
 
 def _key_finder(name: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[tuple[str, str]]]:

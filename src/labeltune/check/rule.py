@@ -9,7 +9,7 @@ from labeltune.tokens import EXAMPLE_LIMIT
 
 if TYPE_CHECKING:
     from labeltune.check.desk import Desk
-    from labeltune.check.reading import Batch, Part
+    from labeltune.check.part import Batch, Part
     from labeltune.task import Task
     from labeltune.tokens import TokenCounter
 

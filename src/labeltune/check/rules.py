@@ -12,7 +12,7 @@ from labeltune.records import MIN_EXAMPLES
 from labeltune.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD
 
 if TYPE_CHECKING:
-    from labeltune.check.reading import Batch, Part
+    from labeltune.check.part import Batch, Part
     from labeltune.check.rule import Setting
     from labeltune.labels import Labels
 

@@ -1,0 +1,188 @@
+"""How fast check is against convert on the same table, in CPU seconds, and how far estimated tokens are off.
+
+    python benchmarks/check.py [--rows 160000] [--repeat 3]
+    python benchmarks/check.py --fetch-vocabulary FOLDER
+    TIKTOKEN_CACHE_DIR=FOLDER python benchmarks/check.py --tokens
+
+Each figure is the smallest of several runs, each in a process of its own, one after the other; memory is that
+process's peak. The table is generated: comments of 390 characters on average, with quotes, commas, line ends,
+emoji, and one row in fifty a copy of an earlier one, as it is or in capitals. Target: a table and a chat file
+of 160,000 records are checked in at most twice the time that convert takes. Ends with 1 if it is missed.
+
+`--tokens` compares the estimate with tiktoken's exact counts on the English sets beside the checkout. Target:
+at most 10 % of each set's total. The vocabulary that it needs is fetched by tiktoken itself, or, where only a
+package index can be reached, taken out of litellm's wheel, which carries tiktoken's files byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
+RATES = (0.1, 0.01, 0.05, 0.003, 0.05, 0.009)
+SETS = (
+    ("banking77/train.csv", "text"),
+    ("banking77/test.csv", "text"),
+    ("goemotions/train.csv", "text"),
+    ("goemotions/test.csv", "text"),
+    ("jigsaw_sample/train.csv", "comment_text"),
+)
+TASK = f"""\
+version = 1
+text = ["comment_text"]
+id = "id"
+
+[[field]]
+name = "toxicity"
+type = "multi"
+columns = {json.dumps(LABELS)}
+labels = {json.dumps(LABELS)}
+
+[prompt]
+system = "John is a linguistic expert"
+user = "Assign labels to this comment from the following list. Comment: {{text}}. labels list: {{labels}}"
+
+[answer]
+format = "list"
+separator = ","
+none = "none"
+"""
+
+
+def write_table(path: Path, rows: int) -> None:
+    """A table like that of the tutorial, the same for the same number of rows."""
+    chance = random.Random(0)  # not for secrets
+    letters = "etaoinshrdlucmwfgypbvk"
+    words = ["".join(chance.choices(letters, k=chance.randint(2, 10))) for _ in range(30_000)]
+    weights = [1 / (place + 2) for place in range(len(words))]
+    marks = [" "] * 40 + [", ", ". ", ' "', '" ', "\n", "! "]
+    earlier: list[str] = []
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(("id", "comment_text", *LABELS))
+        for number in range(rows):
+            if earlier and chance.random() < 0.02:
+                text = chance.choice(earlier)
+                text = text.upper() if chance.random() < 0.5 else text
+            else:
+                length = min(int(chance.lognormvariate(3.6, 0.9)) + 1, 900)
+                drawn = chance.choices(words, weights, k=length)
+                text = "".join(word + chance.choice(marks) for word in drawn)
+                if chance.random() < 0.05:
+                    text += chance.choice("😀🎉👍é’")
+                if len(earlier) < 1000:
+                    earlier.append(text)
+            flags = [int(chance.random() < rate) for rate in RATES]
+            writer.writerow((f"{number:016x}", text, *flags))
+
+
+def one(what: str, folder: Path) -> None:
+    """One run, told as JSON."""
+    from labeltune.check import CheckOptions, check
+    from labeltune.convert import convert
+    from labeltune.task import parse_task
+
+    task = parse_task(TASK)
+    started = time.process_time()
+    if what == "convert":
+        convert(task, folder / "data.csv", folder / "data.jsonl", on_error="skip")
+    else:
+        done = check([folder / f"data.{what}"], task, CheckOptions(tokens="estimate"))
+        assert any(code == "duplicate" for _, code in done.counts), "the copies were not found"
+    cpu = time.process_time() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"cpu": cpu, "peak": peak}))
+
+
+def speed(rows: int, repeat: int) -> bool:
+    """Whether a table and a chat file are checked in twice the time of convert."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_table(folder / "data.csv", rows)
+        megabytes = (folder / "data.csv").stat().st_size / 1e6
+        print(f"{rows:,} rows, {megabytes:.0f} MB")
+        best: dict[str, tuple[float, float]] = {}
+        for _ in range(repeat):
+            for what in ("convert", "csv", "jsonl"):
+                run = subprocess.run(
+                    [sys.executable, __file__, "--one", what, name],
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
+                figures = json.loads(run.stdout)
+                cpu, peak = best.get(what, (float("inf"), 0.0))
+                best[what] = min(cpu, figures["cpu"]), max(peak, figures["peak"])
+    base = best["convert"][0]
+    names = {"convert": "convert", "csv": "check, table", "jsonl": "check, chat file"}
+    print(f"{'':18}{'CPU s':>8}{'ratio':>8}{'peak MB':>9}")
+    for what, (cpu, peak) in best.items():
+        print(f"{names[what]:18}{cpu:>8.2f}{cpu / base:>8.2f}{peak:>9.0f}")
+    return all(cpu <= 2 * base for cpu, _ in best.values())
+
+
+def tokens() -> bool:
+    """Whether the estimate is within a tenth of the exact count, on each set."""
+    from labeltune.tokens import Estimator, token_counter
+
+    exact, estimate = token_counter(mode="exact", seconds=60), Estimator()
+    good = True
+    print(f"{'':26}{'texts':>8}{'tokens':>11}{'estimate':>11}{'error':>8}")
+    for name, column in SETS:
+        with (SHARED / name).open(encoding="utf-8", newline="") as handle:
+            texts = [row[column] for row in csv.DictReader(handle)]
+        counted, estimated = exact.total(texts), estimate.total(texts)
+        error = estimated / counted - 1
+        good = good and abs(error) <= 0.1
+        print(f"{name:26}{len(texts):>8,}{counted:>11,.0f}{estimated:>11,.0f}{error:>+8.1%}")
+    return good
+
+
+def fetch_vocabulary(folder: Path) -> None:
+    """Fill a folder for `TIKTOKEN_CACHE_DIR`; tiktoken compares the files with their published hashes."""
+    import zipfile
+
+    with tempfile.TemporaryDirectory() as name:
+        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", name, "litellm"]
+        subprocess.run(fetch, check=True)
+        (wheel,) = Path(name).glob("*.whl")
+        folder.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(wheel) as packed:
+            for member in packed.namelist():
+                own = Path(member).name
+                if "/tokenizers/" in member and len(own) == 40:
+                    (folder / own).write_bytes(packed.read(member))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=160_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--tokens", action="store_true", help="measure the estimate of tokens instead")
+    parser.add_argument("--fetch-vocabulary", type=Path, metavar="FOLDER", help="for --tokens, offline later")
+    parser.add_argument("--one", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        one(arguments.one[0], Path(arguments.one[1]))
+        return 0
+    if arguments.fetch_vocabulary:
+        fetch_vocabulary(arguments.fetch_vocabulary)
+        return 0
+    good = tokens() if arguments.tokens else speed(arguments.rows, arguments.repeat)
+    if not good:
+        print("missed")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
