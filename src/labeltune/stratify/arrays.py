@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["distinct_rows", "hashed", "ranges", "shuffled", "sums"]
+__all__ = ["distinct_rows", "hashed", "ranges", "shuffled", "smallest", "sums"]
 
 
 def ranges(starts: Ints, ends: Ints) -> Ints:
@@ -27,6 +27,22 @@ def sums(values: Ints, lengths: Ints) -> Ints:
     totals = np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
     ends = np.cumsum(lengths)
     result: Ints = totals[ends] - totals[ends - lengths]
+    return result
+
+
+def smallest(values: Ints, count: int) -> Ints:
+    """Where the `count` smallest values are, ascending; of equal ones, the first.
+
+    What a stable sort begins with, sooner.
+    """
+    if len(values) > count:
+        bound = np.partition(values, count - 1)[count - 1]
+        below, at = np.flatnonzero(values < bound), np.flatnonzero(values == bound)
+        chosen = np.concatenate([below, at[: count - len(below)]])
+        chosen.sort()
+    else:
+        chosen = np.arange(len(values))
+    result: Ints = chosen[np.argsort(values[chosen], kind="stable")]
     return result
 
 

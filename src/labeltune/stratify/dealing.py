@@ -17,7 +17,7 @@ __all__ = ["URGENCY", "Dealing"]
 URGENCY = 1 << 20
 """The weight of a squared deviation in the smallest part: weights are integers."""
 
-_BATCH_SHARE = 64
+_BATCH_SHARE = 32
 """A batch is one in this many of the bundles that are left."""
 _LABEL_WORTH = 4
 """How much more than a pair's the deviation of a label counts."""

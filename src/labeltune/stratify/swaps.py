@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.stratify.arrays import ranges, sums
+from labeltune.stratify.arrays import ranges, smallest, sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["swap"]
 
-_CANDIDATES = 8000
+_CANDIDATES = 4000
 """How many bundles may change places: those dealt last, which are the lightest, and some placed by quota."""
-_COMPARED = 64
-"""How many of the most promising bundles of each part are compared with each other."""
-_ROUNDS = (2, 16, 128, 1024, 16384)
-"""How much more than a pair's the deviation of a label counts, round by round."""
+_PIECE = 64
+"""How many cells are multiplied at a time."""
+_ROUNDS = ((2, 32), (32, 32), (512, 32), (16384, 128))
+"""How much more than a pair's the deviation of a label counts, round by round; and how many of the most
+promising bundles of each part are compared with each other."""
 _MAX_SWAPS = 500
 """The most attempts in one round."""
 
@@ -33,7 +34,7 @@ def swap(dealing: Dealing) -> int:
     Returns how many were tried.
     """
     candidates = _Candidates(dealing)
-    tried = sum(candidates.round(worth) for worth in _ROUNDS)
+    tried = sum(candidates.round(worth, compared) for worth, compared in _ROUNDS)
     dealing.placed[candidates.bundles] = candidates.parts
     dealing.need[:, candidates.distinct] = -candidates.surplus
     return tried
@@ -60,7 +61,7 @@ class _Candidates:
         self.surplus = -dealing.need[:, self.distinct]
         self.is_label = dealing.label_cells[self.distinct]
 
-    def round(self, worth: int) -> int:
+    def round(self, worth: int, compared: int) -> int:
         """Swap until no two parts have a swap that helps, with labels `worth` times as much as pairs."""
         worths = np.where(self.is_label, worth, 1)
         squares = sums(worths[self.cells] * self.times**2, self.lengths)
@@ -68,12 +69,12 @@ class _Candidates:
         idle = tried = 0
         for one, two in islice(cycle(pairs), _MAX_SWAPS):
             tried += 1
-            idle = 0 if self._swap_one(one, two, worths, squares) else idle + 1
+            idle = 0 if self._swap_one(one, two, worths, squares, compared) else idle + 1
             if idle == len(pairs):
                 break
         return tried
 
-    def _swap_one(self, one: int, two: int, worths: Ints, squares: Ints) -> bool:
+    def _swap_one(self, one: int, two: int, worths: Ints, squares: Ints, compared: int) -> bool:
         """Make the best swap between two parts; False if none lowers the squared deviations.
 
         With d the surplus and u the urgency of a part, moving x out of `one` and y into it changes the sum of
@@ -85,8 +86,7 @@ class _Candidates:
         pulls = 2 * sums(pull[self.cells] * self.times, self.lengths)
         leave, enter = both * squares - pulls, both * squares + pulls
         xs, ys = np.flatnonzero(self.parts == one), np.flatnonzero(self.parts == two)
-        xs = xs[np.argsort(leave[xs], kind="stable")[:_COMPARED]]
-        ys = ys[np.argsort(enter[ys], kind="stable")[:_COMPARED]]
+        xs, ys = xs[smallest(leave[xs], compared)], ys[smallest(enter[ys], compared)]
         if not len(xs) or not len(ys):
             return False
         changes = leave[xs, None] + enter[ys] - 2 * both * self._products(xs, ys, worths)
@@ -108,8 +108,12 @@ class _Candidates:
         dense = np.zeros((len(rows), len(cells)))
         dense[np.repeat(np.arange(len(rows)), self.lengths[rows]), columns] = self.times[at]
         left, right = dense[: len(xs)] * worths[cells], dense[len(xs) :]
-        products: Ints = (left @ right.T).astype(np.int64)
-        return products
+        # In pieces too small for threads, whose waiting for each other would cost more than the product.
+        products = np.zeros((len(xs), len(ys)))
+        for start in range(0, len(cells), _PIECE):
+            piece = slice(start, start + _PIECE)
+            products += left[:, piece] @ right[:, piece].T
+        return products.astype(np.int64)
 
     def _worsens_sizes(self, one: int, two: int, xs: Ints, ys: Ints) -> NDArray[np.bool_]:
         more = self.weights[xs, None] - self.weights[ys]
