@@ -57,7 +57,7 @@ class Provider:
 
     async def wait(self, job_id: str, until: Callable[[Any], bool] | None = None) -> FineTuningJob:
         """The job as soon as it is what is waited for, by default finished."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while True:
             job = await self.client.fine_tuning.jobs.retrieve(job_id)
             if job.status in FINAL if until is None else until(job):
