@@ -1,4 +1,7 @@
-"""Arbitrary bytes as tables: converted or refused on purpose, never a crash; and tables of any dialect, read back."""
+"""Arbitrary bytes as tables: converted or refused on purpose, never a crash; and tables of any dialect, read back.
+
+The suite tries the same examples each time; `LABELTUNE_FUZZ=5000 pytest tests/fuzz` tries as many new ones.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,15 @@ from labeltune.jsonl import ChatFile
 from labeltune.tables import open_table, write_table
 from tasks import INTENT, INTENT_TOML
 
+ON_DEMAND = int(os.environ.get("LABELTUNE_FUZZ", "0"))
 # One folder serves all examples of a test: each writes the same few files anew.
-one_folder = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-many = settings(one_folder, max_examples=300)
+one_folder = settings(
+    deadline=None,
+    derandomize=not ON_DEMAND,
+    max_examples=ON_DEMAND or 100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+many = settings(one_folder, max_examples=ON_DEMAND or 300)
 
 
 @many
@@ -82,7 +92,7 @@ def test_any_bytes_as_a_chat_file(tmp_path: Path, content: bytes) -> None:
     assert sorted([*records, *filter(None, told)]) == sorted(full)
 
 
-@settings(one_folder, max_examples=40)
+@settings(one_folder, max_examples=ON_DEMAND or 40)
 @given(
     content=st.one_of(csv_bytes, jsonl_bytes),
     options=st.sampled_from([[], ["--json"], ["-q", "--on-error", "skip"]]),
