@@ -118,3 +118,26 @@ def test_a_port_in_use_is_a_settings_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"127.0.0.1:{port}"):
             serve(tmp_path / "home", port=port, say=lambda _: None)
+
+
+def test_two_servers_of_one_directory_do_not_disturb_each_other(directory: Path, server: Server) -> None:
+    other = Server(directory)
+    try:
+        with (
+            openai.OpenAI(base_url=server.url, api_key=KEY, max_retries=0) as one,
+            openai.OpenAI(base_url=other.url, api_key=KEY, max_retries=0) as two,
+        ):
+            with ThreadPoolExecutor(2) as pool:
+                models = list(pool.map(_train, (one, two)))
+            assert sorted(found.id for found in one.models.list()) == sorted(
+                found.id for found in two.models.list()
+            )
+            for client, model in ((one, models[1]), (two, models[0])):
+                reply = client.chat.completions.create(
+                    model=model, messages=[{"role": "user", "content": "my money"}]
+                )
+                assert reply.choices[0].message.content == "refund"
+    finally:
+        other.end()
+    log = (directory / "worker.log").read_text()
+    assert 0 <= log.count("worker begins") - log.count("worker ends") <= 1, "one worker at a time"
