@@ -398,6 +398,24 @@ def test_thresholds_are_chosen_applied_and_not_reported_on(here: Path) -> None:
     assert run("evaluate", "copy.csv", "--thresholds", "t.toml").exit_code == 7
 
 
+def test_where_thresholds_go(here: Path) -> None:
+    import tomllib
+
+    header = [*TOXIC_HEADER, *(f"probability_{label}" for label in TOXIC)]
+    before = write(here / "v.csv", header, with_probabilities(ROWS)).read_bytes()
+    printed = tomllib.loads(run("thresholds", "v.csv", "-o", "-").stdout)
+    assert printed["tuned_on"]["file"] == "v.csv"
+    for argv, message in (
+        (["-o", "v.csv"], "v.csv: is an input"),
+        (["-o", "task.toml"], "task.toml: is an input"),
+        (["-o", "-", "--json"], "would both write to standard output"),
+    ):
+        result = run("thresholds", "v.csv", *argv)
+        assert result.exit_code == 2
+        assert message in result.stderr
+    assert (here / "v.csv").read_bytes() == before
+
+
 def test_thresholds_need_probabilities(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, ROWS)
     result = run("thresholds", "p.csv")

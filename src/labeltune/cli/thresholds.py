@@ -9,6 +9,8 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
+from labeltune.errors import SettingsError
+from labeltune.files import STANDARD_STREAM
 from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 __all__ = ["thresholds"]
@@ -37,11 +39,15 @@ def thresholds(
 ) -> None:
     """Choose for each label the probability from which it is predicted."""
     out = output.configure(json_mode=json, quiet=quiet)
+    if json and out_file == STANDARD_STREAM:
+        raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
 
+    from labeltune.evaluate.outputs import refuse_overwriting
     from labeltune.threshold_file import write_thresholds
     from labeltune.thresholds import tune_thresholds
 
+    refuse_overwriting([validation_predictions, definition.source], [out_file])
     tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision)
     write_thresholds(out_file, tuning.thresholds)
     for field, choices in tuning.choices.items():
@@ -61,6 +67,7 @@ def thresholds(
             "rows": tuning.thresholds.tuned_on.rows,
             "fields": levels,
         },
-        out_file,
+        *([] if out_file == STANDARD_STREAM else [out_file]),
     )
-    out.hint(f"labeltune evaluate PREDICTIONS --thresholds {out_file}")
+    if out_file != STANDARD_STREAM:
+        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {out_file}")
