@@ -217,6 +217,7 @@ class Journal:
         self._waiting: list[_Operation] = []
         self._group: asyncio.Future[None] | None = None
         self._writing = False
+        self._began = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self.full = False
         """Whether the disk was full: what is in flight can be saved, more must not be asked."""
@@ -411,6 +412,7 @@ class Journal:
         operations, group = self._waiting, self._group
         assert group is not None
         self._waiting, self._group, self._writing = [], None, True
+        self._began = asyncio.get_running_loop().time()
         try:
             self._apply(operations)
         except sqlite3.Error as error:
@@ -436,7 +438,9 @@ class Journal:
             group.set_exception(_translated(self.path, error))
             group.exception()  # it may be that nobody waits for this group
         if self._group is not None:
-            asyncio.get_running_loop().call_later(GROUP_SECONDS, self._write_group)
+            # Those who came while a slow disk was writing have waited for each other already.
+            loop = asyncio.get_running_loop()
+            loop.call_at(max(self._began + GROUP_SECONDS, loop.time()), self._write_group)
 
     def _save_on_full_disk(self, operations: list[_Operation], error: BaseException) -> BaseException | None:
         """Free the ballast and write the group once more; returns what still went wrong."""

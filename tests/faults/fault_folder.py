@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 
 from faults.fake_provider import FakeProvider
 
+KILLS = int(os.environ.get("FAULT_KILLS", "200"))
+"""How often the long tests kill a command."""
+
 TASK = """\
 version = 1
 text = ["text"]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
 import sqlite3
+import subprocess
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from openai.types import Batch
 
 from faults.fake_provider import FakeProvider, Fate, completion, refuse
-from faults.fault_folder import Folder, Outcome, finish, kill, wait_until
+from faults.fault_folder import KILLS, Folder, Outcome, finish, kill, wait_until
 
 ROWS = 40
 
@@ -214,6 +218,28 @@ def test_row_7_kill_9_while_downloading(folder: Folder) -> None:
         assert journal(folder, "SELECT DISTINCT state FROM requests") == [(1,)]
         assert predict(folder, provider).code == 0
         complete(folder, provider)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_rows_5_to_7_kill_9_200_times(folder: Folder, record_property: Callable[[str, object], None]) -> None:
+    """At random moments, while the table grows: each batch is created once, and each row billed once."""
+    record_property("runs", KILLS)
+    chance = random.Random(5)
+    count = 0
+    with FakeProvider() as provider:
+        for _ in range(KILLS):
+            count += chance.choice([0, 0, 20])
+            folder.table(count + 20)
+            provider.batch_statuses = chance.choice([["in_progress"], ["validating", "completed"]])
+            process = folder.start(provider, "--batch")
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(0.2, 3.0))
+            kill(process)
+        provider.batch_statuses = ["completed"]
+        assert predict(folder, provider).code == 0
+        complete(folder, provider, count + 20, batches=provider.created["/batches"])
+        assert sum(batch["size"] for batch in provider.batches.values()) == count + 20
 
 
 def test_row_7_fewer_answers_than_counted(folder: Folder) -> None:

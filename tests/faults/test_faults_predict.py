@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from functools import partial
@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
-from faults.fault_folder import Folder, finish, kill, wait_until
+from faults.fault_folder import KILLS, Folder, finish, kill, wait_until
 from labeltune.errors import DiskError
 from labeltune.journal import Journal
 
@@ -95,8 +95,11 @@ def test_row_8_kill_9_in_predict(folder: Folder) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_row_8_kill_9_in_predict_200_times(folder: Folder) -> None:
-    killed_again_and_again(folder, kills=200, rows=20_000, flight=8)
+def test_row_8_kill_9_in_predict_200_times(
+    folder: Folder, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("runs", KILLS)
+    killed_again_and_again(folder, kills=KILLS, rows=100 * KILLS, flight=8)
 
 
 def test_row_8_says_what_is_kept_and_what_may_be_billed(folder: Folder) -> None:
