@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: `docs/reference/commands.md`.
+"""Write the pages that are made from the code: `docs/reference/commands.md` and `findings.md`.
 
 `python docs/generate.py` writes them; with `--check` it fails if they are not what the code says, or
 if a link in any page leads nowhere.
@@ -13,11 +13,12 @@ from typing import Any
 
 import typer
 
+from labeltune.check import CATALOGUE
 from labeltune.cli.app import app
 from labeltune.errors import ExitCode, LabeltuneError
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
+REFERENCE = ROOT / "docs" / "reference"
 
 MEANINGS = {
     ExitCode.OK: "Done.",
@@ -106,6 +107,49 @@ def _text(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
+FINDINGS_HEAD = """\
+# Findings of `labeltune check`
+
+Generated from the catalogue of findings by `make docs`.
+
+`labeltune check FILE…` looks at tables and chat files: train, validation and test, in this order. Each
+finding has a code, which stays what it is, and a severity. An error ends the command with exit code 11: a
+provider would refuse the file, the model would learn what is wrong, or the scores would not be true.
+Warnings and infos do not. The first 20 errors, 5 warnings and 3 infos of each code and file are shown, with
+`--all` up to a thousand, which `--json` always holds; `counts` there has the number of all.
+
+Rows that cannot be read and labels that are wrong make `labeltune convert` refuse a table, with the same
+codes. A table that has no rows, no usable header, or lacks a column of the task is refused as a whole, with
+exit code 7.
+
+`--fix OUT` writes a copy of one file where the mend is beyond doubt, says what it did, and checks the copy:
+exact duplicates (rows that become the same record as an earlier one) and rows without text are left out,
+space is taken off both ends of texts and labels, and empty lines of a chat file go. All other rows keep
+their bytes. Of Parquet files rows are only left out.
+
+Two texts are *nearly* the same if they are equal after case folding and without punctuation and extra
+space, or if nine tenths of all words that occur in either occur in both; this is the rule by which
+`labeltune split` keeps texts in one part ([why](../decisions/0003-near-duplicates.md)). The second kind is
+looked for among up to 100,000 texts or 16 MB, with `--similar` among any number.
+
+How tokens are counted, and what the figures cost, is in [Tokens and cost](../explanation/tokens.md).
+"""
+
+
+def findings_page() -> str:
+    """The reference of all findings, as Markdown."""
+    parts = [FINDINGS_HEAD]
+    for severity in ("error", "warning", "info"):
+        parts += [f"## {severity.capitalize()}s", "", "| code | meaning | what to do |", "|---|---|---|"]
+        parts += [
+            f"| `{code}` | {_text(kind.meaning)} | {_text(kind.advice)} |"
+            for code, kind in CATALOGUE.items()
+            if kind.severity == severity
+        ]
+        parts.append("")
+    return "\n".join(parts)
+
+
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -127,17 +171,24 @@ def broken_links() -> list[str]:
     return broken
 
 
+PAGES = {"commands.md": commands_page, "findings.md": findings_page}
+
+
 def main() -> int:
     """Write the pages, or check them."""
-    page = commands_page()
+    pages = {REFERENCE / name: page() for name, page in PAGES.items()}
     if "--check" not in sys.argv[1:]:
-        COMMANDS_PAGE.parent.mkdir(parents=True, exist_ok=True)
-        COMMANDS_PAGE.write_text(page, encoding="utf-8")
-        print(COMMANDS_PAGE.relative_to(ROOT))
+        for path, content in pages.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+            print(path.relative_to(ROOT))
         return 0
     problems = [f"broken link: {link}" for link in broken_links()]
-    if not COMMANDS_PAGE.exists() or COMMANDS_PAGE.read_text(encoding="utf-8") != page:
-        problems.append(f"{COMMANDS_PAGE.relative_to(ROOT)} is not what the code says; run: make docs")
+    problems += [
+        f"{path.relative_to(ROOT)} is not what the code says; run: make docs"
+        for path, content in pages.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != content
+    ]
     print("\n".join(problems) or "docs are what the code says")
     return 1 if problems else 0
 
