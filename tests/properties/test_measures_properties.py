@@ -111,7 +111,7 @@ def test_path_and_hierarchical_metrics(case: Any) -> None:
             assert field.metrics[name] == pytest.approx(value, abs=1e-12), name
 
 
-@CASES
+@settings(CASES, max_examples=60)
 @given(paths(), st.randoms(use_true_random=False))
 def test_no_figure_depends_on_the_order_of_rows(case: Any, random: Any) -> None:
     """Metrics, intervals and scores of labels, of every kind of field at once."""
