@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from io import BytesIO, RawIOBase
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +21,7 @@ LONGEST_LINE = 1 << 24
 
 _CHUNK = 1 << 18
 _ESCAPE = "labeltune-escape"
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
 class Alarm:
@@ -74,7 +76,7 @@ class ByteLines:
             if b"\0" in chunk:
                 alarm.count += 1
             text = rest + chunk
-            if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
+            if b"\r" in text and _LONE_RETURN.search(text):
                 lines = text.splitlines(keepends=True)
                 rest = lines.pop()  # it may go on, and a "\n" may follow its "\r"
                 yield lines
