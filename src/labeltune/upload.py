@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from labeltune.check import refuse_errors
+from labeltune.check import refuse_errors, role_of
 from labeltune.errors import (
     ConflictError,
     DataError,
@@ -82,11 +82,11 @@ def upload(
 ) -> list[Uploaded]:
     """Upload chat files for fine-tuning and wait until the provider has processed them; in their order.
 
-    All files are checked before the first is sent. With `force` files are sent again that the provider holds.
+    The first is taken for the one to train on, as `check` does. All files are checked before the first is sent. With `force` files are sent again that the provider holds.
     Raises `DataError` for files that it could not train on, `RemoteError` and the errors of
     `providers.translate` for what goes wrong there, `DiskError` if the ledger cannot be written.
     """
-    files = [LocalFile.read(path, task) for path in paths]
+    files = [LocalFile.read(path, task, role_of(number)) for number, path in enumerate(paths)]
 
     async def send() -> list[Uploaded]:
         with open_ledger(state) as ledger:
@@ -106,15 +106,18 @@ class LocalFile:
     sha256: str
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], task: Task | None) -> LocalFile:
-        """Raises `SettingsError` if there is no such file, `DataError` with every finding if it is bad."""
+    def read(cls, path: str | os.PathLike[str], task: Task | None, role: str = role_of(0)) -> LocalFile:
+        """The file, which is to have that role in training.
+
+        Raises `SettingsError` if there is no such file, `DataError` with every finding if it is bad.
+        """
         place = Path(path)
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "there is no such file"
             raise SettingsError(
                 f"{path}: {what}", hint="expected a chat file, as `labeltune convert` writes it"
             )
-        refuse_errors(place, task)
+        refuse_errors(place, task, role=role)
         return cls(place, place.stat().st_size, sha256_of(place))
 
     @property

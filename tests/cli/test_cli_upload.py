@@ -76,7 +76,13 @@ def test_too_few_records(here: Path) -> None:
     write_chat(here / "few.jsonl", 9)
     result = run("upload", "few.jsonl")
     assert result.exit_code == 7
-    assert "9 records, expected at least 10" in result.stderr
+    assert "few.jsonl: 9 records, expected at least 10" in result.stderr
+
+
+def test_a_validation_file_may_be_small(here: Path) -> None:
+    write_chat(here / "few.jsonl", 3)
+    assert len(ran("upload", "train.jsonl", "few.jsonl").stdout.split()) == 2
+    ran("train", "train.jsonl", "few.jsonl", "--model", "linear")
 
 
 def test_without_a_task_any_answer_goes(here: Path) -> None:
