@@ -82,7 +82,8 @@ def upload(
 ) -> list[Uploaded]:
     """Upload chat files for fine-tuning and wait until the provider has processed them; in their order.
 
-    The first is taken for the one to train on, as `check` does. All files are checked before the first is sent. With `force` files are sent again that the provider holds.
+    The first is taken for the one to train on, as `check` does. All files are checked before the first is
+    sent. With `force` files are sent again that the provider holds.
     Raises `DataError` for files that it could not train on, `RemoteError` and the errors of
     `providers.translate` for what goes wrong there, `DiskError` if the ledger cannot be written.
     """
