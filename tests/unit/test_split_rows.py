@@ -65,6 +65,27 @@ def test_rows_of_csv_keep_their_bytes(tmp_path: Path, end: str, encoding: str, l
     assert sorted(rows_of(done.parts["a"].path) + rows_of(done.parts["b"].path)) == sorted(rows_of(str(path)))
 
 
+@pytest.mark.parametrize("encoding", ["cp932", "latin-1", "iso2022_jp", "utf-16-be"])
+def test_rows_of_other_encodings_keep_their_bytes(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "data.csv"
+    sign = "é" if encoding == "latin-1" else "日本"
+    path.write_bytes(
+        "".join([HEADER, "\n", *(f"{sign} {n},lost card\n" for n in range(20))]).encode(encoding)
+    )
+    done = split(path, INTENT, options("a=1.0", encoding=encoding), folder=tmp_path)
+    assert contents(done)["a"] == path.read_bytes()
+
+
+def test_rows_that_cannot_keep_their_bytes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(
+        b"text,label\nplain,lost card\n\x87\x90,lost card\n"
+    )  # cp932 has two codes for this sign
+    with pytest.raises(DataError, match="data.csv:3: a sign is not written as cp932 writes it"):
+        split(path, INTENT, options("a=1.0", encoding="cp932"), folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"\ntext,label\n\na,lost card\n\r\nb,lost card\n\n")

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from labeltune.tables.opening import FORMATS
+from labeltune.tables.text_table import TextTable
 from labeltune.tables.writing import WRITERS
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ def copy_rows(
     `source` is what the table was opened from; None for a DataFrame.
 
     Rows of text keep their bytes; rows of Parquet keep their types; of other tables the values are written.
+    Raises `DataError` for text in an encoding that does not let its bytes be kept.
     """
-    if table.header_bytes is not None:
+    if isinstance(table, TextTable):
+        table.check_reversible()
         for file in files:
-            file.write(table.header_bytes)
+            file.write(table.header_bytes or b"")
         copy_raw(table.raw(), routes, files)
     elif source is not None and table.format == "parquet":
         _copy_parquet(source, routes, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from contextlib import contextmanager
 from io import BufferedReader
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from labeltune.sources import ByteSource
 
 __all__ = ["TextTable"]
+
+_CHUNK = 1 << 18
 
 
 class TextTable(Table):
@@ -38,6 +41,36 @@ class TextTable(Table):
             else:
                 with BufferedReader(Transcoder(stream, self._encoding, self.source)) as transcoded:
                     yield transcoded
+
+    def check_reversible(self) -> None:
+        """Raise `DataError` unless the text, decoded and encoded again, has the bytes that it has.
+
+        Some encodings write one sign in several ways (cp932 and the sign ≒), so that rows could not be copied
+        as they are.
+        """
+        if self._encoding == UTF8:
+            return
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        encoder = codecs.getincrementalencoder(self._encoding)()
+        held, line, ended = b"", 1, False
+        with self._bytes.open() as stream:
+            while not ended:
+                chunk = stream.read(_CHUNK)
+                ended = not chunk
+                text = decoder.decode(chunk, ended)
+                held += chunk
+                again = encoder.encode(text, ended)
+                if not held.startswith(again):
+                    both = zip(held, again, strict=False)
+                    same = next((place for place, (own, other) in enumerate(both) if own != other), len(held))
+                    line += held[:same].decode(self._encoding, "replace").count("\n")
+                    raise DataError(
+                        f"{self.source}:{line}: a sign is not written as {self._encoding} writes it, and "
+                        "would be changed",
+                        hint="save the file as UTF-8 first",
+                    )
+                held = held[len(again) :]
+                line += text.count("\n")
 
     def _as_written(self, utf8: bytes) -> bytes:
         """A piece of the text in its own encoding."""
