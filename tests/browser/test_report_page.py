@@ -220,3 +220,54 @@ def test_it_is_readable_on_a_phone(browser: Any) -> None:
     )
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert too_wide == []
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A page about 150 labels."""
+    labels = [f"intent about topic number {number}" for number in range(150)]
+    task = parse_task(
+        tasks.INTENT_TOML.replace(
+            '["card_arrival", "Refund_not_showing_up", "lost card"]', json.dumps(labels)
+        )
+    )
+    source = random.Random(1)
+    with (tmp_path / "many.csv").open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["text", "label", "predicted_intent"])
+        for number in range(600):
+            label = labels[number % 150]
+            writer.writerow(["text", label, label if source.random() < 0.8 else source.choice(labels)])
+    path = tmp_path / "many.html"
+    report = evaluate(str(tmp_path / "many.csv"), task, EvaluateOptions(bootstrap=0))
+    path.write_text(format_html(report), encoding="utf-8")
+    return path
+
+
+def test_a_heat_map_of_150_labels_keeps_its_names_in_sight(browser: Any, many: Path) -> None:
+    before = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    try:
+        browser.get(many.as_uri())
+        places = browser.execute_script(
+            """
+            const map = document.querySelector('.map'), of = x => map.querySelector(x).getBoundingClientRect();
+            map.scrollTop = 700; map.scrollLeft = 600;
+            const box = map.getBoundingClientRect(), top = of('.top'), left = of('.left'), cells = of('.cells');
+            return {
+              down: top.top - box.top, right: left.left - box.left, size: of('.cells rect').width,
+              moved: [box.left - cells.left, box.top - cells.top],
+              names: map.querySelectorAll('.left text').length, shown: box.width - left.width,
+            };
+            """
+        )
+        assert browser.get_log("browser") == []
+    finally:
+        browser.close()
+        browser.switch_to.window(before)
+    # The cells have gone to the left and up; the names stand at the edges still.
+    assert min(places["moved"]) > 300
+    assert (places["down"], places["right"]) == (pytest.approx(1, abs=1), pytest.approx(1, abs=1))
+    assert places["size"] >= 14
+    assert places["names"] == 150
+    assert places["shown"] > 600
