@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import labeltune
 import tasks
+from labeltune import tokens
 from labeltune.check import CATALOGUE, Checked, CheckOptions, check, refuse_errors
 from labeltune.check.neighbours import plain_forms
 from labeltune.check.private import private_matters
@@ -376,6 +378,44 @@ def test_a_table_and_its_chat_file_cost_the_same(tmp_path: Path) -> None:
     assert table == records
     alone = checked(tmp_path, chat(), None, "data.jsonl").tokens[str(tmp_path / "data.jsonl")]
     assert alone.tokens == pytest.approx(records.tokens, rel=0.001)
+
+
+@pytest.fixture
+def bytes_as_tokens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A vocabulary that needs no download: each byte is a token."""
+    tiktoken = pytest.importorskip("tiktoken")
+    encoding = tiktoken.Encoding(
+        "bytes",
+        pat_str=r"[\s\S]",
+        mergeable_ranks={bytes([byte]): byte for byte in range(256)},
+        special_tokens={},
+    )
+    monkeypatch.setattr("tiktoken.registry.ENCODINGS", {"o200k_base": encoding})
+    tokens._encoding.cache_clear()
+    yield
+    tokens._encoding.cache_clear()
+
+
+@pytest.mark.usefixtures("bytes_as_tokens")
+def test_exact_counts(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text(intents("café,lost card"))
+    (tmp_path / "data.jsonl").write_text(chat(record("café")))
+    plain_task = labeltune.parse_task(tasks.INTENT_TOML.replace('system = "Name the intent."\n', ""))
+    other = labeltune.parse_task(tasks.INTENT_TOML.replace('"{text}"', '"{text} {text}"'))
+    rows = [row.split(",") for row in (INTENT_ROWS + "café,lost card").splitlines()]
+    contents = sum(len(text.encode()) + len(label) for text, label in rows)
+    frames = len(rows) * (3 * 4 + 3)
+    system = len("Name the intent.") * len(rows)
+    twice = sum(len(text.encode()) + 1 for text, _ in rows)
+    for path, task, expected in (
+        ("data.csv", tasks.INTENT, contents + frames + system),
+        ("data.jsonl", tasks.INTENT, contents + frames + system),
+        ("data.jsonl", None, contents + frames + system),
+        ("data.csv", plain_task, contents + frames - 4 * len(rows)),
+        ("data.csv", other, contents + frames + system + twice),
+    ):
+        (counted,) = check([tmp_path / path], task).tokens.values()
+        assert (counted.tokens, counted.records, counted.estimated) == (expected, len(rows), False)
 
 
 def test_the_cost_is_that_of_the_first_file(tmp_path: Path) -> None:

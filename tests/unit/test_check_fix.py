@@ -128,6 +128,14 @@ def test_a_chat_file(tmp_path: Path) -> None:
     assert fixed.lines[DUPLICATE] == [2, 4]
 
 
+@pytest.mark.parametrize(("content", "name", "task"), [(EMOTION_CSV, "data.csv", tasks.EMOTION)])
+def test_what_is_mended_needs_no_mend(content: str, name: str, task: Task, tmp_path: Path) -> None:
+    once, _ = mended(tmp_path, content, name, task)
+    twice, fixed = mended(tmp_path, once, name, task)
+    assert twice == once
+    assert fixed.mends == {}
+
+
 def test_without_a_task_no_space_is_taken_off(tmp_path: Path) -> None:
     lines = [record(" é ", " x"), record(" é ", " x"), record("\t", "x")]
     content, fixed = mended(tmp_path, "\n".join(lines) + "\n", "data.jsonl", None)
