@@ -15,7 +15,7 @@ import orjson
 
 from labeltune.chat import Renderer
 from labeltune.errors import DataError, SettingsError
-from labeltune.files import STANDARD_STREAM, atomic_write, sweep_leftovers
+from labeltune.files import STANDARD_STREAM, atomic_write, is_stream, sweep_leftovers
 from labeltune.labels import LabelCellError, LabelReader, encode_answer
 from labeltune.sources import GZIP_ENDING, ByteSource
 from labeltune.tables import open_table, table_writer
@@ -237,9 +237,9 @@ def _protect(inputs: Iterable[str | None], target: str) -> None:
 
 @contextmanager
 def _whole(target: str) -> Iterator[IO[bytes]]:
-    """`target` for writing, whole or not at all: standard output too gets nothing before all is well."""
+    """`target` for writing, whole or not at all: a stream too gets nothing before all is well."""
     with atomic_write(target) as handle:
-        if target != STANDARD_STREAM:
+        if not is_stream(target):
             yield handle
             return
         with tempfile.TemporaryFile() as kept:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ __all__ = [
     "atomic_write",
     "disk_errors",
     "is_running",
+    "is_stream",
     "make_private_folder",
     "make_temporary",
     "sha256_of",
@@ -71,16 +73,32 @@ def make_temporary(folder: Path) -> tuple[int, Path]:
     return descriptor, Path(name)
 
 
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether what is written to `path` is gone at once: standard output, a pipe, a device (`/dev/null`)."""
+    if os.fspath(path) == STANDARD_STREAM:
+        return True
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open `path` for writing bytes so that it ends up whole or untouched; `-` is standard output.
 
     The bytes go to a temporary file in the same folder, which replaces `path` when the block ends without an
-    exception. Raises `DiskError` if the folder or the file cannot be written.
+    exception; a pipe or a device is not replaced but written to. Raises `DiskError` if the folder or the file
+    cannot be written.
     """
     if os.fspath(path) == STANDARD_STREAM:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+        return
+    if is_stream(path):
+        with disk_errors(path), Path(path).open("wb") as handle:
+            yield handle
         return
     # A symbolic link keeps pointing where it did: what it names is replaced, not the link.
     target = Path(os.path.realpath(path))

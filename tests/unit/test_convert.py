@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
 import json
+import os
 import re
+import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -381,6 +385,21 @@ def test_nor_is_the_task(here: Path) -> None:
 def test_nor_is_the_table_by_the_rejected_rows(here: Path) -> None:
     with pytest.raises(SettingsError, match="t.rejected.csv: is read by this command"):
         convert(INQUIRY, table(INQUIRY_CSV, "t.rejected.csv"), "t.jsonl", on_error="skip")
+
+
+def test_a_pipe_is_written_to_not_replaced(here: Path) -> None:
+    """So `-o /dev/null`, or a pipe of the shell's, does what it says; nothing of a bad table is sent."""
+    os.mkfifo("pipe")
+    received: list[bytes] = []
+    for content, expected in ((INQUIRY_CSV, INQUIRY_JSONL), (INQUIRY_CSV + "bad\n", b"")):
+        reader = threading.Thread(target=lambda: received.append(Path("pipe").read_bytes()), daemon=True)
+        reader.start()
+        with contextlib.suppress(DataError):
+            convert(INQUIRY, table(content), "pipe")
+        reader.join(10)
+        assert received.pop() == expected
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+    assert sorted(path.name for path in here.iterdir()) == ["pipe", "t.csv"]
 
 
 def test_an_output_that_cannot_be_written(here: Path) -> None:
