@@ -1,7 +1,8 @@
-"""How quickly the local provider trains, answers and serves: `python benchmarks/serve.py [--rows 10000]`.
+"""How quickly the local provider trains, answers and serves: `python benchmarks/serve.py [--requests 3000]`.
 
 Needs ../shared/data/banking77. Everything goes through the protocol: a real job trains `linear`, then
-requests are sent in-process (64 in flight, client and provider in one process), over HTTP, and as a batch.
+requests are sent in-process (64 in flight, client and provider in one process), over HTTP, and as a batch;
+then the commands `predict` and `predict --batch` answer a table, their start with them.
 Seconds depend on what else the machine does; CPU per item does not.
 """
 
@@ -13,6 +14,7 @@ import csv
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,27 @@ if TYPE_CHECKING:
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "banking77"
 IN_FLIGHT = 64
 SYSTEM = "Classify the message."
+
+TASK = """version = 1
+text = ["text"]
+
+[[field]]
+name = "label"
+type = "single"
+column = "label"
+labels = {labels}
+
+[prompt]
+system = "{system}"
+user = "{{text}}"
+
+[answer]
+format = "label"
+"""
+
+COMMANDS = {"predict": 700, "predict --batch": 3_000}
+"""Rows a second to be reached by each command."""
+HTTP = 300
 
 SERVER = """
 import sys
@@ -111,10 +134,13 @@ def own_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def show(what: str, number: int, seconds: float, cpu: float | None = None) -> None:
+def show(
+    what: str, number: int, seconds: float, cpu: float | None = None, *, least: float | None = None
+) -> None:
     rate = f"{number / seconds:9,.0f}/s"
     per = "" if cpu is None else f"{cpu / number * 1000:8.2f} ms CPU each"
-    print(f"{what:<44} {seconds:8.2f} s {rate} {per}", flush=True)
+    verdict = "" if least is None else f"  {'pass' if number / seconds >= least else 'FAIL'}: >= {least:,}/s"
+    print(f"{what:<44} {seconds:8.2f} s {rate} {per}{verdict}", flush=True)
 
 
 async def measure_in_process(directory: Path, bodies: list[dict[str, Any]]) -> None:
@@ -147,7 +173,8 @@ async def measure_http(directory: Path, bodies: list[dict[str, Any]]) -> None:
             await post(bodies[0])
             cpu = cpu_of(server.pid)
             seconds = await answer_all(bodies, post)
-            show("HTTP, httpx2 client, CPU of the server", len(bodies), seconds, cpu_of(server.pid) - cpu)
+            cpu = cpu_of(server.pid) - cpu
+            show("HTTP, httpx2 client, CPU of the server", len(bodies), seconds, cpu, least=HTTP)
         server.terminate()
 
 
@@ -169,6 +196,34 @@ async def measure_batch(directory: Path, bodies: list[dict[str, Any]], copies: i
         show("batch, CPU of the worker with its start", len(lines), seconds, worker_cpu(directory))
 
 
+def measure_commands(directory: Path, model: str, texts: list[str], labels: list[str], copies: int) -> None:
+    """The commands as a user runs them, on `copies` of the texts, each a little different."""
+    folder = directory.parent
+    (folder / "task.toml").write_text(TASK.format(labels=json.dumps(labels), system=SYSTEM))
+    rows = [(f"{text} {copy}", labels[0]) for copy in range(copies) for text in texts]
+    with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as handle:
+        csv.writer(handle).writerows([("text", "label"), *rows])
+    environment = {**os.environ, "LABELTUNE_HOME": str(directory), "LABELTUNE_PROVIDER": "local"}
+    for number, (command, least) in enumerate(COMMANDS.items()):
+        argv = ["labeltune", *command.split(), "rows.csv", "--model", model, "-o", f"{number}.csv", "-q"]
+        cpu, began = children_cpu(), time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", *argv], cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True
+        )
+        seconds = time.perf_counter() - began
+        show(
+            f"labeltune {command}, CPU of the command", len(rows), seconds, children_cpu() - cpu, least=least
+        )
+        # What one of the two has answered, the other would not ask again.
+        shutil.rmtree(folder / ".labeltune")
+    assert (folder / "0.csv").read_bytes() == (folder / "1.csv").read_bytes()
+
+
+def children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000, help="training rows")
@@ -177,9 +232,10 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         directory = Path(folder) / "provider"
         async with in_process(directory) as client:
-            few = read("train.csv", 100_000)
-            labels = sorted({label for _, label in few})[:5]
-            _, seconds = await train(client, [row for row in few if row[1] in labels][::5][:100])
+            every = read("train.csv", 100_000)
+            labels = sorted({label for _, label in every})
+            few = [row for row in every if row[1] in labels[:5]][::5][:100]
+            _, seconds = await train(client, few)
             show("job of 100 rows, CPU with process start", 100, seconds, worker_cpu(directory))
             model, seconds = await train(client, read("train.csv", options.rows))
             show(f"job of {options.rows:,} rows", options.rows, seconds)
@@ -198,6 +254,7 @@ async def main() -> None:
         await measure_in_process(directory, bodies)
         await measure_http(directory, bodies)
         await measure_batch(directory, bodies, copies=5)
+        measure_commands(directory, model, texts, labels, copies=5)
 
 
 if __name__ == "__main__":
