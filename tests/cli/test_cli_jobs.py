@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,9 +66,31 @@ def test_the_life_of_a_job(job: str) -> None:
         assert result.stdout == ""
 
 
-def test_pause_resume_cancel(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
+def test_a_training_on_a_terminal_is_a_bar_with_loss_and_accuracy(here: Path) -> None:
+    """Elsewhere it is plain lines, as the other tests see."""
+    master, slave = pty.openpty()
+    argv = ("train", "train.jsonl", "valid.jsonl", "--model", "linear", "--epochs", "2")
+    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "labeltune", *argv], stdout=subprocess.PIPE, stderr=slave, env=environment
+    )
+    os.close(slave)
+    shown = b""
+    # At the end of a terminal, Linux says EIO.
+    with contextlib.suppress(OSError):
+        while data := os.read(master, 4096):
+            shown += data
+    os.close(master)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, shown.decode()
+    assert stdout.decode().startswith("ft:linear:local:")
+    assert stdout.count(b"\n") == 1
+    assert b"\x1b[" not in stdout
+    for part in ("\x1b[", "training", "steps", "loss", "valid_accuracy"):
+        assert part in shown.decode()
 
+
+def test_pause_resume_cancel(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = here.__class__(os.environ["LABELTUNE_HOME"])
     provider = Harness(home)
     with provider.without_worker():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,14 @@ def test_openai(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         model = ran(*argv).stdout.strip()
         assert ran(*argv).stdout.strip() == model
         predicted(table, model, *at)
+        # The fingerprint went with the job: elsewhere, without this folder's ledger, another task is refused.
+        shutil.rmtree(".labeltune")
+        (table / "task.toml").write_text(tasks.INTENT_TOML.replace("Name the intent.", "Name it."))
+        other = run("predict", "test.csv", "--model", model, "-o", "other.csv", *at)
+        assert (other.exit_code, other.stdout) == (9, "")
+        assert f"{model} was trained with another task ({tasks.INTENT.fingerprint})" in other.stderr
+        assert "--accept-changes" in other.stderr
+        ran("predict", "test.csv", "--model", model, "-o", "other.csv", "--accept-changes", *at)
     (job,) = there.jobs
     assert job.pop("metadata")["labeltune_task"] == tasks.INTENT.fingerprint
     assert job == {
