@@ -91,6 +91,11 @@ def baseline(
         for warning in converted.warnings:
             story.warn(warning)
         story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
+        if unlabelled := converted.left_out.get("no_label"):
+            story.warn(
+                f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
+                'none may apply; none = "…" under [answer] in the task gives such rows an answer'
+            )
         plan = plan_training(
             str(chat),
             model=MODEL,

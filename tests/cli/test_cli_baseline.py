@@ -73,6 +73,20 @@ def test_rows_without_a_text_have_no_answer(tables: Path) -> None:
     assert "probability_lost card" in Path("baseline.csv").read_text(encoding="utf-8").splitlines()[0]
 
 
+def test_rows_that_are_not_trained_on_are_told(here: Path) -> None:
+    (here / "task.toml").write_text(tasks.TOXIC_TOML)
+    header = f"id,comment_text,{','.join(tasks.TOXIC_LABELS)}\n"
+    rows = [
+        f"{row},words {row} {'bad' if row % 3 else 'fine'},{'1,0,0,0,0,0' if row % 3 == 1 else '0,1,0,0,0,0' if row % 3 else '0,0,0,0,0,0'}\n"
+        for row in range(45)
+    ]
+    Path("train.csv").write_text(header + "".join(rows[:30]), encoding="utf-8")
+    Path("test.csv").write_text(header + "".join(rows[30:]), encoding="utf-8")
+    result = ran("baseline", "train.csv", "test.csv", "--json")
+    assert document(result)["left_out"] == {"no_label": 10}
+    assert "10 rows without a label are not trained on" in result.stderr
+
+
 def test_what_cannot_be(tables: Path) -> None:
     Path("copy.csv").symlink_to("train.csv")
     before = Path("train.csv").read_bytes()

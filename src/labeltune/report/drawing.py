@@ -157,6 +157,8 @@ class HeatMap:
     side: int
     margin: int
     numbered: bool
+    exclusive: bool
+    """whether a row has one label, so that what is beside the diagonal is wrong"""
     worst: tuple[tuple[str, str, int], ...]
     """the commonest confusions: true, predicted, rows"""
 
@@ -186,6 +188,7 @@ def heat_map(field: FieldQuality, *, worst: int = 25) -> HeatMap:
         side=34 if few else 16,
         margin=14 + 6 * max(_width(name) for name in (*names, *last)),
         numbered=few,
+        exclusive=field.shape.single,
         worst=tuple((rows[row], columns[column], int(counts[row, column])) for row, column in wrong[:worst]),
     )
 
