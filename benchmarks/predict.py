@@ -1,11 +1,12 @@
 """Speed of predict against a server that answers after a fixed delay.
 
-    python benchmarks/predict.py [--rows 6000] [--delay 0.05] [--in-flight 64] [--repeat 3]
-    python benchmarks/predict.py --memory 1000000
+    python benchmarks/predict.py [--rows 6000] [--delay 0.05] [--in-flight 64] [--repeat 3] [--way NAME]
+    python benchmarks/predict.py --large [N]   # N or a million rows, labeltune alone: its memory
 
-Compared: the published tutorial loop (one request after the other), plain `AsyncOpenAI` with a semaphore's
-worth of workers, and `labeltune predict`: reading, journal and writing included. The share is of what the delay
-allows, in flight / delay requests a second; CPU is the client process's. The server is a process of its own.
+Compared: the published tutorial loop (one request after the other), plain `AsyncOpenAI` with as many workers
+as requests may be in flight, and `labeltune predict`: reading, journal and writing included. The share is of
+what the delay allows, in flight / delay requests a second; CPU is the client process's, without its imports.
+The server is a process of its own: with fewer than two free cores it is part of what is measured.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import csv
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +58,9 @@ ANSWER = {
     ],
     "usage": {"prompt_tokens": 60, "completion_tokens": 2, "total_tokens": 62},
 }
+
+WARM_ROWS = 64
+LARGE = 1_000_000
 
 TASK = """\
 version = 1
@@ -138,10 +144,8 @@ def the_loop(url: str, count: int, _in_flight: int) -> None:
 def plain_sdk(url: str, count: int, in_flight: int) -> None:
     from openai import AsyncOpenAI
 
-    async def main() -> None:
-        client = AsyncOpenAI(base_url=url, api_key="k")
-        with Path("data.csv").open() as source, Path("out.csv").open("w") as target:
-            table, writer = csv.DictReader(source), csv.writer(target)
+    async def main(table: Iterator[dict[str, str]], writer: Any) -> None:
+        async with AsyncOpenAI(base_url=url, api_key="k") as client:
             left = iter(range(count))
 
             async def work() -> None:
@@ -157,7 +161,8 @@ def plain_sdk(url: str, count: int, in_flight: int) -> None:
 
             await asyncio.gather(*(work() for _ in range(in_flight)))
 
-    asyncio.run(main())
+    with Path("data.csv").open() as source, Path("out.csv").open("w") as target:
+        asyncio.run(main(csv.DictReader(source), csv.writer(target)))
 
 
 def labeltune(url: str, count: int, in_flight: int) -> None:
@@ -180,8 +185,8 @@ def labeltune(url: str, count: int, in_flight: int) -> None:
 
 WAYS: dict[str, Callable[[str, int, int], None]] = {
     "loop": the_loop,
-    "plain AsyncOpenAI": plain_sdk,
-    "labeltune predict": labeltune,
+    "sdk": plain_sdk,
+    "labeltune": labeltune,
 }
 
 
@@ -194,7 +199,7 @@ def measure(way: str, url: str, count: int, in_flight: int) -> dict[str, float]:
             writer = csv.writer(handle)
             writer.writerow(["text", "label"])
             writer.writerows(rows(count))
-        arguments = [sys.executable, os.path.abspath(__file__), "--way", way, "--url", url]
+        arguments = [sys.executable, str(Path(__file__).resolve()), "--way", way, "--url", url]
         arguments += ["--rows", str(count), "--in-flight", str(in_flight)]
         output = subprocess.run(arguments, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
     figures: dict[str, float] = json.loads(output)
@@ -202,9 +207,16 @@ def measure(way: str, url: str, count: int, in_flight: int) -> dict[str, float]:
 
 
 def run_way(way: str, url: str, count: int, in_flight: int) -> None:
-    """In the fresh process: once for a few rows, so that imports are not measured, then all."""
-    import openai  # noqa: F401  # all ways need it; its half second is not what is compared
-
+    """In the fresh process: once for a few rows in another folder, for the imports, then all."""
+    here = Path.cwd()
+    warm = here / "warm"
+    warm.mkdir()
+    shutil.copy("task.toml", warm)
+    with Path("data.csv").open() as data, (warm / "data.csv").open("w") as copy:
+        copy.writelines(islice(data, 1 + WARM_ROWS))
+    os.chdir(warm)
+    WAYS[way](url, WARM_ROWS, in_flight)
+    os.chdir(here)
     began, cpu = time.perf_counter(), time.process_time()
     WAYS[way](url, count, in_flight)
     figures = {"seconds": time.perf_counter() - began, "cpu": time.process_time() - cpu}
@@ -220,17 +232,17 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.05)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--memory", type=int, default=0, help="only labeltune, once, with so many rows")
+    parser.add_argument("--large", type=int, nargs="?", const=LARGE, help="so many rows, a million, once")
+    parser.add_argument("--way", choices=list(WAYS), help="only this one")
     parser.add_argument("--serve", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
         asyncio.run(serve(options.serve))
-    if options.way:
+    if options.url:
         run_way(options.way, options.url, options.rows, options.in_flight)
         return
-    delay = 0.0 if options.memory else options.delay
+    delay = 0.0 if options.large else options.delay
     server = subprocess.Popen(
         [sys.executable, __file__, "--serve", str(delay)], stdout=subprocess.PIPE, text=True
     )
@@ -243,13 +255,14 @@ def main() -> None:
 
 
 def report(url: str, options: argparse.Namespace, delay: float) -> None:
-    ways = ["labeltune predict"] if options.memory else list(WAYS)
+    ways = ["labeltune"] if options.large else [options.way] if options.way else list(WAYS)
     possible = options.in_flight / delay if delay else float("nan")
     print(f"{'':20} {'requests/s':>10} {'share':>6} {'CPU ms/row':>10} {'peak MB':>8}")
     for way in ways:
         # The loop is one at a time: fewer rows tell the same.
-        count = options.memory or (min(options.rows, 200) if way == "loop" else options.rows)
-        times = 1 if options.memory or way == "loop" else options.repeat
+        count = min(options.rows, 200) if way == "loop" else options.rows
+        count = options.large or count
+        times = 1 if options.large or way == "loop" else options.repeat
         figures = [measure(way, url, count, options.in_flight) for _ in range(times)]
         rate = statistics.median(count / figure["seconds"] for figure in figures)
         cpu = statistics.median(figure["cpu"] / count * 1000 for figure in figures)
