@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,9 @@ class TokenTally(Rule):
             prompts = [prompt for prompt, answer in pairs if answer is not None]
         self._tokens += self._counter.total(prompts) + batch.regular * self._fixed
         self._tokens += sum(map(self._once, batch.others))
-        self._answers += sum([self._once(answer) for answer in batch.answers if answer is not None])
+        for answer, number in Counter(batch.answers).items():
+            if answer is not None:
+                self._answers += self._once(answer) * number
 
     def _once(self, text: str) -> float:
         """System messages and answers are few: each is counted once."""

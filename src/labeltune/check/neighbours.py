@@ -57,15 +57,12 @@ def plain_forms(texts: Sequence[str]) -> list[bytes]:
 def _with_idle_space(content: bytes) -> list[int]:
     """The numbers of the texts with a space that does not stand between two words."""
     codes = np.frombuffer(b"\xff" + content + b"\xff", np.uint8)
-    between = codes == _BETWEEN
-    idle = codes == _SPACE
-    no_word = idle | between
-    idle[1:-1] &= no_word[:-2] | no_word[2:]
-    places = np.flatnonzero(idle)
-    if not len(places):
-        return []
-    numbers = np.searchsorted(np.flatnonzero(between), places) - 1
-    return list(dict.fromkeys(numbers.tolist()))
+    ends = np.flatnonzero(codes == _BETWEEN)
+    spaces = codes == _SPACE
+    doubled = np.flatnonzero(spaces[1:] & spaces[:-1])
+    numbers = np.searchsorted(ends, doubled) - 1
+    at_start, at_end = np.flatnonzero(spaces[ends[:-1] + 1]), np.flatnonzero(spaces[ends[1:] - 1])
+    return list(dict.fromkeys([*numbers.tolist(), *at_start.tolist(), *at_end.tolist()]))
 
 
 def _plain_run(run: re.Match[str]) -> str:
