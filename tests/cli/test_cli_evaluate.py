@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import tasks
 from labeltune.cli.app import app
+from labeltune.cli.output import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -512,6 +513,21 @@ def on_a_terminal(argv: Sequence[str], **environment: str) -> str:
         process.wait()
         os.close(main)
     return printed.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("bar", "drawn"),
+    [
+        (Bar(0.5, 0.25, 0.75), "##==--  "),
+        (Bar(1.0, 1.0, 1.0), "########"),
+        (Bar(0.0, 0.0, 0.0), "        "),
+        (Bar(-0.2, -0.4, 0.13), "-       "),
+        # A bootstrap interval need not hold the point.
+        (Bar(0.5, 0.6, 0.7), "#####-  "),
+    ],
+)
+def test_a_bar_is_darkest_where_the_figure_is_sure(bar: Bar, drawn: str) -> None:
+    assert bar.drawn(8, "#=-") == drawn
 
 
 def test_a_terminal_shows_the_same_figures_with_bars(here: Path) -> None:

@@ -13,6 +13,7 @@ import time
 import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from labeltune.errors import DataError, LabeltuneError, SettingsError
@@ -81,11 +82,10 @@ class Bar:
 
     def drawn(self, width: int, shades: str) -> str:
         """Dark up to `low`, lighter to `value`, lightest to `high`: so many characters in all."""
-        ends = [round(width * min(max(end, 0.0), 1.0)) for end in (self.low, self.value, self.high)]
+        places = (round(width * min(max(end, 0.0), 1.0)) for end in (self.low, self.value, self.high))
+        ends = list(accumulate(places, max))  # the interval of a resampled figure need not hold it
         starts = [0, *ends[:2]]
-        shown = "".join(
-            shade * max(0, end - start) for shade, start, end in zip(shades, starts, ends, strict=True)
-        )
+        shown = "".join(shade * (end - start) for shade, start, end in zip(shades, starts, ends, strict=True))
         return shown.ljust(width)
 
 
