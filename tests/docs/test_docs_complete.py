@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
 
-# Options of other programs that pages name.
-FOREIGN = {"--check", "--config", "--hashes"}
+# Options of other programs that pages name: the benchmarks', and docs/generate.py's.
+FOREIGN = {"--check"} | {
+    option
+    for path in (ROOT / "benchmarks").glob("*.py")
+    for option in re.findall(r'add_argument\(\s*"(--[a-z-]+)"', path.read_text(encoding="utf-8"))
+}
 
 
 def tree(group: Any = None, name: str = "labeltune") -> Iterator[tuple[str, Any]]:
