@@ -120,21 +120,25 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A row's request: its id in the journal (None for a row that is not asked), its state, and whether it
-    is or was last asked in a batch.
+    """A row's request: its id and hash in the journal (None for a row that is not asked), its state, and
+    whether it is or was last asked in a batch.
     """
 
     position: int
     request: int | None
+    digest: bytes | None
     state: State
     in_batch: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is known about a row: its request's state, the kind of failure, and the reply's bytes."""
+    """What is known about a row: its request's hash and state (None for a row that is not asked), the kind
+    of failure, and the reply's bytes.
+    """
 
-    state: State
+    digest: bytes | None
+    state: State | None
     kind: str = ""
     raw: bytes = b""
 
@@ -318,7 +322,8 @@ class Journal:
         input_, position = self._input(name), -1
         while True:
             chunk = self._execute(
-                "SELECT position, request, state, batch FROM rows LEFT JOIN requests ON requests.id = request"
+                "SELECT position, request, hash, state, batch FROM rows"
+                " LEFT JOIN requests ON requests.id = request"
                 " WHERE input = ? AND position > ? ORDER BY position LIMIT ?",
                 input_,
                 position,
@@ -326,15 +331,16 @@ class Journal:
             ).fetchall()
             if not chunk:
                 return
-            for position, request, state, batch in chunk:  # the last one is where the next chunk begins
-                yield Pending(position, request, _STATES[state or 0], batch is not None)
+            for position, request, digest, state, batch in chunk:
+                yield Pending(position, request, digest, _STATES[state or 0], batch is not None)
+            position = chunk[-1][0]
 
-    def results(self, name: str) -> Iterator[Result | None]:
-        """What is known about each row of the table `name`, in order; None for a row that is not asked."""
+    def results(self, name: str) -> Iterator[Result]:
+        """What is known about each row of the table `name`, in order."""
         input_, position = self._input(name), -1
         while True:
             chunk = self._execute(
-                "SELECT position, requests.id, state, kind, raw FROM rows"
+                "SELECT position, hash, state, kind, raw FROM rows"
                 " LEFT JOIN requests ON requests.id = rows.request"
                 " LEFT JOIN answers ON answers.request = requests.id"
                 " WHERE input = ? AND position > ? ORDER BY position LIMIT ?",
@@ -345,8 +351,8 @@ class Journal:
             if not chunk:
                 return
             position = chunk[-1][0]
-            for _, request, state, kind, raw in chunk:
-                yield None if request is None else Result(_STATES[state], kind or "", raw or b"")
+            for _, digest, state, kind, raw in chunk:
+                yield Result(digest, None if state is None else _STATES[state], kind or "", raw or b"")
 
     def tokens(self) -> tuple[int, int]:
         """Tokens read and written in all answers of this journal, as the provider counted them."""

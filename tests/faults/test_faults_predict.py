@@ -714,6 +714,39 @@ def test_row_57_the_input_was_edited(folder: Folder) -> None:
         assert [row["text"] for row in folder.predictions()] == texts
 
 
+@pytest.mark.parametrize("batch", [False, True], ids=["online", "batch"])
+@pytest.mark.parametrize("edit", ["a text", "a row more", "a row less"])
+def test_row_57_the_input_is_edited_while_it_is_asked(folder: Folder, edit: str, *, batch: bool) -> None:
+    """An answer must not end up beside another text: the command stops, and what was answered is kept."""
+    texts = [f"row {number}" for number in range(1500)]
+    folder.rows(texts)
+    changed = {
+        "a text": ["other", *texts[1:-1], "another"],
+        "a row more": [*texts, "more"],
+        "a row less": texts[:-1],
+    }
+
+    def script(text: str, _: int) -> Fate:
+        if text == "row 20":
+            folder.rows(changed[edit])
+        return ANSWER
+
+    def answers(text: str) -> None:
+        script(text, 1)
+
+    with FakeProvider(script) as provider:
+        provider.batch_script = answers
+        arguments = ["--batch"] if batch else []
+        outcome = folder.predict(provider, *arguments)
+        assert outcome.code == 9, outcome.stderr
+        assert "changed while it was" in outcome.stderr
+        assert not folder.output.exists()
+        folder.rows(texts)
+        assert folder.predict(provider, *arguments).code == 0
+        assert provider.extra == 0
+        assert [row["text"] for row in folder.predictions()] == texts
+
+
 def test_row_57_rows_added_and_moved_are_no_change(folder: Folder) -> None:
     folder.table(100)
     with FakeProvider() as provider:

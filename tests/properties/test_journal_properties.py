@@ -197,8 +197,9 @@ class JournalMachine(RuleBasedStateMachine):
         results = list(self.journal.results(NAME))
         assert len(results) == len(self.rows)
         for row, result in zip(self.rows, results, strict=True):
-            assert (row is None) == (result is None)
-            if row is None or result is None:
+            assert result.digest == (None if row is None else digest(row))
+            if row is None:
+                assert result.state is None
                 continue
             state, what = self.known[row]
             assert result.state == state

@@ -56,16 +56,14 @@ class Export:
     rows: int = 0
     problems: Counter[str] = field(default_factory=Counter)
 
-    def table(
-        self, rows: Iterable[tuple[int, Sequence[str]]], results: Iterator[Result | None]
-    ) -> Iterator[list[str]]:
-        """Each row of the input with its prediction."""
+    def table(self, rows: Iterable[tuple[Sequence[str], object, Result]]) -> Iterator[list[str]]:
+        """Each row of the input, which comes with its result, and its prediction."""
         decoded = lru_cache(maxsize=4096)(self._cells)
-        for (_, values), result in zip(rows, results, strict=True):
+        for values, _, result in rows:
             self.rows += 1
             yield [*values, *self._prediction(result, decoded)]
 
-    def _prediction(self, result: Result | None, decoded: Any) -> list[str]:
+    def _prediction(self, result: Result, decoded: Any) -> list[str]:
         choice, answer, problem = _outcome(result)
         labels: Labels | None = None
         cells = self._empty()
@@ -103,9 +101,9 @@ def _shown(share: float | None) -> str:
     return "" if share is None else f"{share:.6g}"
 
 
-def _outcome(result: Result | None) -> tuple[dict[str, Any] | None, str, str]:
+def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     """The choice of a reply, the raw answer, and the problem that shows before the answer is decoded."""
-    if result is None:
+    if result.state is None:
         return None, "", "empty"
     if result.state == "failed":
         return None, "", result.kind if result.kind in (REJECTED, BAD_RESPONSE) else _UNKNOWN

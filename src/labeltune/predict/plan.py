@@ -7,11 +7,12 @@ import json
 import os
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from labeltune.chat import Renderer
+from labeltune.errors import ConflictError
 from labeltune.files import STANDARD_STREAM
 from labeltune.labels import longest_answer
 from labeltune.predict.costs import CHARACTERS_PER_TOKEN
@@ -21,6 +22,7 @@ from labeltune.predict.requests import request_form
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
+    from labeltune.chat import Message
     from labeltune.journal import Journal
     from labeltune.predict.options import PredictOptions
     from labeltune.predict.requests import RequestForm
@@ -32,6 +34,14 @@ if TYPE_CHECKING:
 __all__ = ["PATH", "Ask", "Job", "Plan"]
 
 PATH = "/chat/completions"
+
+
+class _Known(Protocol):
+    @property
+    def digest(self) -> bytes | None: ...
+
+
+K = TypeVar("K", bound=_Known)
 
 STREAM = "-"
 """What standard input goes by in the journal: it has no name that ties one call to the next."""
@@ -143,12 +153,31 @@ class Plan:
             round(requests * self._answer / CHARACTERS_PER_TOKEN),
         )
 
+    def beside(self, known: Iterable[K]) -> Generator[tuple[Sequence[str], Sequence[Message], K]]:
+        """Each row, its messages (none if it is not asked), and what the journal has for it.
+
+        Raises `ConflictError` if the table is no longer what was entered: an answer must not end up beside
+        another text.
+        """
+        with closing(self.rows()) as rows:
+            for row, entry in zip_longest(rows, known):
+                messages: Sequence[Message] = ()
+                if row is not None and self.renderer.text(row[1]):
+                    messages = self.messages(row[1])
+                digest = self.form.hash(messages) if messages else None
+                if row is None or entry is None or entry.digest != digest:
+                    raise ConflictError(
+                        f"{self._table.source}: changed while it was predicted; all answers are kept",
+                        hint="run the same command again when nothing writes to the table",
+                    )
+                yield row[1], messages, entry
+
     def asks(self, journal: Journal) -> Generator[Ask]:
         """The requests that are still to be asked, in the order of the rows, each once."""
         options = self._options
         taken = bytearray(journal.highest_request + 1)
-        with closing(self.rows()) as rows:
-            for (_, values), pending in zip(rows, journal.pending(self.name), strict=True):
+        with closing(self.beside(journal.pending(self.name))) as rows:
+            for _, messages, pending in rows:
                 request = pending.request
                 if request is None or taken[request]:
                     continue
@@ -156,7 +185,7 @@ class Plan:
                 # What a batch did not answer is only asked again by batch after a question.
                 lost = pending.state == "unknown" and not (options.batch and pending.in_batch)
                 if pending.state == "todo" or (lost and options.resend > 0):
-                    yield Ask(request, self.form.encode(self.messages(values)), lost_before=lost)
+                    yield Ask(request, self.form.encode(messages), lost_before=lost)
 
     def lines_at(self, positions: Iterable[int]) -> dict[int, int]:
         """On which line of the table the rows at these positions begin, counted from 0 and from 1."""

@@ -280,7 +280,7 @@ def _write(job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent) 
     probabilities = job.options.probabilities
     export = Export(job.task, probabilities)
     header = [*plan.header, *added_columns(job.task, probabilities=probabilities)]
-    rows = export.table(plan.rows(), journal.results(plan.name))
+    rows = export.table(plan.beside(journal.results(plan.name)))
     if job.options.spreadsheet:
         write_table(job.output, neutralise(header), map(neutralise, rows))
     else:
