@@ -32,7 +32,8 @@ ALLOWED = {
     "python_multipart": ("local/multipart.py",),
     "sqlite3": ("ledger.py", "journal.py", "local/", "evaluate/spending.py"),  # the last reads a journal only
     "jinja2": ("report/",),
-    "sklearn": ("local/engines/", "metrics/"),
+    "sklearn": ("metrics/",),
+    "pandas": (),
     "tiktoken": ("tokens.py",),
     "pickle": (),
     "joblib": (),
