@@ -46,7 +46,7 @@ def commands_page() -> str:
         "",
     ]
     for name in root.list_commands(None):
-        parts += _command(root.commands[name], f"labeltune {name}", 2)
+        parts += _command(root.get_command(None, name), f"labeltune {name}", 2)
     parts += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
     parts += [f"| {int(code)} | {_meaning(code)} |" for code in ExitCode]
     return "\n".join(parts) + "\n"
@@ -62,7 +62,7 @@ def _command(command: Any, name: str, level: int) -> list[str]:
     if hasattr(command, "commands"):
         parts = [f"{'#' * level} `{name}`", "", _text(command.help), ""]
         for sub in command.list_commands(None):
-            parts += _command(command.commands[sub], f"{name} {sub}", level + 1)
+            parts += _command(command.get_command(None, sub), f"{name} {sub}", level + 1)
         return parts
     arguments = [param for param in command.params if param.param_type_name == "argument"]
     options = [

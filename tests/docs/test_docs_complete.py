@@ -28,7 +28,8 @@ FOREIGN = {"--check"} | {
 def tree(group: Any = None, name: str = "labeltune") -> Iterator[tuple[str, Any]]:
     """Every command that can be run, by its whole name."""
     group = typer.main.get_command(app) if group is None else group
-    for word, command in group.commands.items():
+    for word in group.list_commands(None):
+        command = group.get_command(None, word)
         if hasattr(command, "commands"):
             yield from tree(command, f"{name} {word}")
         else:
@@ -117,8 +118,8 @@ def check_named(named: Named) -> None:
         return
     while hasattr(group, "commands"):
         assert words, f"{named.page}: which command?"
-        assert words[0] in group.commands, f"{named.page}: labeltune {' '.join(named.arguments)}"
-        group = group.commands[words.pop(0)]
+        group = group.get_command(None, words.pop(0))
+        assert group is not None, f"{named.page}: labeltune {' '.join(named.arguments)}"
         if not words:
             return
     known = {spelling for option in options_of(group) for spelling in (*option.opts, *option.secondary_opts)}

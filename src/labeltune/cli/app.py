@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -47,7 +46,18 @@ class Stopped(BaseException):  # like KeyboardInterrupt: not an error, and not t
 
 
 class _Group(TyperGroup):
-    """Turns what a command raises into messages and exit codes."""
+    """Makes commands when they are asked for, and turns what they raise into messages and exit codes.
+
+    One command imports and builds itself alone: all of them would cost most of a short command's time.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature of the base class
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = _command(cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         output.reset()
@@ -100,14 +110,15 @@ def _root(
 ) -> None: ...
 
 
-for _name in COMMANDS:
-    if find_spec(f"labeltune.cli.{_name}") is None:
-        continue
-    _command = getattr(import_module(f"labeltune.cli.{_name}"), _name)
-    if isinstance(_command, typer.Typer):
-        app.add_typer(_command, name=_name)
-    else:
-        app.command(_name)(_command)
+def _command(name: str) -> Any:
+    """The command of that name, as Typer makes it."""
+    function = getattr(import_module(f"labeltune.cli.{name}"), name)
+    own = typer.Typer(rich_markup_mode=None, add_completion=False)
+    if isinstance(function, typer.Typer):
+        own.add_typer(function, name=name)
+        return typer.main.get_group(own).commands[name]
+    own.command(name)(function)
+    return typer.main.get_command(own)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
