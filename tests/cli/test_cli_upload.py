@@ -79,6 +79,15 @@ def test_too_few_records(here: Path) -> None:
     assert "few.jsonl: 9 records, expected at least 10" in result.stderr
 
 
+def test_an_empty_file_has_no_records(here: Path) -> None:
+    (here / "empty.jsonl").touch()
+    for _ in ("with a task", "without"):
+        result = run("upload", "empty.jsonl")
+        assert (result.exit_code, result.stdout) == (7, "")
+        assert "empty.jsonl: no records" in result.stderr
+        (here / "task.toml").unlink(missing_ok=True)
+
+
 def test_a_validation_file_may_be_small(here: Path) -> None:
     write_chat(here / "few.jsonl", 3)
     assert len(ran("upload", "train.jsonl", "few.jsonl").stdout.split()) == 2

@@ -66,9 +66,8 @@ def is_chat(source: ByteSource, task: Task | None) -> bool:
         return False
     with source.open() as stream:
         lines = chain([stream.readline(LONGEST_RECORD).removeprefix(b"\xef\xbb\xbf")], _more(stream))
-        any_line = json_like = False
+        json_like = False
         for line in islice((line for line in lines if not line.isspace() and line), _SNIFFED):
-            any_line = True
             json_like = json_like or line.lstrip()[:1] in (b"{", b"[")
             try:
                 row = orjson.loads(line)
@@ -76,7 +75,7 @@ def is_chat(source: ByteSource, task: Task | None) -> bool:
                 continue
             if isinstance(row, dict):
                 return "messages" in row or task is None or not any(column in row for column in task.text)
-    return any_line and (bool(source.ending) or json_like)
+    return bool(source.ending) or json_like
 
 
 def _more(stream: Any) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ import sqlite3
 import string
 import threading
 import time
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,8 @@ class Store:
         self._connection = sqlite3.connect(
             database, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False
         )
+        # An app in this process is not told when it is no longer needed.
+        weakref.finalize(self, self._connection.close)
         self._connection.row_factory = _as_dict
         with self._translated():
             self._open(check=check)
