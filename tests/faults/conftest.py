@@ -36,17 +36,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """With `-m` an expression on `soak`, as `make faults` has it: each row, its runs and their result."""
     if "soak" not in (config.getoption("markexpr") or "").replace("not soak", "", 1):
         return
-    runs: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    runs: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    measured: dict[int, list[str]] = defaultdict(list)
     for outcome in ("passed", "failed", "skipped"):
         for report in terminalreporter.getreports(outcome):
             if report.when == "call" or outcome == "skipped":
                 for row in rows_of(report.nodeid):
-                    counted = dict(report.user_properties).get("runs", 1)
-                    runs[row].append((outcome, str(counted)))
+                    told = dict(report.user_properties)
+                    runs[row].append((outcome, int(str(told.pop("runs", 1)))))
+                    measured[row] += [f"{name} {value}" for name, value in told.items()]
     terminalreporter.section("rows of the table of faults")
     terminalreporter.write_line("| row | runs | result |")
     terminalreporter.write_line("|---|---|---|")
     for row, found in sorted(runs.items()):
-        outcomes = sorted({outcome for outcome, _ in found})
-        total = sum(int(counted) for outcome, counted in found if outcome != "skipped")
+        outcomes = sorted({outcome for outcome, _ in found}) + measured[row]
+        total = sum(counted for outcome, counted in found if outcome != "skipped")
         terminalreporter.write_line(f"| {row} | {total:,} | {', '.join(outcomes)} |")

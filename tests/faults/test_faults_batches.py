@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -222,9 +221,9 @@ def test_row_7_kill_9_while_downloading(folder: Folder) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_rows_5_to_7_kill_9_200_times(folder: Folder, record_property: Callable[[str, object], None]) -> None:
+def test_rows_5_to_7_kill_9_200_times(folder: Folder, request: pytest.FixtureRequest) -> None:
     """At random moments, while the table grows: each batch is created once, and each row billed once."""
-    record_property("runs", KILLS)
+    request.node.user_properties.append(("runs", KILLS))
     chance = random.Random(5)
     count = 0
     with FakeProvider() as provider:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from functools import partial
@@ -95,10 +95,8 @@ def test_row_8_kill_9_in_predict(folder: Folder) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_row_8_kill_9_in_predict_200_times(
-    folder: Folder, record_property: Callable[[str, object], None]
-) -> None:
-    record_property("runs", KILLS)
+def test_row_8_kill_9_in_predict_200_times(folder: Folder, request: pytest.FixtureRequest) -> None:
+    request.node.user_properties.append(("runs", KILLS))
     killed_again_and_again(folder, kills=KILLS, rows=100 * KILLS, flight=8)
 
 

@@ -297,7 +297,7 @@ def test_prompt_injection_cannot_leave_the_label_set(folder: Folder) -> None:
 
 
 def test_row_68_the_rate_of_flipped_labels(
-    trained: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    trained: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """A canary corpus on a model that was really trained: its flip rate is reported; immunity is not promised."""
     plain, canaries = [], []
@@ -315,7 +315,7 @@ def test_row_68_the_rate_of_flipped_labels(
             answers.append([row["predicted_intent"] for row in csv.DictReader(handle)])
     assert all(label in LABELS for label in answers[1])
     flipped = sum(before != after for before, after in zip(*answers, strict=True))
-    record_property("injection_flip_rate", flipped / len(plain))
+    request.node.user_properties.append(("flip rate", f"{flipped} of {len(plain)}"))
 
 
 # --------------------------------------------------------------------------------------------- untrusted model files
