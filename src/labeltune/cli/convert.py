@@ -63,14 +63,6 @@ def convert(
     if json and to_stdout:
         raise SettingsError("--json and the chat file both want standard output", hint="name a file with -o")
     with story.progress("convert", unit="MB") as progress:
-        told = 0
-
-        def tell(done: int, total: int) -> None:
-            nonlocal told
-            progress.resize(total // _MB)
-            progress(done // _MB - told)
-            told = done // _MB
-
         done = run(
             read_task(task),
             data,
@@ -80,7 +72,7 @@ def convert(
             format=format_,
             encoding=encoding,
             separator=sep,
-            progress=tell,
+            progress=output.in_megabytes(progress),
         )
     for note in done.notes:
         story.note(note)
@@ -98,6 +90,3 @@ def convert(
         story.hint(f"labeltune check {done.output}, then: labeltune train {done.output} --model BASE")
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
     story.result(document, *([] if to_stdout else [done.output]))
-
-
-_MB = 1 << 20

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from labeltune.errors import DataError, LabeltuneError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "configure",
     "current",
+    "in_megabytes",
     "reset",
     "visible",
 ]
@@ -37,6 +38,7 @@ SCHEMA_VERSION = 1
 PLAIN_PROGRESS_SECONDS = 10.0
 """How often progress is told where there is no terminal to draw a bar on."""
 
+_MB = 1 << 20
 _PLAIN_WIDTH = 120
 _SHADES, _PLAIN_SHADES = "█▓░", "#=-"
 _WIDE, _WIDE_BAR, _NARROW_BAR = 100, 24, 10
@@ -96,6 +98,19 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[str | Bar, ...], ...]
     title: str = ""
+
+
+def in_megabytes(progress: Progress) -> Callable[[int, int], None]:
+    """What takes bytes, those done and all of them, and shows them as megabytes."""
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        progress.resize(total // _MB)
+        progress(done // _MB - told)
+        told = done // _MB
+
+    return tell
 
 
 class Output:

@@ -28,7 +28,6 @@ __all__ = ["split"]
 
 _SEED = 42
 """`DEFAULT_SEED` of `labeltune.split`, whose import would bring numpy; a test compares them."""
-_MB = 1 << 20
 _ALL_LABELS, _WORST_LABELS, _PARTS_IN_COLUMNS, _NAMED = 20, 10, 4, 10
 
 
@@ -93,15 +92,7 @@ def split(
         separator=sep,
     )
     with story.progress("split", unit="MB") as progress:
-        told = 0
-
-        def tell(done: int, total: int) -> None:
-            nonlocal told
-            progress.resize(total // _MB)
-            progress(done // _MB - told)
-            told = done // _MB
-
-        done = run(data, definition, options, folder=out, progress=tell)
+        done = run(data, definition, options, folder=out, progress=output.in_megabytes(progress))
     _tell(story, done)
     story.result(_document(done), *(part.path for part in done.parts.values()))
 
