@@ -57,6 +57,9 @@ class JobStory:
         if job.status != "running":
             self._end_bar()
         self._out.note(f"{job.id}: {job.status}")
+        if job.status == "running":
+            # Before the first step there may be minutes of preparation: something has to move.
+            self._begin_bar()
         if str(job.status) == "paused":
             self._out.hint(f"labeltune jobs resume {job.id}{self._provider.flag}")
 
@@ -67,19 +70,26 @@ class JobStory:
             tell = self._out.note if event.level == "info" else self._out.warn
             tell(f"{clock(event.created_at)} {event.message}")
             return
-        if self._progress is None:
-            steps = None if total is None else int(total)
-            self._progress = self._open.enter_context(self._out.progress("training", steps, unit="steps"))
+        progress = self._begin_bar()
+        if total is not None:
+            progress.resize(int(total))
         # What is measured once an epoch stays on show until it is measured again.
         self._last |= {short: event.metrics[name] for name, short in _SHORT.items() if name in event.metrics}
-        self._progress(int(step) - self._step, **self._last)
+        progress(int(step) - self._step, **self._last)
         self._step = int(step)
+
+    def _begin_bar(self) -> Progress:
+        if self._progress is None:
+            self._progress = self._open.enter_context(self._out.progress("training", unit="steps"))
+        return self._progress
 
     def _end_bar(self) -> None:
         if self._progress is None:
             return
         self._open.close()
         self._progress = None
+        if not self._step:
+            return
         shown = ", ".join(f"{name} {value:.4g}" for name, value in self._last.items())
         self._out.note(f"step {self._step:,}: {shown}")
 
