@@ -14,14 +14,15 @@ from labeltune.files import atomic_write
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from labeltune.task import Task
+    from labeltune.labels import Labels
+    from labeltune.task import Field, Task
 
-__all__ = ["Thresholds", "TunedOn", "read_thresholds", "row_sample", "write_thresholds"]
+__all__ = ["Thresholds", "TunedOn", "choose_labels", "read_thresholds", "row_sample", "write_thresholds"]
 
 VERSION = 1
 SAMPLE = 256
@@ -70,6 +71,25 @@ class Thresholds:
                 given = np.flatnonzero(~np.isnan(shares).any(axis=1))
                 predicted[given, part.start + shares[given].argmax(axis=1)] = True
         return predicted
+
+
+def choose_labels(
+    thresholds: Thresholds, task: Task, answered: Labels, shares: Sequence[float | None]
+) -> Labels:
+    """The labels of one row for the probability of each label, length n_labels.
+
+    A field keeps its answer where it is single, or the probability of one of its labels is not known.
+    """
+
+    def chosen(field: Field, found: tuple[str, ...]) -> tuple[str, ...]:
+        own = thresholds.fields.get(field.name)
+        part = shares[task.slices[field.name]]
+        known = [share for share in part if share is not None]
+        if own is None or len(known) < len(part):
+            return found
+        return tuple(label for label, share in zip(field.labels, known, strict=True) if share >= own[label])
+
+    return tuple(chosen(field, found) for field, found in zip(task.fields, answered, strict=True))
 
 
 def row_sample(digests: Iterable[int]) -> tuple[str, ...]:

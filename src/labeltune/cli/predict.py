@@ -79,6 +79,12 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
     ] = _DEFAULT.probabilities,
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="F", help="Predict labels of multi fields from probabilities, by what `thresholds` wrote."
+        ),
+    ] = _DEFAULT.thresholds,
     spreadsheet: Annotated[
         bool,
         typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas."),
@@ -118,6 +124,7 @@ def predict(
         limit=limit,
         confidence=confidence,
         probabilities=probabilities,
+        thresholds=thresholds,
         spreadsheet=spreadsheet,
         accept_changes=accept_changes,
         batch=batch,

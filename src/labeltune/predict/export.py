@@ -14,6 +14,7 @@ from labeltune.errors import DataError, DiskError
 from labeltune.labels import decode_answer
 from labeltune.predict.confidence import answer_confidence, label_probabilities
 from labeltune.predict.replies import BAD_RESPONSE, REJECTED, message_of
+from labeltune.threshold_file import choose_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from labeltune.journal import Result
     from labeltune.labels import Labels
     from labeltune.task import Task
+    from labeltune.threshold_file import Thresholds
 
 __all__ = ["Export", "added_columns", "refuse_collisions"]
 
@@ -53,6 +55,7 @@ class Export:
 
     task: Task
     probabilities: bool
+    thresholds: Thresholds | None = None
     rows: int = 0
     problems: Counter[str] = field(default_factory=Counter)
 
@@ -72,26 +75,33 @@ class Export:
         if problem:
             self.problems[problem] += 1
         confidence = None if choice is None else answer_confidence(choice)
+        shares: list[float | None] = [None] * len(self.task.labels)
+        if choice is not None and labels is not None and (self.probabilities or self.thresholds):
+            shares = label_probabilities(self.task, choice, labels)
+            if self.thresholds is not None:
+                chosen = choose_labels(self.thresholds, self.task, labels, shares)
+                if chosen != labels:
+                    # The confidence was that of the answer, which these labels no longer are.
+                    cells, confidence = self._spread(chosen), None
         row = [*cells, answer, problem, _shown(confidence)]
-        if self.probabilities:
-            shares: list[float | None] = [None] * len(self.task.labels)
-            if choice is not None and labels is not None:
-                shares = label_probabilities(self.task, choice, labels)
-            row += [_shown(share) for share in shares]
-        return row
+        return row + [_shown(share) for share in shares] if self.probabilities else row
 
     def _cells(self, answer: str) -> tuple[list[str], Labels | None, str]:
         """The predicted columns for an answer, its labels, and its problem."""
         decoded = decode_answer(self.task, answer)
         if decoded.labels is None:
             return self._empty(), None, decoded.problem or _UNKNOWN
+        return self._spread(decoded.labels), decoded.labels, ""
+
+    def _spread(self, labels: Labels) -> list[str]:
+        """The predicted columns for labels."""
         cells: list[str] = []
-        for field_, found in zip(self.task.fields, decoded.labels, strict=True):
+        for field_, found in zip(self.task.fields, labels, strict=True):
             if field_.type == "single":
                 cells.append(found[0])
             else:
                 cells += ["1" if label in found else "0" for label in field_.labels]
-        return cells, decoded.labels, ""
+        return cells
 
     def _empty(self) -> list[str]:
         return [""] * sum(len(group) for group in predicted_columns(self.task))

@@ -13,13 +13,14 @@ DEFAULT_OUTPUT = "predictions.csv"
 class PredictOptions:
     """How rows are predicted.
 
-    `concurrency`: requests in flight at most. `resend`: how often a request is sent again whose answer was
-    lost; 0 never pays twice. `timeout`: seconds for one answer, from the first byte sent to the last
-    received. `max_wait`: seconds without any answer before giving up. `max_cost`: in USD, for what this run
-    sends. `limit`: only so many rows. `confidence`: ask for log-probabilities. `probabilities`: write one
-    column per label. `spreadsheet`: mark cells that a spreadsheet would take for formulas. `accept_changes`:
-    go on where the input, the settings or the task are not what they were. `batch`: through the provider's
-    batch interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal.
+    `concurrency`: requests in flight at most. `resend`: how often a request is sent again whose answer
+    was lost; 0 never pays twice. `timeout`: seconds for one answer, from the first byte sent to the last
+    received. `max_wait`: seconds without any answer before giving up. `max_cost`: in USD, for what this
+    run sends. `limit`: only so many rows. `confidence`: ask for log-probabilities. `probabilities`: write
+    one column per label. `thresholds`: a file of thresholds that decides labels of multi fields.
+    `spreadsheet`: mark cells that a spreadsheet would take for formulas. `accept_changes`: go on where
+    the input, the settings or the task are not what they were. `batch`: through the provider's batch
+    interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal.
     """
 
     concurrency: int = 64
@@ -30,6 +31,7 @@ class PredictOptions:
     limit: int | None = None
     confidence: bool = True
     probabilities: bool = False
+    thresholds: str | None = None
     spreadsheet: bool = False
     accept_changes: bool = False
     batch: bool = False

@@ -27,6 +27,7 @@ from labeltune.providers import run as run_coroutine
 from labeltune.providers.channel import open_channel
 from labeltune.tables import open_table, write_table
 from labeltune.tables.writing import WRITERS
+from labeltune.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from labeltune.providers import Provider
     from labeltune.tables import Source
     from labeltune.task import Task
+    from labeltune.threshold_file import Thresholds
 
 __all__ = ["Predicted", "Preview", "predict", "preview"]
 
@@ -105,6 +107,7 @@ def predict(
     """
     job = Job(data, task, model, provider, output, options, story or Silence(), Path(state), table)
     _check_output(job)
+    thresholds = _thresholds(job)
     with open_table(data, **table) as rows:
         plan = Plan(job, rows)
         if options.recover and job.journal.exists():
@@ -114,7 +117,7 @@ def predict(
             before = _prepare(job, plan, journal)
             sent = _ask(job, plan, journal, before)
             if sent.stopped_by is None:
-                return _write(job, plan, journal, before, sent)
+                return _write(job, plan, journal, before, sent, thresholds)
     if sent.dropped:
         job.story.warn(f"{sent.dropped:,} answers dropped, maybe billed")
     # With the handlers of before: the process ends as it would have without us, only later.
@@ -156,6 +159,16 @@ def preview(
 
 # ---------------------------------------------------------------------------------------------------- before
 # asking
+
+
+def _thresholds(job: Job) -> Thresholds | None:
+    """Raises `SettingsError` for a file that cannot be used, or without the log-probabilities it needs."""
+    path = job.options.thresholds
+    if path is None:
+        return None
+    if not job.options.confidence:
+        raise SettingsError("--thresholds needs log-probabilities, and --no-confidence asks for none")
+    return read_thresholds(path, job.task)
 
 
 def _check_output(job: Job) -> None:
@@ -276,9 +289,11 @@ async def _send(job: Job, plan: Plan, journal: Journal, before: _Before, rate: R
 # ---------------------------------------------------------------------------------------------- after asking
 
 
-def _write(job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent) -> Predicted:
+def _write(
+    job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent, thresholds: Thresholds | None
+) -> Predicted:
     probabilities = job.options.probabilities
-    export = Export(job.task, probabilities)
+    export = Export(job.task, probabilities, thresholds)
     header = [*plan.header, *added_columns(job.task, probabilities=probabilities)]
     rows = export.table(plan.beside(journal.results(plan.name)))
     if job.options.spreadsheet:
