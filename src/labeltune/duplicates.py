@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
-__all__ = ["SIMILARITY", "duplicate_groups", "merged", "plain"]
+__all__ = ["SIMILARITY", "duplicate_groups", "merged", "plain", "similar_groups"]
 
 SIMILARITY = 0.9
 """Texts are near duplicates if this share of all words that occur in either occurs in both (Jaccard)."""
@@ -67,25 +67,43 @@ def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) ->
     is like b and b like c, all are one. The comparison is exact, except that a text meets at most
     `MOST_COMPARED` others in one word.
     """
-    numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    words, lengths = array("i"), array("q")
     known: dict[bytes | int, int] = {}
-    equal = []
-    for place, text in enumerate(texts):
-        same = plain(text)
-        index = known.setdefault(_hash(same) if same else place, len(known))
-        if index == len(lengths):
-            own = same.split()
-            words.extend(map(numbers.__getitem__, own))
-            lengths.append(len(own))
-        equal.append(index)
-    groups = _Groups(len(known))
+    equal: list[int] = []
+
+    def distinct() -> Iterator[list[str]]:
+        for place, text in enumerate(texts):
+            same = plain(text)
+            known_before = len(known)
+            index = known.setdefault(_hash(same) if same else place, known_before)
+            equal.append(index)
+            if index == known_before:
+                yield same.split()
+
+    roots = np.array(similar_groups(distinct(), similarity=similarity), np.int64)
+    return _in_order(roots[equal].tolist())
+
+
+def similar_groups(texts: Iterable[Sequence[Hashable]], *, similarity: float = SIMILARITY) -> list[int]:
+    """The group of each text, as `duplicate_groups` has it, for the words of texts that are `plain` already.
+
+    Equal texts without words are not taken for one.
+    """
+    numbers: defaultdict[Hashable, int] = defaultdict(count().__next__)
+    words, lengths = array("i"), array("q")
+    for own in texts:
+        words.fromlist(list(map(numbers.__getitem__, own)))
+        lengths.append(len(own))
+    groups = _Groups(len(lengths))
     if similarity <= 1 and words:
         sets = _WordSets.of(np.frombuffer(words, np.int32), np.frombuffer(lengths, np.int64))
         sets.join_similar(similarity, groups)
-    roots = groups.roots()
+    return _in_order(groups.roots().tolist())
+
+
+def _in_order(groups: Iterable[int]) -> list[int]:
+    """The same groups, counted from 0 in order of appearance."""
     found: dict[int, int] = {}
-    return [found.setdefault(root, len(found)) for root in roots[equal].tolist()]
+    return [found.setdefault(group, len(found)) for group in groups]
 
 
 def merged(*groupings: Sequence[int]) -> list[int]:
@@ -99,8 +117,7 @@ def merged(*groupings: Sequence[int]) -> list[int]:
         met: dict[int, int] = {}
         for own, group in zip(first, other, strict=True):
             groups.join(own, met.setdefault(group, own))
-    found: dict[int, int] = {}
-    return [found.setdefault(groups.find(own), len(found)) for own in first]
+    return _in_order(groups.find(own) for own in first)
 
 
 class _Groups:

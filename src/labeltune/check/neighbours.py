@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.check.rule import Rule
-from labeltune.duplicates import duplicate_groups, plain
+from labeltune.duplicates import plain, similar_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,10 @@ def plain_forms(texts: Sequence[str]) -> list[bytes]:
     content = b"\xff".join(encoded).translate(_TO_PLAIN, _SIGNS)
     forms = content.split(b"\xff") if texts else []
     for number in _with_idle_space(content):
-        forms[number] = b" ".join(filter(None, forms[number].split(b" ")))
+        form = forms[number].strip(b" ")
+        while b"  " in form:
+            form = form.replace(b"  ", b" ")
+        forms[number] = form
     return [
         form or plain(text).encode("utf-8", "surrogatepass") for form, text in zip(forms, texts, strict=True)
     ]
@@ -152,7 +155,7 @@ class Neighbours(Rule):
 
     def _find_similar(self) -> None:
         first_of: dict[int, int] = {}
-        groups = duplicate_groups(form.decode(errors="surrogatepass") for form in self._kept)
+        groups = similar_groups(form.split(b" ") for form in self._kept)
         for number, group in zip(self._kept_numbers, groups, strict=True):
             first = first_of.setdefault(group, number)
             if first != number:
