@@ -24,6 +24,7 @@ __all__ = [
     "disk_errors",
     "is_running",
     "is_stream",
+    "make_private_file",
     "make_private_folder",
     "make_temporary",
     "sha256_of",
@@ -123,6 +124,15 @@ def make_private_folder(folder: Path) -> None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file that only its owner may read, if it is not there. Raises `DiskError`.
+
+    One that is there is not opened: a process that closes a file loses its locks on it, those of SQLite too.
+    """
+    with disk_errors(path), contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _mode_of(target: Path) -> int:

@@ -6,9 +6,6 @@ gave them, so every entry stands under `Provider.identity`.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -18,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune import __version__
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
-from labeltune.files import disk_errors
+from labeltune.files import make_private_file, make_private_folder
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
 __all__ = ["STATE_FOLDER", "JobEntry", "Ledger", "UploadEntry", "open_ledger"]
@@ -228,7 +226,8 @@ class Ledger:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    _make_private(path)
+    make_private_folder(path.parent)
+    make_private_file(path)
     with _database_errors(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
@@ -237,17 +236,6 @@ def _open(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
-
-
-def _make_private(path: Path) -> None:
-    """The folder and an empty file, for their owner only."""
-    with disk_errors(path.parent):
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except FileExistsError:
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path.parent) from None
-    with disk_errors(path), contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -87,6 +87,21 @@ def test_processes_share_one_directory(tmp_path: Path) -> None:
     assert Store(tmp_path / "home").row("SELECT count(*) AS n FROM parts") == {"n": 400}
 
 
+def test_a_second_store_leaves_the_first_one_its_locks(tmp_path: Path) -> None:
+    # Without its lock the first would lose its log to the next process that closes the database.
+    first = Store(tmp_path)
+    first.insert("uploads", {"id": "a", **UPLOAD})
+    Store(tmp_path)
+    close = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM uploads'); c.close()"
+    )
+    database = next(tmp_path.glob("*.db"))
+    subprocess.run([sys.executable, "-c", close, str(database)], check=True, timeout=60)
+    assert database.with_name(f"{database.name}-wal").exists()
+    first.insert("uploads", {"id": "b", **UPLOAD})
+    assert len(Store(tmp_path).rows("SELECT id FROM uploads")) == 2
+
+
 def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for i in range(300):

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DiskError, SettingsError
+from labeltune.files import make_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.directory.chmod(0o700)
             # SQLite gives its side files the permissions of the database: private before it is opened.
-            os.close(os.open(database, os.O_CREAT | os.O_RDWR, 0o600))
+            make_private_file(database)
         except OSError as error:
             raise DiskError(
                 f"{directory}: cannot be used: {os.strerror(error.errno or 0)}",
