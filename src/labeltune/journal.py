@@ -21,6 +21,7 @@ import json
 import os
 import socket
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune import __version__
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
-from labeltune.files import disk_errors, make_private_folder
+from labeltune.files import disk_errors, make_private_file, make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,6 +54,9 @@ SCHEMA = 1
 
 BALLAST_BYTES = 32 << 20
 """Room kept beside the journal, freed when the disk is full so that answers in flight can still be saved."""
+
+QUICK_SECONDS = 0.001
+"""A disk whose last commit took less is not worth a thread: handing over costs more than the commit."""
 
 GROUP_SECONDS = 0.002
 """How long a commit waits for others to join it: a flush to the disk costs the same for one row as for
@@ -194,9 +198,8 @@ def open_journal(path: Path, settings: Mapping[str, Any] | None = None) -> Itera
     """
     make_private_folder(path.parent)
     with _lock(path), _database_errors(path):
-        with disk_errors(path):
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        # The commits are made in a thread, so that the disk never holds up the network.
+        make_private_file(path)
+        # Slow commits are made in a thread, so that the disk never holds up the network.
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         ballast = path.with_suffix(".ballast")
         try:
@@ -222,6 +225,7 @@ class Journal:
         self._group: asyncio.Future[None] | None = None
         self._writing = False
         self._began = 0.0
+        self._commit_seconds = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self.full = False
         """Whether the disk was full: what is in flight can be saved, more must not be asked."""
@@ -409,23 +413,38 @@ class Journal:
             loop = asyncio.get_running_loop()
             self._group = loop.create_future()
             if not self._writing:
-                loop.call_later(GROUP_SECONDS, self._write_group)
+                loop.call_later(0.0 if self._quick else GROUP_SECONDS, self._write_group)
         # One caller's cancellation must not take the commit away from the others.
         await asyncio.shield(self._group)
 
+    @property
+    def _quick(self) -> bool:
+        return self._commit_seconds < QUICK_SECONDS
+
     def _write_group(self) -> None:
-        """Write what waits, in one transaction: the statements here, the flush to the disk in the thread."""
+        """Write what waits, in one transaction; a slow disk is waited for in the thread."""
         operations, group = self._waiting, self._group
         assert group is not None
         self._waiting, self._group, self._writing = [], None, True
-        self._began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
         try:
             self._apply(operations)
+            if self._quick:
+                self._commit()
         except sqlite3.Error as error:
             self._finish_group(operations, group, error)
             return
-        commit = asyncio.get_running_loop().run_in_executor(self._thread, self._connection.commit)
+        if not self._connection.in_transaction:
+            self._finish_group(operations, group, None)
+            return
+        commit = loop.run_in_executor(self._thread, self._commit)
         commit.add_done_callback(lambda future: self._finish_group(operations, group, future.exception()))
+
+    def _commit(self) -> None:
+        began = time.perf_counter()
+        self._connection.commit()
+        self._commit_seconds = time.perf_counter() - began
 
     def _apply(self, operations: list[_Operation]) -> None:
         self._execute("BEGIN IMMEDIATE")
@@ -446,7 +465,8 @@ class Journal:
         if self._group is not None:
             # Those who came while a slow disk was writing have waited for each other already.
             loop = asyncio.get_running_loop()
-            loop.call_at(max(self._began + GROUP_SECONDS, loop.time()), self._write_group)
+            pause = 0.0 if self._quick else GROUP_SECONDS
+            loop.call_at(max(self._began + pause, loop.time()), self._write_group)
 
     def _save_on_full_disk(self, operations: list[_Operation], error: BaseException) -> BaseException | None:
         """Free the ballast and write the group once more; returns what still went wrong."""

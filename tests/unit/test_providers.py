@@ -33,6 +33,7 @@ from labeltune.providers import (
     run,
     translate,
 )
+from labeltune.providers.channel import proxy_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -477,3 +478,24 @@ def test_a_page_of_a_proxy_is_no_answer(tmp_path: Path) -> None:
             run(ask(url, "retrieve"))
         assert run(ask(url, "content")) == b'{"id": "x"}'
     assert tmp_path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://proxy.test:3128"}, "http://proxy.test:3128"),
+        ({"HTTP_PROXY": "http://proxy.test:3128"}, None),
+        ({"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": "api.test"}, None),
+    ],
+    ids=["none", "for this scheme", "for another scheme", "not for this host"],
+)
+def test_predictions_take_the_proxy_of_the_environment(
+    environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_of("https://api.test/v1/chat/completions") == proxy

@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from labeltune.providers.client import CONNECT_TIMEOUT, connect
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["Channel", "LostError", "NotSentError", "RawReply", "open_channel"]
+__all__ = ["Channel", "LostError", "NotSentError", "RawReply", "open_channel", "proxy_of"]
 
 
 class NotSentError(Exception):
@@ -77,18 +78,29 @@ async def open_channel(
             async with httpx2.AsyncClient(transport=transport) as http_client:
                 yield _InProcess(http_client, url, headers), client
         else:
-            async with _session(connections) as session:
+            async with _session(url, connections) as session:
                 yield _OverNetwork(session, url, headers), client
 
 
-def _session(connections: int) -> aiohttp.ClientSession:
+def _session(url: str, connections: int) -> aiohttp.ClientSession:
     import aiohttp
     import httpx2
+    from yarl import URL
 
     # The same certificates and proxies as the SDK's: the system's, SSL_CERT_FILE, HTTPS_PROXY.
     connector = aiohttp.TCPConnector(limit=connections, ssl=httpx2.create_ssl_context())
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-    return aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True)
+    proxy = proxy_of(url)
+    auth = None if proxy is None else aiohttp.BasicAuth.from_url(URL(proxy))
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=proxy, proxy_auth=auth)
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a URL, looked up once: aiohttp asks a thread each time."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 class _OverNetwork:
