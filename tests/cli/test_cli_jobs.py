@@ -131,3 +131,11 @@ def test_nothing_to_list(here: Path) -> None:
 def test_no_key(here: Path) -> None:
     assert run("jobs", "list", "--provider", "openai").exit_code == 4
     assert run("jobs", "list", "--provider", "http://127.0.0.1:9/v1").exit_code == 5
+
+
+@pytest.mark.parametrize("action", ["show", "watch", "events", "checkpoints", "cancel", "pause", "resume"])
+@pytest.mark.parametrize("name", ["..", "."])
+def test_a_name_that_is_none(action: str, name: str, here: Path) -> None:
+    result = run("jobs", action, name)
+    assert (result.exit_code, result.stdout) == (10, "")
+    assert "nothing of that name" in result.stderr

@@ -62,6 +62,17 @@ def api_errors(provider: Provider) -> Iterator[None]:
         yield
     except (openai.OpenAIError, httpx2.HTTPError, json.JSONDecodeError) as error:
         raise translate(error, provider) from error
+    except ValueError as error:
+        # The SDK builds no address from a name such as `..`, which is that of nothing.
+        if _NO_NAME not in str(error):
+            raise
+        raise RemoteError(
+            f"{provider.host}: there is nothing of that name", hint="see: labeltune jobs list"
+        ) from error
+
+
+_NO_NAME = "dot-segment"
+"""What the SDK says of such a name."""
 
 
 def translate(error: Exception, provider: Provider) -> LabeltuneError:
