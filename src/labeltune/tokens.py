@@ -45,10 +45,11 @@ TOKENS_PER_NAME = 1
 """For a message's `name`, beside the name itself (same source)."""
 
 EXAMPLE_LIMIT = 65_536
-"""Tokens that an example may have for most models; what is longer loses its end, where the label stands."""
+"""Tokens that an example may have, for the 4o family as OpenAI's documentation has it; what is longer loses
+its end, where the label stands."""
 
 OLD_EXAMPLE_LIMIT = 16_385
-"""The same for gpt-3.5-turbo; both from https://platform.openai.com/docs/guides/fine-tuning."""
+"""The same for gpt-3.5-turbo (OpenAI cookbook, `examples/Chat_finetuning_data_prep.ipynb`)."""
 
 FETCH_SECONDS = 3.0
 """So long may the vocabulary take to arrive before tokens are estimated."""
