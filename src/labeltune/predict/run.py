@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["Predicted", "Preview", "predict", "preview"]
 
 _DEFAULT = PredictOptions()
-JOURNALS = "predict-*.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
     Raises `ConflictError` if it is not what it was when it was last predicted.
     """
     name, accept = plan.name, job.options.accept_changes or job.name is None
-    earlier = latest_run(job.state, JOURNALS, name)
+    earlier = latest_run(job.state, name)
     if earlier is not None and earlier.path != job.journal and not accept:
         raise ConflictError(
             f"{job.output}: this run used {_difference(earlier.settings, job.settings)}",

@@ -89,6 +89,7 @@ class Sender:
     ) -> None:
         self._journal, self._options, self._rate, self._story = journal, options, rate, story
         loop = asyncio.get_running_loop()
+        self._now = loop.time
         self._pace = Pace(options.concurrency, loop.time)
         self._traffic = Traffic(
             channel,
@@ -231,8 +232,9 @@ class Sender:
                         self._put_back(ask, tries)
                         self.stop(_disk_full(self.sent.answers))
                         return
+                    left = self._now()
                     reply, raw = await self._traffic.post(ask.body)
-                    if self._settle(ask, tries, reply, raw):
+                    if self._settle(ask, tries, reply, raw, self._now() - left):
                         return
                 finally:
                     self._pace.leave()
@@ -242,11 +244,13 @@ class Sender:
         if tries.lost:
             self._put_back(ask, tries)
 
-    def _settle(self, ask: Ask, tries: _Try, reply: Reply, raw: bytes) -> bool:
-        """Write down what a reply means for its row. False if it is to be sent again."""
+    def _settle(self, ask: Ask, tries: _Try, reply: Reply, raw: bytes, seconds: float) -> bool:
+        """Write down what a reply, which came after so many seconds, means for its row. False if it is to be
+        sent again.
+        """
         match reply.verdict:
             case "answer" | "bad_response":
-                self._answered(ask, reply, raw)
+                self._answered(ask, reply, raw, seconds)
             case "rejected":
                 self._refusals.append((ask, reply, raw))
                 if self._proved.done():
@@ -266,10 +270,12 @@ class Sender:
         self._story.advance(1, **({} if self.sent.usd is None else {"usd": self.sent.usd}))
         return True
 
-    def _answered(self, ask: Ask, reply: Reply, raw: bytes) -> None:
+    def _answered(self, ask: Ask, reply: Reply, raw: bytes, seconds: float) -> None:
         read, written = usage_of(reply.document)
         if reply.verdict == "answer":
-            self._journal.done(ask.request, raw, input_tokens=read, output_tokens=written)
+            self._journal.done(
+                ask.request, raw, input_tokens=read, output_tokens=written, seconds=round(seconds, 4)
+            )
             self._prove()
         else:
             self._journal.failed(ask.request, BAD_RESPONSE, raw)

@@ -1,59 +1,38 @@
-"""The journal of a prediction run: what was asked, what is being asked, and every answer, as it came.
-
-    todo ──▶ sent ──▶ done      an answer, kept raw
-      ▲        ├────▶ failed    refused for good: asking again would bring the same
-      └────────┤                (not billed: rate limit, server error; it waits for its turn again)
-               └────▶ unknown   the answer was lost on its way; it may have been billed
-
-One SQLite file per run. `sent` is on the disk before the request leaves, and an answer is on the disk before
-its place in flight is free for another request; so after `kill -9` or a power cut the rows in `sent` are
-exactly those whose answers may have been paid for and lost. A request is known by the hash of its content:
-rows may be added or reordered, and equal requests are asked once.
-
-The file holds hashes of what was asked, never the text, and the answers.
-"""
+"""The open journal: the plan, the changes of a request's state, the batches."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import socket
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from labeltune import __version__
-from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
-from labeltune.files import disk_errors, make_private_file, make_private_folder
+from labeltune.journal.failures import is_full, translated
+from labeltune.journal.model import (
+    DONE,
+    FAILED,
+    SENT,
+    STATES,
+    TODO,
+    UNKNOWN,
+    BatchEntry,
+    Changes,
+    Pending,
+    Result,
+)
+from labeltune.journal.tables import KEEP_ANSWER, SEND, SET_STATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-__all__ = [
-    "BatchEntry",
-    "Changes",
-    "EarlierRun",
-    "Journal",
-    "Pending",
-    "Result",
-    "State",
-    "latest_run",
-    "open_journal",
-    "recover_journal",
-]
+    from labeltune.journal.model import State
 
-SCHEMA = 1
-"""The version of the tables, kept as SQLite's `user_version`."""
-
-BALLAST_BYTES = 32 << 20
-"""Room kept beside the journal, freed when the disk is full so that answers in flight can still be saved."""
+__all__ = ["Journal"]
 
 QUICK_SECONDS = 0.001
 """A disk whose last commit took less is not worth a thread: handing over costs more than the commit."""
@@ -65,150 +44,7 @@ many.
 
 _CHUNK = 512
 
-State = Literal["todo", "sent", "done", "failed", "unknown"]
-_STATES: tuple[State, ...] = ("todo", "sent", "done", "failed", "unknown")
-_TODO, _SENT, _DONE, _FAILED, _UNKNOWN = range(5)
-
-_TABLES = """
-CREATE TABLE about (made_by TEXT NOT NULL, settings TEXT NOT NULL);
-CREATE TABLE requests (
-    id INTEGER PRIMARY KEY,
-    hash BLOB NOT NULL UNIQUE,
-    state INTEGER NOT NULL DEFAULT 0,
-    batch INTEGER
-);
-CREATE TABLE answers (
-    request INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    raw BLOB NOT NULL,
-    input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL
-);
-CREATE TABLE inputs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, turn INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE rows (
-    input INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    request INTEGER,
-    PRIMARY KEY (input, position)
-) WITHOUT ROWID;
-CREATE TABLE batches (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
-    file TEXT,
-    batch TEXT,
-    collected INTEGER NOT NULL DEFAULT 0
-);
-"""
-
-# Columns of two small tables: a commit of many rows touches few pages, for ids are given in the order of
-# asking.
-_SET_STATE = "UPDATE requests SET state = ? WHERE id = ?"
-_SEND = "UPDATE requests SET state = ?, batch = NULL WHERE id = ?"
-_KEEP_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)"
-
 _Operation = tuple[str, tuple[Any, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How a table differs from what it was when it was last predicted.
-
-    `changed` rows are gone and others stand in their place; `new` ones came in addition, `gone` ones have no
-    replacement. The order of rows does not count.
-    """
-
-    changed: int = 0
-    new: int = 0
-    gone: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A row's request: its id and hash in the journal (None for a row that is not asked), its state, and
-    whether it is or was last asked in a batch.
-    """
-
-    position: int
-    request: int | None
-    digest: bytes | None
-    state: State
-    in_batch: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is known about a row: its request's hash and state (None for a row that is not asked), the kind
-    of failure, and the reply's bytes.
-    """
-
-    digest: bytes | None
-    state: State | None
-    kind: str = ""
-    raw: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchEntry:
-    """A batch that was meant to be created; `key` travels as its metadata."""
-
-    id: int
-    key: str
-    file: str | None
-    batch: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierRun:
-    """A run that once predicted the same table: where its journal is, and what its settings were."""
-
-    path: Path
-    settings: dict[str, Any]
-    turn: int
-
-
-def latest_run(folder: Path, pattern: str, name: str) -> EarlierRun | None:
-    """The run that last predicted the table `name`, of all journals in `folder`; those that cannot be read do
-    not count. Nothing is changed, and no lock is taken.
-    """
-    latest: EarlierRun | None = None
-    for path in sorted(folder.glob(pattern)):
-        with (
-            contextlib.suppress(sqlite3.Error, ValueError),
-            contextlib.closing(_read_only(path)) as connection,
-        ):
-            row = connection.execute(
-                "SELECT settings, turn FROM about, inputs WHERE name = ?", (name,)
-            ).fetchone()
-            if row is not None and (latest is None or row[1] > latest.turn):
-                latest = EarlierRun(path, json.loads(row[0]), row[1])
-    return latest
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
-
-@contextmanager
-def open_journal(path: Path, settings: Mapping[str, Any] | None = None) -> Iterator[Journal]:
-    """The journal at `path`, made if need be, locked while the block runs.
-
-    `settings` say what the run is; a new journal keeps them. Raises `ConflictError` while another process
-    holds the run, `DiskError` where it cannot be written or is damaged, `SettingsError` if a newer version
-    made it.
-    """
-    make_private_folder(path.parent)
-    with _lock(path), _database_errors(path):
-        make_private_file(path)
-        # Slow commits are made in a thread, so that the disk never holds up the network.
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        ballast = path.with_suffix(".ballast")
-        try:
-            _prepare(connection, path, settings or {})
-            _lay_ballast(ballast)
-            yield Journal(connection, path, ballast)
-        finally:
-            connection.close()
-            ballast.unlink(missing_ok=True)
 
 
 class Journal:
@@ -270,7 +106,7 @@ class Journal:
         Those in a batch are not lost: the provider still has them.
         """
         settled = self._execute(
-            "UPDATE requests SET state = ? WHERE state = ? AND batch IS NULL", _UNKNOWN, _SENT
+            "UPDATE requests SET state = ? WHERE state = ? AND batch IS NULL", UNKNOWN, SENT
         )
         return settled.rowcount
 
@@ -311,14 +147,14 @@ class Journal:
 
     def counts(self, name: str) -> dict[State, int]:
         """How many distinct requests of the table `name` are in each state."""
-        counts: dict[State, int] = dict.fromkeys(_STATES, 0)
+        counts: dict[State, int] = dict.fromkeys(STATES, 0)
         found = self._execute(
             "SELECT state, count(*) FROM requests WHERE id IN"
             " (SELECT request FROM rows JOIN inputs ON inputs.id = input WHERE name = ?) GROUP BY state",
             name,
         )
         for state, count in found:
-            counts[_STATES[state]] = count
+            counts[STATES[state]] = count
         return counts
 
     def pending(self, name: str) -> Iterator[Pending]:
@@ -336,7 +172,7 @@ class Journal:
             if not chunk:
                 return
             for position, request, digest, state, batch in chunk:
-                yield Pending(position, request, digest, _STATES[state or 0], batch is not None)
+                yield Pending(position, request, digest, STATES[state or 0], batch is not None)
             position = chunk[-1][0]
 
     def results(self, name: str) -> Iterator[Result]:
@@ -356,7 +192,7 @@ class Journal:
                 return
             position = chunk[-1][0]
             for _, digest, state, kind, raw in chunk:
-                yield Result(digest, None if state is None else _STATES[state], kind or "", raw or b"")
+                yield Result(digest, None if state is None else STATES[state], kind or "", raw or b"")
 
     def tokens(self) -> tuple[int, int]:
         """Tokens read and written in all answers of this journal, as the provider counted them."""
@@ -366,7 +202,7 @@ class Journal:
     @property
     def answered(self) -> bool:
         """Whether any request has an answer."""
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM requests WHERE state = ?)", _DONE)[0])
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM requests WHERE state = ?)", DONE)[0])
 
     def request_hash(self, request: int) -> bytes:
         """The hash of a request."""
@@ -375,34 +211,44 @@ class Journal:
     def find(self, digest: bytes) -> tuple[int, State, int | None] | None:
         """The request of that hash: its id, state and batch."""
         row = self._one("SELECT id, state, batch FROM requests WHERE hash = ?", digest)
-        return None if row is None else (row[0], _STATES[row[1]], row[2])
+        return None if row is None else (row[0], STATES[row[1]], row[2])
 
     # -------------------------------------------------------------------------------- changes of a request's
     # state
 
     async def sent(self, request: int) -> None:
         """The request leaves when this returns; whichever batch it was in before has nothing more to say."""
-        self._put(_SEND, _SENT, request)
+        self._put(SEND, SENT, request)
         await self.flush()
 
     def put_back(self, request: int) -> None:
         """The request was not taken up, and nothing billed: it is to be asked again."""
-        self._put(_SET_STATE, _TODO, request)
+        self._put(SET_STATE, TODO, request)
 
-    def done(self, request: int, raw: bytes, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
-        """An answer came; kept with the next commit, which any `sent` or `flush` awaits."""
-        self._put(_KEEP_ANSWER, request, "", raw, input_tokens, output_tokens)
-        self._put(_SET_STATE, _DONE, request)
+    def done(
+        self,
+        request: int,
+        raw: bytes,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        seconds: float | None = None,
+    ) -> None:
+        """An answer came, after so many seconds; kept with the next commit, which any `sent` or `flush`
+        awaits.
+        """
+        self._put(KEEP_ANSWER, request, "", raw, input_tokens, output_tokens, seconds)
+        self._put(SET_STATE, DONE, request)
 
     def failed(self, request: int, kind: str, raw: bytes) -> None:
         """A refusal came that asking again would not change; `kind` names it."""
-        self._put(_KEEP_ANSWER, request, kind, raw, 0, 0)
-        self._put(_SET_STATE, _FAILED, request)
+        self._put(KEEP_ANSWER, request, kind, raw, 0, 0, None)
+        self._put(SET_STATE, FAILED, request)
 
     def unknown(self, request: int, kind: str, raw: bytes = b"") -> None:
         """The answer was lost, and may have been billed; `raw` is what came of it."""
-        self._put(_KEEP_ANSWER, request, kind, raw, 0, 0)
-        self._put(_SET_STATE, _UNKNOWN, request)
+        self._put(KEEP_ANSWER, request, kind, raw, 0, 0, None)
+        self._put(SET_STATE, UNKNOWN, request)
 
     def _put(self, statement: str, *values: Any) -> None:
         self._waiting.append((statement, values))
@@ -460,7 +306,7 @@ class Journal:
         if error is None:
             group.set_result(None)
         else:
-            group.set_exception(_translated(self.path, error))
+            group.set_exception(translated(self.path, error))
             group.exception()  # it may be that nobody waits for this group
         if self._group is not None:
             # Those who came while a slow disk was writing have waited for each other already.
@@ -472,7 +318,7 @@ class Journal:
         """Free the ballast and write the group once more; returns what still went wrong."""
         if self._connection.in_transaction:
             self._connection.rollback()
-        if not _is_full(error) or self.full:
+        if not is_full(error) or self.full:
             return error
         self.full = True
         self._ballast.unlink(missing_ok=True)
@@ -495,7 +341,7 @@ class Journal:
             batch = int(self._one("SELECT id FROM batches WHERE key = ?", key)[0])
             self._connection.executemany(
                 "UPDATE requests SET batch = ?, state = ? WHERE id = ?",
-                ((batch, _SENT, request) for request in requests),
+                ((batch, SENT, request) for request in requests),
             )
             done()
         return batch
@@ -509,9 +355,9 @@ class Journal:
         with self._transaction() as done:
             self._execute(
                 "UPDATE requests SET state = ?, batch = NULL WHERE batch = ? AND state = ?",
-                _TODO,
+                TODO,
                 batch,
-                _SENT,
+                SENT,
             )
             self._execute("DELETE FROM batches WHERE id = ?", batch)
             done()
@@ -520,15 +366,13 @@ class Journal:
         """All that the batch brought is in the journal; what it did not bring is unknown, of that kind."""
         with self._transaction() as done:
             self._execute(
-                "INSERT OR REPLACE INTO answers SELECT id, ?, x'', 0, 0 FROM requests"
+                "INSERT OR REPLACE INTO answers SELECT id, ?, x'', 0, 0, NULL FROM requests"
                 " WHERE batch = ? AND state = ?",
                 kind,
                 batch,
-                _SENT,
+                SENT,
             )
-            self._execute(
-                "UPDATE requests SET state = ? WHERE batch = ? AND state = ?", _UNKNOWN, batch, _SENT
-            )
+            self._execute("UPDATE requests SET state = ? WHERE batch = ? AND state = ?", UNKNOWN, batch, SENT)
             self._execute("UPDATE batches SET collected = 1 WHERE id = ?", batch)
             done()
 
@@ -539,7 +383,7 @@ class Journal:
 
     def size_of_batch(self, batch: int) -> int:
         """How many requests of a batch are not known to have ended."""
-        found = self._one("SELECT count(*) FROM requests WHERE batch = ? AND state = ?", batch, _SENT)
+        found = self._one("SELECT count(*) FROM requests WHERE batch = ? AND state = ?", batch, SENT)
         return int(found[0])
 
     def ended_in_batches(self, name: str) -> dict[str, int]:
@@ -549,7 +393,7 @@ class Journal:
             " WHERE state = ? AND batch IS NOT NULL AND requests.id IN"
             " (SELECT rows.request FROM rows JOIN inputs ON inputs.id = input WHERE name = ?)"
             " GROUP BY kind ORDER BY kind",
-            _UNKNOWN,
+            UNKNOWN,
             name,
         )
         return dict(found.fetchall())
@@ -560,8 +404,8 @@ class Journal:
             "UPDATE requests SET state = ?, batch = NULL"
             " WHERE state = ? AND batch IS NOT NULL AND id IN"
             " (SELECT rows.request FROM rows JOIN inputs ON inputs.id = input WHERE name = ?)",
-            _TODO,
-            _UNKNOWN,
+            TODO,
+            UNKNOWN,
             name,
         )
 
@@ -587,7 +431,7 @@ class Journal:
         except sqlite3.Error as error:
             problem = self._save_on_full_disk(operations, error)
             if problem is not None:
-                raise _translated(self.path, problem) from error
+                raise translated(self.path, problem) from error
 
     # -----------------------------------------------------------------------------------------------
     # statements
@@ -607,162 +451,3 @@ class Journal:
         finally:
             if self._connection.in_transaction:
                 self._connection.rollback()
-
-
-# -----------------------------------------------------------------------------------------------------
-# opening
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Keep other processes out. The operating system holds the lock, so a killed process keeps none."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=0o600)
-    owner = path.with_suffix(".owner")
-    try:
-        with disk_errors(path):
-            lock.acquire()
-    except Timeout:
-        with contextlib.suppress(OSError):
-            raise ConflictError(
-                f"{owner.read_text()} holds this run ({path})",
-                hint="wait for it, or stop it; then run the same command again",
-            ) from None
-        raise ConflictError(f"another process holds this run ({path})") from None
-    try:
-        with disk_errors(path):
-            owner.write_text(f"pid {os.getpid()} on host {socket.gethostname()}")
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, settings: Mapping[str, Any]) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA:
-        # Nothing has been written yet: a newer version's journal stays as it is.
-        made_by = connection.execute("SELECT made_by FROM about").fetchone()[0]
-        raise SettingsError(
-            f"{path}: made by labeltune {made_by}, this is {__version__}", hint="use that version"
-        )
-    problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if problem != "ok":
-        raise _damaged(path, problem)
-    with contextlib.suppress(sqlite3.OperationalError):
-        # Shared folders of a network refuse it; then SQLite's rollback journal does the same, slower.
-        connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = FILE")
-    if version == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in filter(str.strip, _TABLES.split(";")):
-            connection.execute(statement)
-        described = json.dumps(dict(settings), ensure_ascii=False, sort_keys=True)
-        connection.execute("INSERT INTO about VALUES (?, ?)", (__version__, described))
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        connection.execute("COMMIT")
-
-
-def _lay_ballast(path: Path) -> None:
-    """Take the room before the first paid call: a disk that is full already is told now."""
-    with disk_errors(path), path.open("wb") as handle:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(handle.fileno(), 0, BALLAST_BYTES)
-        else:
-            handle.write(bytes(BALLAST_BYTES))
-
-
-def recover_journal(path: Path) -> tuple[Path, int]:
-    """Rebuild a damaged journal from the rows that can still be read.
-
-    Returns where the damaged file was put and how many answers were kept. Requests whose state cannot be
-    read are forgotten.
-    """
-    damaged = path.with_suffix(".damaged")
-    with _lock(path):
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                Path(f"{path}{suffix}").replace(f"{damaged}{suffix}")
-    old = sqlite3.connect(damaged, isolation_level=None)
-    kept = 0
-    try:
-        settings = _readable(old, "SELECT settings FROM about")
-        with open_journal(path, json.loads(settings[0][0]) if settings else {}) as journal:
-            new = journal._connection  # noqa: SLF001  # of this module's own class
-            new.execute("BEGIN IMMEDIATE")
-            for row in _readable(old, "SELECT id, hash, state, batch FROM requests ORDER BY id"):
-                new.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?)", row)
-            for row in _readable(old, "SELECT request, kind, raw, input_tokens, output_tokens FROM answers"):
-                if row[1] or _is_json(row[2]):
-                    new.execute(_KEEP_ANSWER, row)
-                    kept += 1
-            for row in _readable(old, "SELECT id, key, file, batch, collected FROM batches"):
-                new.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?)", row)
-            # An answer without its request, or a request without its answer, is as good as not asked.
-            new.execute(
-                "UPDATE requests SET state = ? WHERE state IN (?, ?)"
-                " AND id NOT IN (SELECT request FROM answers)",
-                (_TODO, _DONE, _FAILED),
-            )
-            new.execute("DELETE FROM answers WHERE request NOT IN (SELECT id FROM requests)")
-            new.execute("COMMIT")
-    finally:
-        old.close()
-    return damaged, kept
-
-
-def _readable(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
-    """The rows up to the damage."""
-    rows: list[tuple[Any, ...]] = []
-    with contextlib.suppress(sqlite3.DatabaseError):
-        cursor = connection.execute(query)
-        while chunk := cursor.fetchmany(1):
-            rows += chunk
-    return rows
-
-
-def _is_json(raw: bytes) -> bool:
-    try:
-        json.loads(raw)
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-@contextmanager
-def _database_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translated(path, error) from error
-
-
-def _is_full(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and (
-        error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-    )
-
-
-def _translated(path: Path, error: BaseException) -> LabeltuneError:
-    """SQLite's refusals as ours."""
-    if isinstance(error, LabeltuneError):
-        return error
-    if _is_full(error):
-        return DiskError(
-            f"{path}: cannot be written: {error}",
-            hint="free some space, then run the same command again",
-        )
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return ConflictError(f"{path}: {error} by another process", hint="wait for it, then run it again")
-    if isinstance(error, sqlite3.OperationalError):
-        return DiskError(f"{path}: {error}", hint="check its permissions and the disk")
-    return _damaged(path, str(error))
-
-
-def _damaged(path: Path, reason: str) -> LabeltuneError:
-    return DiskError(
-        f"{path}: quick_check failed, the file is damaged: {reason}",
-        hint="the same command with --recover keeps a copy and every answer that can still be read",
-    )
