@@ -56,6 +56,7 @@ def test_a_batch_is_answered(provider: Provider) -> None:
         model = (await provider.trained()).fine_tuned_model
         lines = [_line(f"row-{i}", model, "money" if i % 2 else "parcel", logprobs=True) for i in range(1200)]
         lines[7]["body"]["n"] = 0
+        lines[8]["body"]["messages"] = []
         batch = await _create(provider, lines, metadata={"run": "1"})
         assert batch.status == "validating"
         batch = await _wait(provider, batch.id)
@@ -63,19 +64,21 @@ def test_a_batch_is_answered(provider: Provider) -> None:
         assert batch.metadata == {"run": "1"}
         assert (batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed) == (
             1200,
-            1199,
-            1,
+            1198,
+            2,
         )
         assert batch.usage.total_tokens == batch.usage.input_tokens + batch.usage.output_tokens > 0
         answers = await _read(provider, batch.output_file_id)
-        assert set(answers) == {f"row-{i}" for i in range(1200)} - {"row-7"}
+        assert set(answers) == {f"row-{i}" for i in range(1200)} - {"row-7", "row-8"}
         body = answers["row-9"]["response"]["body"]
         assert answers["row-9"]["response"]["status_code"] == 200
         assert body["choices"][0]["message"]["content"] == "refund"
-        assert body["choices"][0]["logprobs"]["content"][0]["token"] == "r"
+        token = body["choices"][0]["logprobs"]["content"][0]
+        assert (token["token"], token["bytes"]) == ("r", [114])
         errors = await _read(provider, batch.error_file_id)
-        assert errors["row-7"]["response"]["status_code"] == 400
-        assert errors["row-7"]["response"]["body"]["error"]["param"] == "n"
+        for row, param in (("row-7", "n"), ("row-8", "messages")):
+            assert errors[row]["response"]["status_code"] == 400
+            assert errors[row]["response"]["body"]["error"]["param"] == param
         file = await provider.client.files.retrieve(batch.output_file_id)
         assert (file.purpose, file.expires_at) == ("batch_output", file.created_at + 30 * 24 * 3600)
         assert [found.id async for found in provider.client.batches.list(limit=1)] == [batch.id]

@@ -14,8 +14,8 @@ from labeltune.local.engines.answers import Head
 from labeltune.local.engines.calibration import calibrated_loss
 from labeltune.local.engines.choosing import EPOCHS, choose
 from labeltune.local.engines.fitting import Examples, Fitting
+from labeltune.local.engines.layout import Layout
 from labeltune.local.engines.linear import Linear
-from labeltune.local.engines.optimiser import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ import orjson
 from labeltune.errors import DiskError, ModelDamagedError
 from labeltune.files import sha256_of
 from labeltune.local.batches import ENDPOINT
-from labeltune.local.chat import completion, read_chat
+from labeltune.local.chat import LikeRequests, completion
 from labeltune.local.errors import ApiError
 from labeltune.local.files import add_file
 from labeltune.local.models import LoadedModels, find_model
@@ -91,6 +91,7 @@ class _Answering:
         self.store = store
         self.batch = batch
         self.path = store.files / batch["input_file_id"]
+        self.requests = LikeRequests()
         self.counts = {"completed": 0, "failed": 0, "input_tokens": 0, "output_tokens": 0}
 
     def run(self) -> None:
@@ -148,9 +149,11 @@ class _Answering:
         return check.count, check.model
 
     def _lines(self) -> Iterator[_Line]:
+        """The requests of a file that was validated."""
         with self.path.open("rb") as lines:
             for text in lines:
-                yield _read_line(text)
+                line = orjson.loads(text)
+                yield _Line(line["custom_id"], line["body"])
 
     def _load(self, model: str) -> Engine:
         try:
@@ -174,7 +177,7 @@ class _Answering:
         refused = []
         for line in chunk:
             try:
-                asked.append((line, read_chat(Fields(line.body))))
+                asked.append((line, self.requests.read(line.body)))
             except ApiError as error:
                 refused.append(_result(line, error.status, error.body))
         answers = engine.answer(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from starlette.routing import Route
 
 from labeltune.errors import ModelDamagedError
@@ -23,13 +25,16 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Answer, Engine, Message, TokenLogprob
     from labeltune.local.store import Row, Store
 
-__all__ = ["ROUTES", "Answerer", "ChatRequest", "completion", "read_chat"]
+__all__ = ["ROUTES", "Answerer", "ChatRequest", "LikeRequests", "completion", "read_chat"]
 
 MAX_GATHERED = 256
 """How many conversations are answered in one go, so that nobody waits long for others."""
 
 _LEAST_LOGPROB = -9999.0
 """What the protocol writes for "next to impossible"; JSON has no infinity."""
+
+_REMEMBERED = 64
+"""How many kinds of requests are known by what they share."""
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -91,6 +96,24 @@ def read_chat(fields: Fields) -> ChatRequest:
     return ChatRequest(
         model, messages, logprobs, top_logprobs, choices, stop, older_limit if limit is None else limit
     )
+
+
+class LikeRequests:
+    """Reads requests most of which differ in their messages only: what they share is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, ChatRequest] = {}
+
+    def read(self, body: dict[str, Any]) -> ChatRequest:
+        """See `read_chat`."""
+        shared = orjson.dumps({name: value for name, value in body.items() if name != "messages"})
+        known = self._known.get(shared)
+        if known is not None:
+            return replace(known, messages=_read_messages(Fields(body)))
+        request = read_chat(Fields(body))
+        if len(self._known) < _REMEMBERED:
+            self._known[shared] = replace(request, messages=[])
+        return request
 
 
 def _read_messages(fields: Fields) -> list[Message]:
@@ -198,7 +221,17 @@ def _logprob(token: TokenLogprob, top: int) -> dict[str, Any]:
 
 
 def _spelled(text: str, logprob: float) -> dict[str, Any]:
-    return {"token": text, "logprob": max(logprob, _LEAST_LOGPROB), "bytes": list(text.encode())}
+    return {
+        "token": text,
+        "logprob": max(_LEAST_LOGPROB, logprob),
+        "bytes": _bytes_of(text),
+    }
+
+
+@functools.lru_cache(maxsize=4096)
+def _bytes_of(token: str) -> orjson.Fragment:
+    """The bytes of a token, as JSON. An engine's tokens are few and come again with every answer."""
+    return orjson.Fragment(orjson.dumps(list(token.encode())))
 
 
 @dataclass(slots=True)

@@ -215,7 +215,7 @@ def ranked(tokens: Sequence[str], probabilities: Floats, top: int) -> tuple[tupl
         return ()
     order = np.argsort(-probabilities, kind="stable")[:top]
     logprobs = np.minimum(0.0, np.log(np.maximum(probabilities[order], LEAST))).tolist()
-    return tuple((tokens[place], logprob) for place, logprob in zip(order.tolist(), logprobs, strict=True))
+    return tuple(zip(map(tokens.__getitem__, order.tolist()), logprobs, strict=True))
 
 
 def next_labels(

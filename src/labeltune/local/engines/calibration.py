@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from labeltune.local.engines.optimiser import Layout
+    from labeltune.local.engines.layout import Layout
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]

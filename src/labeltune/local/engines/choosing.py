@@ -11,7 +11,8 @@ from labeltune.local.engines.fitting import Fitting
 
 if TYPE_CHECKING:
     from labeltune.local.engines.fitting import Examples
-    from labeltune.local.engines.optimiser import Layout, Optimiser
+    from labeltune.local.engines.layout import Layout
+    from labeltune.local.engines.optimiser import Optimiser
 
 __all__ = ["EPOCHS", "MULTIPLIER", "choose"]
 

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.local.engines.features import Vocabulary
-from labeltune.local.engines.optimiser import Layout, MiniBatch, Optimiser, likeness_of
+from labeltune.local.engines.optimiser import MiniBatch, Optimiser, likeness_of
 from labeltune.local.engines.weighting import feature_scales, row_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from labeltune.local.engines.layout import Layout
 
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]

@@ -17,7 +17,8 @@ from labeltune.local.engines.choosing import choose
 from labeltune.local.engines.fitting import Examples, Fitting
 from labeltune.local.engines.folder import read_folder, write_folder
 from labeltune.local.engines.formats import read_format
-from labeltune.local.engines.optimiser import Layout
+from labeltune.local.engines.layout import Layout
+from labeltune.local.engines.linear import ABOUT
 from labeltune.local.engines.records import Template, content_of
 from labeltune.local.engines.weighting import row_lengths
 
@@ -34,10 +35,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]
 
-__all__ = ["ABOUT", "LinearRun"]
-
-ABOUT = {"engine": "linear", "format": 2}
-"""What the manifest of a saved model says of itself."""
+__all__ = ["LinearRun"]
 
 _FOLDS = 3
 _FOLDS_OF_FEW = 10

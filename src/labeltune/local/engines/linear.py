@@ -10,8 +10,7 @@ from labeltune.local.engines.answers import AnswerFormat, Verdict
 from labeltune.local.engines.features import Vocabulary
 from labeltune.local.engines.folder import read_folder
 from labeltune.local.engines.formats import format_from_json
-from labeltune.local.engines.learning import ABOUT, LinearRun
-from labeltune.local.engines.optimiser import Layout
+from labeltune.local.engines.layout import Layout
 from labeltune.local.engines.records import Template
 
 if TYPE_CHECKING:
@@ -21,10 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labeltune.local.engines import Answer, Hyperparameters, Message, Record
+    from labeltune.local.engines.learning import LinearRun
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Linear", "LinearRun"]
+__all__ = ["ABOUT", "Linear"]
+
+ABOUT = {"engine": "linear", "format": 2}
+"""What the manifest of a saved model says of itself."""
 
 _MODEL = frozenset({"model", "vocabulary", "weights", "intercepts", "scales"})
 
@@ -68,6 +71,9 @@ class Linear:
         resume: Path | None = None,
     ) -> LinearRun:
         """See `Engine`."""
+        # What only learning needs takes longer to import than a model to load: who answers goes without.
+        from labeltune.local.engines.learning import LinearRun
+
         return LinearRun(training, validation, hyperparameters, seed=seed, resume=resume)
 
     @classmethod
@@ -87,23 +93,23 @@ class Linear:
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer depends on its own conversation only, to the last bit."""
-        return [self._answer(conversation, top_logprobs) for conversation in conversations]
-
-    def _answer(self, conversation: Sequence[Message], top: int) -> Answer:
-        scores = self._scores(self._template.text(conversation))
+        scores = np.empty((len(conversations), self._layout.n_outputs))
+        for row, conversation in enumerate(conversations):
+            scores[row] = self._scores(self._template.text(conversation))
         verdicts = [
-            decider.verdict(scores[part])
+            decider.verdicts(scores[:, part])
             for decider, part in zip(self._deciders, self._layout.slices, strict=True)
         ]
-        return self._format.answer(verdicts, top)
+        return [self._format.answer(of_one, top_logprobs) for of_one in zip(*verdicts, strict=True)]
 
-    def _scores(self, text: str) -> NDArray[np.float64]:
+    def _scores(self, text: str) -> Floats:
+        """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""
         numbers, values = self._vocabulary.features(text)
-        length = float(np.linalg.norm(values * self._scales[numbers]))
-        scores = self._intercepts.copy()
-        if length > 0:
-            scores += (values / np.float32(length)) @ self._weights[numbers]
-        return scores.astype(np.float64)
+        weighted = values * self._scales[numbers]
+        length = np.sqrt(weighted @ weighted)
+        if length == 0:
+            return self._intercepts
+        return np.asarray(self._intercepts + (values / length) @ self._weights[numbers])
 
 
 class _Decider:
@@ -116,15 +122,17 @@ class _Decider:
         self._offset = float(decision["offset"])
         self._thresholds = np.array(decision["thresholds"], dtype=np.float64)
 
-    def verdict(self, scores: NDArray[np.float64]) -> Verdict:
+    def verdicts(self, scores: NDArray[np.float64]) -> list[Verdict]:
+        """The verdict of each row of scores, float (n, labels)."""
         z = self._slope * scores + self._offset
         if self._is_choice:
-            e = np.exp(z - z.max())
-            p = e / e.sum()
-            return Verdict(np.array([int(p.argmax())]), p)
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            p = e / e.sum(axis=1, keepdims=True)
+            return list(map(Verdict, p.argmax(axis=1, keepdims=True), p))
         p = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
-        chosen = np.flatnonzero(p >= self._thresholds)
-        if not len(chosen) and self._at_least_one:
+        holds = p >= self._thresholds
+        if self._at_least_one:
+            none = np.flatnonzero(~holds.any(axis=1))
             t = self._thresholds
-            chosen = np.array([int((z - np.log(t / (1 - t))).argmax())])
-        return Verdict(chosen, p)
+            holds[none, (z[none] - np.log(t / (1 - t))).argmax(axis=1)] = True
+        return list(map(Verdict, map(np.flatnonzero, holds), p))
