@@ -16,7 +16,6 @@ from labeltune.metrics.calibration import (
     calibration_error,
     class_losses,
     coverage_table,
-    ranking,
     reliability,
 )
 from labeltune.metrics.intervals import clopper_pearson
@@ -197,21 +196,6 @@ def test_losses_of_a_single_field_are_scikit_learns(seed: int, n_labels: int, ro
     # A model that leaves out the least likely labels is not punished for the part that is missing.
     losses = class_losses(one_hot(codes, n_labels), 0.8 * shares)
     assert [loss.mean for loss in losses] == pytest.approx(expected, abs=1e-9)
-
-
-@CASES
-@given(probabilities())
-def test_rankings_are_scikit_learns(case: Any) -> None:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    true, shares = case
-    for place, one in enumerate(ranking(true, shares)):
-        here, said = true[:, place], shares[:, place]
-        if here.all() or not here.any():
-            assert (one.average_precision, one.roc_auc) == (None, None)
-            continue
-        assert one.average_precision == pytest.approx(average_precision_score(here, said), abs=1e-12)
-        assert one.roc_auc == pytest.approx(roc_auc_score(here, said), abs=1e-12)
 
 
 @CASES

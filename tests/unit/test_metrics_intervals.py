@@ -11,8 +11,6 @@ from labeltune.metrics.calibration import (
     calibration_interval,
     class_losses,
     coverage_table,
-    ranking,
-    recall_precision,
     reliability,
 )
 from labeltune.metrics.intervals import clopper_pearson, percentile_interval, resamples
@@ -133,20 +131,6 @@ def test_intervals_of_means_and_of_the_calibration_error_are_those_of_rows() -> 
         assert interval is not None
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=(high - low) / 4)
     assert calibration_interval(bins, bootstrap=0, seed=1) is None
-
-
-def test_ranking_is_scikit_learns_and_undefined_where_it_is() -> None:
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    generator = np.random.default_rng(3)
-    true = generator.random((80, 3)) < 0.3
-    true[:, 1] = False
-    shares = generator.random((80, 3)).round(1)
-    first, second, _ = ranking(true, shares)
-    assert first.average_precision == average_precision_score(true[:, 0], shares[:, 0])
-    assert first.roc_auc == roc_auc_score(true[:, 0], shares[:, 0])
-    assert (second.average_precision, second.roc_auc) == (None, None)
-    assert recall_precision(true[:, 1], shares[:, 1]) is None
 
 
 def test_calibration_error_by_hand() -> None:

@@ -8,6 +8,8 @@ from labeltune.cli.output import Bar, Grid
 from labeltune.report.table import HEADERS, average_lines, label_lines
 from labeltune.report.text import (
     COVERAGE_HEADINGS,
+    INTERVAL,
+    RANKING_HEADINGS,
     calibration_line,
     comparison_tail,
     coverage_cells,
@@ -15,6 +17,7 @@ from labeltune.report.text import (
     head_line,
     notes,
     probability_line,
+    ranking_cells,
     shown_metrics,
     spending_lines,
 )
@@ -23,11 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labeltune.metrics.quality import FieldQuality, Level
-    from labeltune.report.model import Calibration, Comparison, Report
+    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, Report
 
 __all__ = ["report_blocks"]
-
-_INTERVAL = "95 % interval"
 
 
 def report_blocks(report: Report) -> Iterator[str | Grid]:
@@ -42,6 +43,7 @@ def report_blocks(report: Report) -> Iterator[str | Grid]:
             yield _figures(field)
         if (probabilities := report.probabilities.get(field.shape.name)) is not None:
             yield probability_line(probabilities)
+            yield _ranking(field, probabilities)
     if report.calibration is not None:
         yield calibration_line(report.calibration)
         yield _coverage(report.calibration)
@@ -60,7 +62,7 @@ def _figures(level: Level) -> Grid:
         low, high = (value, value) if interval is None else (interval.low, interval.high)
         spread = "" if interval is None else f"{low:.4f} to {high:.4f}"
         rows.append((name, f"{value:.4f}", spread, Bar(value, low, high)))
-    return Grid(("metric", "value", _INTERVAL, "0 to 1"), tuple(rows))
+    return Grid(("metric", "value", INTERVAL, "0 to 1"), tuple(rows))
 
 
 def _labels(field: FieldQuality) -> Grid:
@@ -83,13 +85,18 @@ def _labels(field: FieldQuality) -> Grid:
     return Grid(("label", *HEADERS, "f1, 0 to 1"), tuple(rows), title=field.shape.name)
 
 
+def _ranking(field: FieldQuality, probabilities: FieldProbabilities) -> Grid:
+    rows = zip(field.shape.labels, probabilities.ranking, strict=True)
+    return Grid(("label", *RANKING_HEADINGS), tuple((label, *ranking_cells(one)) for label, one in rows))
+
+
 def _coverage(calibration: Calibration) -> Grid:
     return Grid(COVERAGE_HEADINGS, tuple(coverage_cells(line) for line in calibration.coverage))
 
 
 def _differences(comparison: Comparison, names: list[str]) -> Grid:
     return Grid(
-        ("metric", "difference", _INTERVAL),
+        ("metric", "difference", INTERVAL),
         tuple(
             (name, f"{one.difference:+.4f}", f"{one.low:+.4f} to {one.high:+.4f}")
             for name, one in comparison.differences(names)

@@ -111,7 +111,14 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
         training = None if options.training is None else read_training(options.training)
-    gates = check_gates(options.gates, quality)
+    probabilities = measure_probabilities(predictions, shapes, bootstrap=options.bootstrap, seed=options.seed)
+    calibration = measure_confidence(
+        predictions,
+        None if review is None else review.below,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
+    )
+    gates = check_gates(options.gates, quality, probabilities, calibration)
     if options.not_worse_than is not None:
         gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
     return Report(
@@ -119,13 +126,8 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         quality=quality,
         problems=predictions.problems,
         tuned_on=tuned_on,
-        calibration=measure_confidence(
-            predictions,
-            None if review is None else review.below,
-            bootstrap=options.bootstrap,
-            seed=options.seed,
-        ),
-        probabilities=measure_probabilities(predictions, shapes),
+        calibration=calibration,
+        probabilities=probabilities,
         comparisons=comparisons,
         wrong=int(predictions.patterns.counts[~predictions.pairs.right].sum()),
         errors=errors,

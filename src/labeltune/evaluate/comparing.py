@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.errors import DataError
+from labeltune.evaluate.confidence import compare_probabilities
 from labeltune.metrics.paired import compare_paired, holm
 from labeltune.metrics.quality import metrics_of_vector
 from labeltune.report.model import Comparison, OtherAnswer
@@ -39,25 +40,29 @@ def compare(
         result = compare_paired(
             (ours.pairs, mine), (other.pairs, theirs), metrics, bootstrap=bootstrap, seed=seed
         )
+        ranked = compare_probabilities(ours, other, order, shapes, bootstrap=bootstrap, seed=seed)
         right, right_there = ours.pairs.right[mine], other.pairs.right[theirs]
         won, lost = (
             tuple(_answer(ours, other, place, order) for place in np.flatnonzero(rows)[:SHOWN_ROWS])
             for rows in (right & ~right_there, ~right & right_there)
         )
-        found.append((other, result, won, lost))
-    adjusted = holm([result.p for _, result, _, _ in found])
-    verdicts = holm([result.differences[Comparison.HEADLINE].p for _, result, _, _ in found])
+        found.append((other, result, ranked, won, lost))
+    adjusted = holm([result.p for _, result, *_ in found])
+    verdicts = holm([result.differences[Comparison.HEADLINE].p for _, result, *_ in found])
     return tuple(
         Comparison(
             source=ours.source,
             other=other.source,
             result=result,
+            ranked=ranked,
             p_holm=p_holm,
             headline_p_holm=verdict_p,
             won=won,
             lost=lost,
         )
-        for (other, result, won, lost), p_holm, verdict_p in zip(found, adjusted, verdicts, strict=True)
+        for (other, result, ranked, won, lost), p_holm, verdict_p in zip(
+            found, adjusted, verdicts, strict=True
+        )
     )
 
 

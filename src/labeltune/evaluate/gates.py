@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from labeltune.errors import SettingsError, did_you_mean
 from labeltune.metrics.intervals import Interval
+from labeltune.metrics.ranking import RANKING_METRICS
 from labeltune.report.model import GateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from labeltune.metrics.quality import FieldQuality, Quality
-    from labeltune.report.model import Comparison
+    from labeltune.report.model import Calibration, Comparison, FieldProbabilities
 
 __all__ = ["Gate", "check_gates", "check_not_worse"]
 
 _SCORES = ("precision", "recall", "f1")
+_LOSSES = ("log_loss", "brier")
+"""What can be larger than 1."""
+_CALIBRATION_ERROR = "expected_calibration_error"
+
+_Figure = tuple[float, "Interval | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +43,30 @@ class Gate:
             limit = float(number)
         except ValueError:
             limit = float("nan")
-        if not (equals and name.strip() and -1 <= limit <= 1):
+        highest = sys.float_info.max if name.strip().rpartition(".")[2] in _LOSSES else 1
+        if not (equals and name.strip() and -1 <= limit <= highest):
             raise SettingsError(
                 f'--fail-{side} "{text}": expected METRIC=X with a number X, such as macro_f1=0.8'
             )
         return cls(name.strip(), side, limit)
 
 
-def check_gates(gates: Iterable[Gate], quality: Quality) -> tuple[GateResult, ...]:
+def check_gates(
+    gates: Iterable[Gate],
+    quality: Quality,
+    probabilities: Mapping[str, FieldProbabilities],
+    calibration: Calibration | None,
+) -> tuple[GateResult, ...]:
     """Measure each gate. Raises `SettingsError` for one on something that is not measured."""
-    return tuple(_check(gate, quality) for gate in gates)
+    gates = tuple(gates)
+    known = dict(_figures(quality, probabilities, calibration)) if gates else {}
+    return tuple(_check(gate, known) for gate in gates)
 
 
-def _check(gate: Gate, quality: Quality) -> GateResult:
-    measured, interval = _figure(gate, quality)
+def _check(gate: Gate, known: Mapping[str, _Figure]) -> GateResult:
+    if gate.name not in known:
+        raise _not_measured(gate, known)
+    measured, interval = known[gate.name]
     passed = measured >= gate.limit if gate.side == "under" else measured <= gate.limit
     words = "at least" if gate.side == "under" else "at most"
     return GateResult(gate.name, f"{words} {gate.limit:g}", measured, interval, passed)
@@ -67,36 +84,54 @@ def check_not_worse(comparison: Comparison) -> GateResult:
     )
 
 
-def _figure(gate: Gate, quality: Quality) -> tuple[float, Interval | None]:
-    """What `METRIC`, `FIELD.METRIC` or `FIELD.LABEL.SCORE` stands for."""
-    if gate.name == "invalid_rate":
-        return quality.invalid_rate, quality.invalid_interval
-    if gate.name in quality.metrics:
-        return quality.metrics[gate.name], quality.interval(gate.name)
-    known = ["invalid_rate", *quality.metrics]
+def _figures(
+    quality: Quality, probabilities: Mapping[str, FieldProbabilities], calibration: Calibration | None
+) -> Iterator[tuple[str, _Figure]]:
+    """Everything that `METRIC`, `FIELD.METRIC` and `FIELD.LABEL.SCORE` can stand for.
+
+    What probabilities are worth is told by field; where there is only one, its name may be left out.
+    """
+    yield "invalid_rate", (quality.invalid_rate, quality.invalid_interval)
+    yield from ((name, (value, quality.interval(name))) for name, value in quality.metrics.items())
+    if calibration is not None:
+        yield _CALIBRATION_ERROR, (calibration.error, calibration.interval)
+    if len(quality.fields) == 1:
+        yield from ((name, one) for each in probabilities.values() for name, one in each.figures.items())
     for field in quality.fields:
         prefix = f"{field.shape.name}."
-        known += [prefix + name for name in field.metrics]
-        known += [f"{prefix}{label}.{score}" for label in field.shape.labels for score in _SCORES]
-        name = gate.name.removeprefix(prefix)
-        if name == gate.name:
-            continue
-        if name in field.metrics:
-            return field.metrics[name], field.interval(name)
-        label, _, score = name.rpartition(".")
-        if label in field.shape.labels and score in _SCORES:
-            return _label_figure(field, label, score)
-    raise SettingsError(
-        f'--fail-{gate.side}: "{gate.name}" is not measured here{did_you_mean(gate.name, known)}',
-        hint=f"a gate names one of {', '.join(known[: 1 + len(quality.metrics)])}; FIELD.METRIC; "
-        "or FIELD.LABEL.precision, .recall or .f1",
-    )
+        yield from ((prefix + name, (value, field.interval(name))) for name, value in field.metrics.items())
+        its = probabilities.get(field.shape.name)
+        if its is not None:
+            yield from ((prefix + name, one) for name, one in its.figures.items())
+        for place, label in enumerate(field.shape.labels):
+            scores = {score: _label_figure(field, place, score) for score in _SCORES}
+            if its is not None:
+                scores |= its.ranking[place].figures
+            yield from ((f"{prefix}{label}.{score}", one) for score, one in scores.items())
 
 
-def _label_figure(field: FieldQuality, label: str, score: str) -> tuple[float, Interval | None]:
-    place = field.shape.labels.index(label)
+def _label_figure(field: FieldQuality, place: int, score: str) -> _Figure:
     measured = float(getattr(field.scores, score)[place])
     if score not in field.score_intervals:
         return measured, None
     low, high = field.score_intervals[score]
     return measured, Interval(float(low[place]), float(high[place]))
+
+
+def _not_measured(gate: Gate, known: Mapping[str, _Figure]) -> SettingsError:
+    metric = gate.name.rpartition(".")[2]
+    if metric in (*RANKING_METRICS, *_LOSSES):
+        hint = (
+            f"{metric} needs probabilities, which labeltune predict --probabilities writes, and a label that "
+            "some rows have and others have not; of several fields, FIELD.METRIC"
+        )
+    elif metric == _CALIBRATION_ERROR:
+        hint = "it needs valid answers with a confidence"
+    else:
+        whole = [name for name in known if "." not in name]
+        hint = (
+            f"a gate names one of {', '.join(whole)}; FIELD.METRIC; or FIELD.LABEL.precision, .recall or .f1"
+        )
+    return SettingsError(
+        f'--fail-{gate.side}: "{gate.name}" is not measured here{did_you_mean(gate.name, known)}', hint=hint
+    )

@@ -19,13 +19,11 @@ __all__ = [
     "Bin",
     "Coverage",
     "Loss",
-    "Ranking",
     "binary_losses",
     "calibration_error",
     "calibration_interval",
     "class_losses",
     "coverage_table",
-    "ranking",
     "reliability",
 ]
 
@@ -168,42 +166,3 @@ def binary_losses(true: BoolArray, probability: FloatArray) -> tuple[Loss, Loss]
 def _clipped(probability: FloatArray) -> FloatArray:
     """Away from 0 by the smallest step from 1, so that one certain error does not outweigh everything."""
     return np.maximum(probability, np.finfo(np.float64).eps)
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How well a label's probability ranks rows; None where a label is on all rows or on none."""
-
-    average_precision: float | None
-    roc_auc: float | None
-
-
-def ranking(true: BoolArray, probability: FloatArray) -> tuple[Ranking, ...]:
-    """The ranking of each label, from scikit-learn; both arrays (n_rows, n_labels)."""
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
-    result = []
-    for place in range(true.shape[1]):
-        here, shares = true[:, place], probability[:, place]
-        if here.all() or not here.any():
-            result.append(Ranking(None, None))
-            continue
-        result.append(
-            Ranking(float(average_precision_score(here, shares)), float(roc_auc_score(here, shares)))
-        )
-    return tuple(result)
-
-
-CURVE_POINTS = 200
-"""A curve on a page needs no more."""
-
-
-def recall_precision(true: BoolArray, probability: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Recall and precision of one label at every threshold, thinned out; None if no row has it, or all."""
-    from sklearn.metrics import precision_recall_curve
-
-    if true.all() or not true.any():
-        return None
-    precision, recall, _ = precision_recall_curve(true, probability, drop_intermediate=True)
-    kept = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(np.int64))
-    return recall[kept], precision[kept]

@@ -10,15 +10,24 @@ import numpy as np
 
 from labeltune.metrics.intervals import Z_LEVEL, percentile_interval, resamples
 from labeltune.metrics.patterns import find_patterns
+from labeltune.metrics.ranking import RANKING_METRICS, macro, ranking, ranking_draws
 from labeltune.metrics.scores import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labeltune.metrics.patterns import FloatArray, IntArray
+    from labeltune.metrics.patterns import BoolArray, FloatArray, IntArray
     from labeltune.metrics.scores import Metric, Pairs
 
-__all__ = ["Difference", "PairedResult", "compare_paired", "holm", "mcnemar_p", "rows_needed"]
+__all__ = [
+    "Difference",
+    "PairedResult",
+    "compare_paired",
+    "compare_ranking",
+    "holm",
+    "mcnemar_p",
+    "rows_needed",
+]
 
 _Z_POWER = 0.841621
 """The normal quantile of a power of 80 %."""
@@ -32,6 +41,14 @@ class Difference:
     low: float
     high: float
     p: float
+
+    @classmethod
+    def of(cls, point: float, values: FloatArray) -> Difference:
+        """From the differences measured on resamples, (n_resamples,)."""
+        low, high = percentile_interval(values)
+        # One more than counted on either side: it is never 0 (Davison and Hinkley 1997).
+        tail = (1 + min(int((values <= 0).sum()), int((values >= 0).sum()))) / (1 + len(values))
+        return cls(point, float(low), float(high), min(1.0, 2 * tail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ def compare_paired(
         for weights in resamples(patterns, count=bootstrap, seed=seed)
     ]
     differences = {
-        name: _summary(float(point), np.concatenate([block[name] for block in blocks]))
+        name: Difference.of(float(point), np.concatenate([block[name] for block in blocks]))
         for name, point in points.items()
     }
     won = int(patterns.counts[mine.right & ~theirs.right].sum())
@@ -83,11 +100,29 @@ def _differences(
     return {name: metric(own) - metric(other) for name, metric in metrics.items()}
 
 
-def _summary(point: float, values: FloatArray) -> Difference:
-    low, high = percentile_interval(values)
-    # One more than counted on either side: a p-value from resamples is never 0 (Davison and Hinkley 1997).
-    tail = (1 + min(int((values <= 0).sum()), int((values >= 0).sum()))) / (1 + len(values))
-    return Difference(point, float(low), float(high), min(1.0, 2 * tail))
+def compare_ranking(
+    true: BoolArray, mine: FloatArray, theirs: FloatArray, *, bootstrap: int, seed: int
+) -> dict[str, Difference]:
+    """Compare the rankings of one field by two sets of probabilities, all (n_rows, n_labels).
+
+    The macro averages, on the same resamples; empty where no label has a ranking.
+    """
+    points = [ranking(true, probability) for probability in (mine, theirs)]
+    averages = [macro(rankings) for rankings in points]
+    own, other = (
+        draws.mean()
+        for draws in ranking_draws(
+            true, list(zip((mine, theirs), points, strict=True)), bootstrap=bootstrap, seed=seed
+        )
+    )
+    found = {}
+    for name in RANKING_METRICS:
+        here, there = (average.value(name) for average in averages)
+        values = (own.value(name) - other.value(name))[:, 0]
+        values = values[~np.isnan(values)]
+        if here is not None and there is not None and values.size:
+            found[name] = Difference.of(here - there, values)
+    return found
 
 
 def mcnemar_p(won: int, lost: int) -> float:

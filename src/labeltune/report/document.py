@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from labeltune.metrics.ranking import RANKING_METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -75,21 +77,22 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
         "confusion": _confusion(field),
     }
     if probabilities is not None:
+        macro = probabilities.macro
         document["probabilities"] = {
             "rows": probabilities.rows,
+            **{name: macro.value(name) for name in RANKING_METRICS},
             "log_loss": probabilities.log_loss.mean,
             "brier": probabilities.brier.mean,
             "intervals": {
-                name: _interval(loss.interval)
-                for name, loss in (("log_loss", probabilities.log_loss), ("brier", probabilities.brier))
-                if loss.interval is not None
+                name: _interval(interval)
+                for name, (_, interval) in probabilities.figures.items()
+                if interval is not None
             },
+            "resampled_groups": probabilities.groups,
         }
         for label, one in zip(field.shape.labels, probabilities.ranking, strict=True):
-            document["labels"][label] |= {
-                "average_precision": one.average_precision,
-                "roc_auc": one.roc_auc,
-            }
+            document["labels"][label] |= {name: one.value(name) for name in RANKING_METRICS}
+            document["labels"][label]["intervals"] |= _intervals(one.intervals)
     return document
 
 
@@ -108,7 +111,7 @@ def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[st
     return {
         "other": comparison.other,
         "rows": result.rows,
-        "differences": {name: asdict(one) for name, one in result.differences.items()},
+        "differences": {name: asdict(one) for name, one in comparison.differences(result.differences)},
         "mcnemar": {
             "p": result.p,
             "p_holm": comparison.p_holm,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from labeltune.report.text import (
     COVERAGE_HEADINGS,
     EXAMPLES,
+    INTERVAL,
     NO_ANSWER,
+    RANKING_HEADINGS,
     calibration_line,
     comparison_tail,
     coverage_cells,
@@ -17,6 +19,7 @@ from labeltune.report.text import (
     method,
     named,
     probability_line,
+    ranking_cells,
     shortened,
     shown_metrics,
     spending_lines,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.patterns import FloatArray
     from labeltune.metrics.quality import FieldQuality
+    from labeltune.metrics.ranking import Ranking
     from labeltune.report.model import Calibration, Comparison, GateResult, Report, ShownRow
 
 __all__ = ["MAX_BYTES", "format_markdown", "plain"]
@@ -67,7 +71,7 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     for comparison in report.comparisons:
         yield from _comparison(comparison, report)
     yield from _table(
-        ("metric", "value", "95 % interval"),
+        ("metric", "value", INTERVAL),
         (
             (plain(name), f"{quality.metrics[name]:.4f}", _spread(quality.interval(name)))
             for name in shown_metrics(quality)
@@ -78,8 +82,9 @@ def _lines(report: Report, most: int) -> Iterator[str]:
         yield f"Labels of multi fields are predicted by the thresholds of {plain(report.tuned_on)}."
     yield ""
     for field in quality.fields:
-        yield from _field(field, most)
-        if (probabilities := report.probabilities.get(field.shape.name)) is not None:
+        probabilities = report.probabilities.get(field.shape.name)
+        yield from _field(field, most, None if probabilities is None else probabilities.ranking)
+        if probabilities is not None:
             yield probability_line(probabilities)
             yield ""
     if report.calibration is not None:
@@ -109,7 +114,7 @@ def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
     yield f"**Against {plain(comparison.other)}**: {plain(comparison.verdict)}."
     yield ""
     yield from _table(
-        ("metric", "difference", "95 % interval"),
+        ("metric", "difference", INTERVAL),
         (
             (plain(name), f"{one.difference:+.4f}", f"{one.low:+.4f} – {one.high:+.4f}")
             for name, one in comparison.differences(shown_metrics(report.quality))
@@ -151,14 +156,17 @@ def _examples(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[
     yield ""
 
 
-def _field(field: FieldQuality, most: int) -> Iterator[str]:
+def _field(field: FieldQuality, most: int, rankings: Sequence[Ranking] | None) -> Iterator[str]:
     labels, scores = field.shape.labels, field.scores
     shown = sorted(scores.f1.argsort(kind="stable")[:most].tolist())
     left = len(labels) - len(shown)
     yield f"#### {plain(field.shape.name)}"
     yield ""
     yield from _table(
-        ("label", "precision", "recall", "F1", "95 % interval", "support"),
+        (
+            *("label", "precision", "recall", "F1", INTERVAL, "support"),
+            *(() if rankings is None else RANKING_HEADINGS),
+        ),
         (
             (
                 plain(labels[place]),
@@ -167,6 +175,7 @@ def _field(field: FieldQuality, most: int) -> Iterator[str]:
                 f"{scores.f1[place]:.2f}",
                 _label_spread(field.score_intervals, place),
                 f"{int(scores.support[place]):,}",
+                *(() if rankings is None else ranking_cells(rankings[place])),
             )
             for place in shown
         ),

@@ -10,11 +10,12 @@ from labeltune.metrics.paired import rows_needed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from labeltune.metrics.calibration import Bin, Coverage, Loss, Ranking
+    from labeltune.metrics.calibration import Bin, Coverage, Loss
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.paired import Difference, PairedResult
     from labeltune.metrics.patterns import FloatArray
     from labeltune.metrics.quality import Quality
+    from labeltune.metrics.ranking import Ranking
 
 __all__ = [
     "Calibration",
@@ -90,6 +91,8 @@ class Comparison:
     """the first rows right in ours and wrong there"""
     lost: tuple[OtherAnswer, ...]
     """the reverse"""
+    ranked: Mapping[str, Difference] = field(default_factory=dict)
+    """of average precision and ROC AUC, `FIELD.METRIC` of several fields; empty without probabilities"""
     spent: Spent | None = None
     """on our predictions, where it is known"""
     spent_there: Spent | None = None
@@ -101,14 +104,14 @@ class Comparison:
         return (one.low > 0 or one.high < 0) and self.headline_p_holm < SIGNIFICANT
 
     def differences(self, names: Iterable[str]) -> list[tuple[str, Difference]]:
-        """Those of some metrics, by name."""
-        return [(name, self.result.differences[name]) for name in names]
+        """Those of some metrics, by name, then those of the rankings by probability."""
+        return [*((name, self.result.differences[name]) for name in names), *self.ranked.items()]
 
     @property
     def widest(self) -> float:
         """The largest end of all intervals, and 1 if nothing differs: the scale of a drawing."""
-        ends = [abs(end) for one in self.result.differences.values() for end in (one.low, one.high)]
-        return max(ends) or 1.0
+        every = self.differences(self.result.differences)
+        return max(abs(end) for _, one in every for end in (one.low, one.high)) or 1.0
 
     @property
     def verdict(self) -> str:
@@ -169,10 +172,23 @@ class FieldProbabilities:
     """rows with probabilities"""
     log_loss: Loss
     brier: Loss
+    macro: Ranking
+    """the mean over the labels that have one"""
     ranking: tuple[Ranking, ...]
     """of each label"""
+    groups: int | None
+    """how many random groups of rows their intervals are drawn from; None if it is rows, or nothing"""
     curves: tuple[Curve | None, ...]
     """recall and precision of each label; None where a label is on all rows or on none"""
+
+    @property
+    def figures(self) -> Mapping[str, tuple[float, Interval | None]]:
+        """The figures of the field as a whole, each with its interval; without those that are not defined."""
+        return {
+            **self.macro.figures,
+            "log_loss": (self.log_loss.mean, self.log_loss.interval),
+            "brier": (self.brier.mean, self.brier.interval),
+        }
 
 
 @dataclass(frozen=True, slots=True)

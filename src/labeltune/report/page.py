@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from labeltune.metrics.ranking import RANKING_METRICS
 from labeltune.report.drawing import heat_map, lines_chart, reliability_points
 from labeltune.report.model import Curve
 from labeltune.report.text import (
@@ -60,6 +61,7 @@ def format_html(report: Report) -> str:
             reliability=None if report.calibration is None else reliability_points(report.calibration.bins),
             unit=lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
             training=_training(report),
+            ranking_metrics=RANKING_METRICS,
             few=SHOWN_CURVES,
             coverage_headings=COVERAGE_HEADINGS,
             data=_data(report),

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.metrics.quality import FieldQuality, Quality
+from labeltune.metrics.ranking import RANKING_METRICS
 from labeltune.report.table import classification_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from labeltune.metrics.calibration import Coverage, Loss
+    from labeltune.metrics.calibration import Coverage
     from labeltune.metrics.intervals import Interval
     from labeltune.metrics.quality import Level
+    from labeltune.metrics.ranking import Ranking
     from labeltune.report.model import (
         Calibration,
         Comparison,
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = [
     "COVERAGE_HEADINGS",
     "EXAMPLES",
+    "INTERVAL",
     "NO_ANSWER",
+    "RANKING_HEADINGS",
     "calibration_line",
     "comparison_tail",
     "coverage_cells",
@@ -39,6 +43,7 @@ __all__ = [
     "notes",
     "percent",
     "probability_line",
+    "ranking_cells",
     "shortened",
     "shown_metrics",
     "spending_lines",
@@ -46,11 +51,12 @@ __all__ = [
 
 EXAMPLES = 3
 """How many of the rows won, and of those lost, are shown with their texts."""
+INTERVAL = "95 % interval"
 COVERAGE_HEADINGS = (
     "confidence from",
     "rows kept",
     "exact match",
-    "95 % interval",
+    INTERVAL,
     "for review",
     "errors found",
 )
@@ -86,6 +92,7 @@ def _lines(report: Report) -> Iterator[str]:
             yield from _figures(field)
         if (probabilities := report.probabilities.get(field.shape.name)) is not None:
             yield probability_line(probabilities)
+            yield from _ranking(field, probabilities)
     if report.calibration is not None:
         yield ""
         yield from _confidence(report.calibration)
@@ -141,17 +148,48 @@ def _figures(level: Level) -> Iterator[str]:
 
 
 def probability_line(probabilities: FieldProbabilities) -> str:
-    """One sentence on the losses of one field."""
-    return (
-        f"Probabilities of {probabilities.rows:,} rows: log loss {_loss(probabilities.log_loss)}, "
-        f"Brier score {_loss(probabilities.brier)}."
+    """What the probabilities of one field are worth as a whole, and what its intervals were drawn from."""
+    figures = ", ".join(
+        f"{_FIGURE_NAMES[name]} {_figure(value, interval)}"
+        for name, (value, interval) in probabilities.figures.items()
     )
+    groups = probabilities.groups
+    drawn = (
+        "" if groups is None else f" The rankings' intervals: resamples of {groups:,} random groups of rows."
+    )
+    return f"Probabilities of {probabilities.rows:,} rows: {figures}.{drawn}"
 
 
-def _loss(loss: Loss) -> str:
-    interval = loss.interval
-    spread = "" if interval is None else f" ({interval.low:.4f} to {interval.high:.4f})"
-    return f"{loss.mean:.4f}{spread}"
+_FIGURE_NAMES = {
+    "average_precision": "macro average precision",
+    "roc_auc": "macro ROC AUC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+RANKING_HEADINGS = ("average precision", INTERVAL, "ROC AUC", INTERVAL)
+"""Of the table that tells how well the probability of each label ranks rows."""
+
+
+def ranking_cells(one: Ranking) -> tuple[str, ...]:
+    """One label, in the order of `RANKING_HEADINGS`."""
+    cells = []
+    for name in RANKING_METRICS:
+        value, interval = one.value(name), one.intervals.get(name)
+        cells.append("-" if value is None else f"{value:.3f}")
+        cells.append("-" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}")
+    return tuple(cells)
+
+
+def _ranking(field: FieldQuality, probabilities: FieldProbabilities) -> Iterator[str]:
+    width = max(len(label) for label in field.shape.labels)
+    layout = f"{{:>{width}}}{{:>19}}{{:>17}}{{:>10}}{{:>17}}"
+    yield layout.format("", *RANKING_HEADINGS)
+    for label, one in zip(field.shape.labels, probabilities.ranking, strict=True):
+        yield layout.format(label, *ranking_cells(one))
+
+
+def _figure(value: float, interval: Interval | None) -> str:
+    return f"{value:.4f}" + ("" if interval is None else f" ({interval.low:.4f} to {interval.high:.4f})")
 
 
 def calibration_line(calibration: Calibration) -> str:
@@ -185,9 +223,9 @@ def coverage_cells(line: Coverage) -> tuple[str, ...]:
 
 def _comparison(comparison: Comparison, report: Report) -> Iterator[str]:
     yield f"Compared with {comparison.other}: {comparison.verdict}."
-    names = shown_metrics(report.quality)
-    width = max(len(name) for name in names)
-    for name, one in comparison.differences(names):
+    differences = comparison.differences(shown_metrics(report.quality))
+    width = max(len(name) for name, _ in differences)
+    for name, one in differences:
         yield f"{name:>{width}s}  {one.difference:+7.4f}   {one.low:+.4f} to {one.high:+.4f}"
     yield comparison_tail(comparison)
     yield from spending_lines(comparison)
