@@ -606,8 +606,26 @@ def test_github_summary_and_annotations(here: Path, monkeypatch: pytest.MonkeyPa
     assert "::error title=Quality gate::gate not met: macro_f1" in result.stderr
     summary.write_text("x" * 899_999)
     result = run("evaluate", "p.csv", "--github")
+    assert "::warning title=Evaluation::" in result.stderr
     assert "no room left" in result.stderr
     assert len(summary.read_text()) == 899_999
+
+
+def test_annotations_are_a_result_not_a_story(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With -q and with --json too, and standard output stays what it is."""
+    write(here / "p.csv", TOXIC_HEADER, [*ROWS, ROWS[0]])
+    write(here / "q.csv", TOXIC_HEADER, other_rows())
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary.md"))
+    quiet = run("evaluate", "p.csv", "-q", "--github", "--fail-under", "macro_f1=0.9")
+    assert quiet.exit_code == 11
+    assert quiet.stderr.splitlines()[:-1] == [
+        f"::error title=Quality gate::{quiet.stderr.splitlines()[-1].removeprefix('error: ').replace('%', '%25')}",
+        '::warning title=Evaluation::p.csv: 1 ids occur more than once, such as "1"',
+    ]
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    document = run("evaluate", "p.csv", "-q", "--json", "--github", "--compare", "q.csv")
+    assert document.stderr.startswith("::notice title=Comparison::")
+    assert json.loads(document.stdout)["rows"] == 5
 
 
 def test_defaults_are_those_of_the_library() -> None:

@@ -155,10 +155,9 @@ def _write_elsewhere(
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not summary:
         raise SettingsError("--github: GITHUB_STEP_SUMMARY is not set, so this is no GitHub Actions step")
-    if not append_summary(report, summary):
-        out.warn(f"{summary}: no room left for the report")
-    for command in workflow_commands(report):
-        out.note(command)
+    warnings = () if append_summary(report, summary) else (f"{summary}: no room left for the report",)
+    for command in workflow_commands(report, warnings):
+        out.annotate(command)
 
 
 def _check(out: Output, report: Report) -> None:

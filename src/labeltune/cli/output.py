@@ -161,6 +161,10 @@ class Output:
         if not self.quiet:
             self._say(message, "warning: ", _YELLOW)
 
+    def annotate(self, command: str) -> None:
+        """A command to the runner of a workflow: asked for like a file, so told whatever the mode."""
+        self._say(command)
+
     def hint(self, message: str) -> None:
         """What to do next, often a command."""
         if not self.quiet:

@@ -9,7 +9,7 @@ from labeltune.files import disk_errors
 from labeltune.report.markdown import format_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from labeltune.report.model import Report
 
@@ -34,16 +34,16 @@ def append_summary(report: Report, path: str) -> bool:
     return True
 
 
-def workflow_commands(report: Report) -> list[str]:
-    """Annotations, at most ten: gates not met first, then warnings, then verdicts."""
-    return list(_commands(report))[:MAX_ANNOTATIONS]
+def workflow_commands(report: Report, warnings: Iterable[str] = ()) -> list[str]:
+    """Annotations, at most ten: gates not met, then `warnings` and those of the report, then verdicts."""
+    return list(_commands(report, warnings))[:MAX_ANNOTATIONS]
 
 
-def _commands(report: Report) -> Iterator[str]:
+def _commands(report: Report, warnings: Iterable[str]) -> Iterator[str]:
     for gate in report.gates:
         if not gate.passed:
             yield _command("error", "Quality gate", str(gate))
-    for warning in report.warnings:
+    for warning in (*warnings, *report.warnings):
         yield _command("warning", "Evaluation", warning)
     for comparison in report.comparisons:
         yield _command("notice", "Comparison", comparison.verdict)
