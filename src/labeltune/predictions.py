@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.columns import CONFIDENCE, PROBLEM, predicted_columns, probability_columns
+from labeltune.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
 from labeltune.errors import DataError
 from labeltune.labels import LabelCellError, LabelReader, label_matrix, require_columns
 from labeltune.metrics.patterns import Patterns, find_patterns
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labeltune.tables import Table
     from labeltune.task import Task
 
-__all__ = ["UNNAMED_PROBLEM", "Predictions", "read_predictions", "require_probabilities"]
+__all__ = ["UNNAMED_PROBLEM", "Predictions", "compared_columns", "read_predictions", "require_probabilities"]
 
 UNNAMED_PROBLEM = "unknown"
 """The problem of a row without an answer in a table that names none."""
@@ -88,6 +88,12 @@ class Predictions:
                 + (f" (nor {len(self.lacks) - 1:,} more)" if len(self.lacks) > 1 else "")
             )
         return [f"{self.source}: {one}" for one in said]
+
+
+def compared_columns(task: Task) -> frozenset[str]:
+    """The columns whose cells are compared with what stands elsewhere: ids, texts, labels and answers."""
+    predicted = (name for names in predicted_columns(task) for name in names)
+    return frozenset([*task.text, *task.label_columns, *predicted, ANSWER, *filter(None, [task.id])])
 
 
 def read_predictions(table: Table, task: Task) -> Predictions:

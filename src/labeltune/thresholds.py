@@ -10,8 +10,8 @@ import numpy as np
 
 from labeltune.errors import SettingsError
 from labeltune.metrics.tuning import choose_threshold
-from labeltune.predictions import read_predictions, require_probabilities
-from labeltune.tables import open_table
+from labeltune.predictions import compared_columns, read_predictions, require_probabilities
+from labeltune.tables import open_table, take_off_marks
 from labeltune.threshold_file import Thresholds, TunedOn, row_sample
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def tune_thresholds(path: str, task: Task, *, min_precision: float | None = None
             hint="a single field always takes the likeliest label",
         )
     with open_table(path) as table:
+        take_off_marks(table, compared_columns(task))
         predictions = read_predictions(table, task)
         sha256 = table.sha256()
     probabilities = require_probabilities(predictions, task)

@@ -24,7 +24,7 @@ from cli.remote import LABELS, ran, run, write_chat
 from faults.fake_jobs import serving
 from faults.fake_provider import FakeProvider, Fate
 from faults.fault_folder import Folder
-from labeltune.predict.spreadsheet import restore
+from labeltune.tables.spreadsheet import restore
 from protocol.harness import stop_worker
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from labeltune.evaluate.thresholding import apply_thresholds
 from labeltune.evaluate.training import read_training
 from labeltune.ledger import STATE_FOLDER
 from labeltune.metrics.quality import BOOTSTRAP, SEED, measure
-from labeltune.predictions import Predictions, read_predictions
+from labeltune.predictions import Predictions, compared_columns, read_predictions
 from labeltune.report.model import Report
-from labeltune.tables import open_table
+from labeltune.tables import open_table, take_off_marks
 from labeltune.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
     shapes = shapes_of(task)
     with ExitStack() as stack:
-        table = stack.enter_context(open_table(path))
+        table, *tables = (stack.enter_context(open_table(name)) for name in (path, *others))
+        for one in (table, *tables):
+            take_off_marks(one, compared_columns(task))
         predictions, warnings, tuned_on = _read(table, task, options)
         quality = measure(
             predictions.pairs,
@@ -87,7 +89,6 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
             bootstrap=options.bootstrap,
             seed=options.seed,
         )
-        tables = [stack.enter_context(open_table(other)) for other in others]
         comparisons = compare(
             predictions,
             [_read(other, task, options)[0] for other in tables],

@@ -12,6 +12,7 @@ from labeltune.columns import PROBLEM
 from labeltune.files import atomic_write
 from labeltune.predictions import UNNAMED_PROBLEM
 from labeltune.report.model import ShownRow
+from labeltune.tables import neutralise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,10 +92,12 @@ def write_review(predictions: Predictions, table: Table, *, below: float, path: 
     wanted = np.flatnonzero(sure < below)
     wanted = wanted[np.argsort(sure[wanted], kind="stable")]
     rows = _fetch(table, wanted)
+    # What was safe to open in a spreadsheet stays so.
+    marked = neutralise if table.marked else list
     with atomic_write(path) as handle:
         text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(table.header)
-        writer.writerows(rows[place] for place in wanted.tolist())
+        writer.writerow(marked(table.header))
+        writer.writerows(marked(rows[place]) for place in wanted.tolist())
         text.detach()
     return len(wanted)

@@ -21,11 +21,11 @@ from labeltune.predict.fingerprint import refuse_other_task
 from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
 from labeltune.predict.plan import PATH, Job, Plan
 from labeltune.predict.sending import Sender, Sent
-from labeltune.predict.spreadsheet import neutralise, refuse_exact_formats
+from labeltune.predict.spreadsheet import refuse_exact_formats
 from labeltune.predict.story import Silence
 from labeltune.providers import run as run_coroutine
 from labeltune.providers.channel import open_channel
-from labeltune.tables import open_table, write_table
+from labeltune.tables import neutralise, open_table, write_table
 from labeltune.tables.writing import WRITERS
 from labeltune.threshold_file import read_thresholds
 

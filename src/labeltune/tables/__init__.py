@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labeltune.tables.copying import copy_raw, copy_rows, ending_of_copies
 from labeltune.tables.opening import FORMATS, Source, open_table
+from labeltune.tables.spreadsheet import neutralise, take_off_marks
 from labeltune.tables.table import Table
 from labeltune.tables.writing import table_writer, write_table
 
@@ -14,7 +15,9 @@ __all__ = [
     "copy_raw",
     "copy_rows",
     "ending_of_copies",
+    "neutralise",
     "open_table",
     "table_writer",
+    "take_off_marks",
     "write_table",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, Finding, SettingsError, Where
 from labeltune.findings import Findings
+from labeltune.tables.spreadsheet import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +47,8 @@ class Table(ABC):
         self.source = name
         """The name that stands in messages."""
         self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self.marked = False
+        """Whether marks of `neutralise` are taken off what is read; `take_off_marks` finds out."""
         self.notes: list[str] = []
         """What a reader of the table's messages should know; complete when the rows have ended."""
         self.warnings: list[str] = []
@@ -76,7 +79,8 @@ class Table(ABC):
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         self._findings = Findings(self.source, self.on_bad)
-        return self._rows()
+        rows = self._rows()
+        return ((line, restore(values)) for line, values in rows) if self.marked else rows
 
     @abstractmethod
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
