@@ -6,12 +6,15 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
+from labeltune.local.answering import CHUNK, next_size
+from labeltune.local.launcher import worker_command
 from labeltune.local.store import Store
 from protocol.harness import Provider, log_of, run, stop_worker, worker_pid
 
@@ -147,6 +150,18 @@ def test_a_cancelled_batch_keeps_what_was_answered(
     run(go())
 
 
+def test_orders_are_heard_however_slow_the_engine() -> None:
+    """The time between two looks at a batch: chunks shrink until one takes no longer than it should."""
+    for seconds_each in (1e-6, 1e-4, 0.01, 0.2, 30.0):
+        size, took = 32, float("inf")
+        for _ in range(12):
+            took = size * seconds_each
+            size = next_size(size, took)
+            assert 1 <= size <= CHUNK
+        assert took <= max(0.25, seconds_each), seconds_each
+        assert size == CHUNK or took > 0.1
+
+
 def test_a_batch_survives_its_worker(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     async def go() -> None:
         model = (await provider.trained()).fine_tuned_model
@@ -159,6 +174,41 @@ def test_a_batch_survives_its_worker(provider: Provider, monkeypatch: pytest.Mon
         assert batch.status == "completed"
         assert len(await _read(provider, batch.output_file_id)) == 2000
         assert list((provider.directory / "incoming").iterdir()) == []
+
+    run(go())
+
+
+def test_a_full_disk_fails_the_batch_and_leaves_the_store_whole(provider: Provider) -> None:
+    """The limit on the size of a file stands for the disk: writing beyond it is refused by the system."""
+    resource = pytest.importorskip("resource")
+
+    async def go() -> None:
+        model = (await provider.trained()).fine_tuned_model
+        # 400 answers of 20 choices each: more than the file may hold, and not in the first chunk.
+        lines = [_line(str(i), model, n=20) for i in range(400)]
+        with provider.without_worker():
+            batch = await _create(provider, lines)
+        stop_worker(provider.directory)
+        before = {path.name for path in (provider.directory / "files").iterdir()}
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        command: Any = [*worker_command(provider.directory), "0.1"]
+        await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=20, check=True)
+        failed = await _wait(provider, batch.id)
+        assert failed.status == "failed", log_of(provider.directory)
+        assert [error.code for error in failed.errors.data] == ["disk_full"]
+        assert 0 < failed.request_counts.completed < 400
+        assert failed.output_file_id is None
+        assert list((provider.directory / "incoming").iterdir()) == []
+        assert {path.name for path in (provider.directory / "files").iterdir()} == before
+        Store(provider.directory)
+        # With space again, the same file is answered.
+        again = await provider.client.batches.create(
+            input_file_id=batch.input_file_id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        assert (await _wait(provider, again.id)).request_counts.completed == 400
 
     run(go())
 

@@ -17,6 +17,8 @@ import pytest
 
 from labeltune.local.launcher import STALLED_S, Launcher, worker_command, worker_lock
 from labeltune.local.store import Store
+from labeltune.local.training import train, validate
+from labeltune.local.worker import Supervisor
 from protocol import tally_engine
 from protocol.harness import Provider, log_of, run, worker_pid
 
@@ -123,6 +125,87 @@ def test_cancel_frees_the_worker_even_within_a_long_step(
         while (await provider.client.batches.retrieve(made.id)).status != "failed":
             assert time.monotonic() < deadline + 20
             await asyncio.sleep(0.05)
+
+    run(go())
+
+
+@pytest.mark.parametrize("engine", ["tally", "linear"])
+def test_a_cancelled_training_takes_no_further_step(provider: Provider, engine: str) -> None:
+    async def go() -> None:
+        with provider.without_worker():
+            job = await provider.job(model=engine, hyperparameters={"n_epochs": 3, "batch_size": 2})
+            store = Store(provider.directory)
+            validate(store, _row(store, job.id))
+            looks = 0
+
+            def order() -> str:
+                nonlocal looks
+                looks += 1
+                if looks == 5:
+                    store.write("UPDATE jobs SET status = 'cancelled' WHERE id = ?", job.id)
+                return str(_row(store, job.id)["status"])
+
+            train(store, _row(store, job.id), order)
+            # Every step but the last is followed by a look.
+            assert looks == 5
+            assert _row(store, job.id)["status"] == "cancelled"
+            assert not (provider.directory / "models" / job.id).exists()
+
+    run(go())
+
+
+def _row(store: Store, job_id: str) -> dict[str, Any]:
+    row = store.row("SELECT * FROM jobs WHERE id = ?", job_id)
+    assert row is not None
+    return row
+
+
+def test_a_job_that_hears_nothing_is_left_within_a_second_of_its_cancellation(provider: Provider) -> None:
+    """However long its engine computes before the first step or between two; by a clock that the test has."""
+
+    async def go() -> None:
+        with provider.without_worker():
+            job = await provider.job()
+            store = Store(provider.directory)
+            clock = 0.0
+            left: list[float] = []
+
+            def sleep(seconds: float) -> None:
+                nonlocal clock
+                assert seconds > 0
+                clock += seconds
+                if 5.0 <= clock < 5.0 + seconds:
+                    store.write("UPDATE jobs SET status = 'cancelled'")
+                if left or clock > 10:
+                    sys.exit()
+
+            supervisor = Supervisor(
+                store, start_anew=lambda _: left.append(clock), sleep=sleep, now=lambda: clock
+            )
+            supervisor.watch(job.id)
+            with pytest.raises(SystemExit):
+                supervisor.run()
+            assert len(left) == 1
+            assert 5.0 < left[0] <= 6.0
+
+    run(go())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a file that never ends")
+def test_cancel_frees_the_worker_while_it_validates(provider: Provider) -> None:
+    async def go() -> None:
+        with provider.without_worker():
+            file = await provider.upload()
+            (provider.directory / "files" / file).unlink()
+            os.mkfifo(provider.directory / "files" / file)
+            job = await provider.job(training_file=file)
+        deadline = time.monotonic() + 20
+        await provider.wait(job.id, lambda _: f"{job.id}: validating_files" in log_of(provider.directory))
+        await provider.client.fine_tuning.jobs.cancel(job.id)
+        while "starting anew" not in log_of(provider.directory):
+            assert time.monotonic() < deadline, log_of(provider.directory)
+            await asyncio.sleep(0.05)
+        assert (await provider.wait(job.id)).status == "cancelled"
 
     run(go())
 

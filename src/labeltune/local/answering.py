@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 import traceback
 from dataclasses import dataclass
 from itertools import islice
@@ -29,14 +30,19 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Engine
     from labeltune.local.store import Row, Store
 
-__all__ = ["answer_batch"]
+__all__ = ["CHUNK", "answer_batch", "next_size"]
 
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200 << 20
 MAX_ATTEMPTS = 3
 
 CHUNK = 512
-"""Requests that are answered as one matrix; after each chunk the counts are written and orders are heard."""
+"""At most so many requests are answered as one matrix."""
+
+_FIRST_CHUNK = 32
+_LOOK_EVERY_S = 0.25
+"""Chunks are doubled while they take less, and halved when they take more: after each the counts are written
+and orders are heard, however slow the engine."""
 
 _MAX_ERRORS = 20
 
@@ -113,12 +119,15 @@ class _Answering:
             output = _Part(self.store, self.batch, "output", stack)
             errors = _Part(self.store, self.batch, "error", stack)
             lines = self._lines()
-            while not end and (chunk := list(islice(lines, CHUNK))):
+            size = _FIRST_CHUNK
+            while not end and (chunk := list(islice(lines, size))):
                 end = self._ends()
                 if end == "expired":
                     errors.write([_expired(line) for line in (*chunk, *lines)])
                 elif not end:
+                    began = time.monotonic()
                     self._answer(engine, chunk, output, errors)
+                    size = next_size(size, time.monotonic() - began)
             self._finish(end or "completed", output, errors)
 
     def _validate(self) -> tuple[int, str]:
@@ -211,6 +220,13 @@ class _Answering:
         files = "output_file_id = ?, error_file_id = ? WHERE id = ?"
         self.store.write(_END[status] + files, now(), output_id, error_id, self.batch["id"])
         _log.info("%s: %s", self.batch["id"], status)
+
+
+def next_size(size: int, seconds: float) -> int:
+    """How many requests to answer next, after `size` took so long."""
+    if seconds > _LOOK_EVERY_S:
+        return max(1, size // 2)
+    return min(2 * size, CHUNK) if seconds < _LOOK_EVERY_S / 2 else size
 
 
 class _Check:

@@ -30,6 +30,7 @@ from labeltune.local.sweep import sweep
 from labeltune.local.training import train, validate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from labeltune.local.store import Row
@@ -43,7 +44,8 @@ _LOOK_EVERY_S = 0.1
 _LISTEN_EVERY_S = 0.2
 _BEAT_EVERY_S = 1.0
 _GRACE_S = 0.5
-"""How long a cancelled job may go on to its next step before the process is replaced."""
+"""How long a cancelled job may go on to its next step before the process is replaced. With a look before and
+one after it, that is within a second of the order."""
 
 _log = logging.getLogger("labeltune.local.worker")
 
@@ -51,13 +53,21 @@ _log = logging.getLogger("labeltune.local.worker")
 class Supervisor(threading.Thread):
     """A thread beside the work: beats, and hears of orders while the work computes.
 
-    A training may compute for long between two steps. If its job is cancelled meanwhile, the process starts
-    itself anew: nothing is lost by it, since everything is on disk.
+    A training may compute for long before its first step and between two. If its job is cancelled meanwhile,
+    the process starts itself anew (`start_anew`): nothing is lost by it, since everything is on disk.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        start_anew: Callable[[Path], None],
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(name="supervisor", daemon=True)
         self._store = store
+        self._start_anew, self._sleep, self._now = start_anew, sleep, now
         self._job: str | None = None
         self._status = ""
         self._lock = threading.Lock()
@@ -76,7 +86,7 @@ class Supervisor(threading.Thread):
         """Listen and beat for ever."""
         beat_at = cancelled_at = float("-inf")
         while True:
-            at = time.monotonic()
+            at = self._now()
             # A full disk or a busy database stops the beat, not the work.
             with contextlib.suppress(LabeltuneError, sqlite3.Error):
                 self._listen()
@@ -88,20 +98,25 @@ class Supervisor(threading.Thread):
             if self._status != "cancelled":
                 cancelled_at = at
             elif at - cancelled_at > _GRACE_S:
-                self._start_anew()
-            time.sleep(_LISTEN_EVERY_S)
+                self._leave_job()
+            self._sleep(_LISTEN_EVERY_S)
 
     def _listen(self) -> None:
         with self._lock:
             row = self._store.row("SELECT status FROM jobs WHERE id = ?", self._job)
             self._status = "" if row is None else row["status"]
 
-    def _start_anew(self) -> None:
+    def _leave_job(self) -> None:
         with self._lock:
             if self._job is not None:
-                _log.info("%s: cancelled between two steps, starting anew", self._job)
-                command = worker_command(self._store.directory)
-                os.execv(command[0], command)  # noqa: S606  (our own command line, no shell)
+                _log.info("%s: cancelled amid its work, starting anew", self._job)
+                self._start_anew(self._store.directory)
+
+
+def _become_another(directory: Path) -> None:
+    """Replace this process by a fresh worker."""
+    command = worker_command(directory)
+    os.execv(command[0], command)  # noqa: S606  (our own command line, no shell)
 
 
 def main(directory: Path, idle_s: float = IDLE_S) -> None:
@@ -115,7 +130,7 @@ def main(directory: Path, idle_s: float = IDLE_S) -> None:
     )
     store = Store(directory)
     # A connection of its own: it must not wait for the work's.
-    supervisor = Supervisor(Store(directory, check=False))
+    supervisor = Supervisor(Store(directory, check=False), start_anew=_become_another)
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         supervisor.leaving = True
@@ -170,12 +185,12 @@ def _work(store: Store, supervisor: Supervisor) -> bool:
 
 
 def _advance(store: Store, job: Row, supervisor: Supervisor) -> None:
-    if job["status"] == "validating_files":
-        validate(store, job)
-        return
     supervisor.watch(job["id"])
     try:
-        train(store, job, supervisor.order)
+        if job["status"] == "validating_files":
+            validate(store, job)
+        else:
+            train(store, job, supervisor.order)
     finally:
         supervisor.watch(None)
 
