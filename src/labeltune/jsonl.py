@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,6 +28,7 @@ LONGEST_RECORD = 1 << 26
 """Bytes. A longer line is no record that any provider takes, and would cost memory without end."""
 
 _MARK = b"\xef\xbb\xbf"
+_CHUNK = 1 << 18
 
 
 class ChatFile:
@@ -62,42 +65,60 @@ class ChatFile:
         self._findings.raise_if_any()
 
     def __iter__(self) -> Iterator[tuple[int, Record]]:
-        return ((line, record) for line, record, _ in self._records())
+        for line, content in self.lines():
+            record = self.record(line, content)
+            if record is not None:
+                yield line, record
 
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """The same records as the bytes they are, with their line ends; the last may lack its own."""
-        return ((line, content) for line, _, content in self._records())
+        for line, content in self.lines():
+            if self.record(line, content) is not None:
+                yield line, content
 
-    def _records(self) -> Iterator[tuple[int, Record, bytes]]:
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that are not blank, with their ends, for those who have not all read by `record`."""
         self._findings = Findings(self.source, self.on_bad)
-        any_record = False
-        for line, content in self._lines():
-            any_record = True
-            try:
-                record = orjson.loads(content)
-            except orjson.JSONDecodeError as error:
-                self._refuse("bad_json", line, f"not valid JSON: {_reason(error)}", content)
-                continue
-            if isinstance(record, dict):
-                yield line, record, content
-            else:
-                self._refuse("bad_record", line, 'expected an object, {"messages": […]}', content)
+        any_line = False
+        for line, content in enumerate(chain.from_iterable(self._chunks()), 1):
+            if len(content) > LONGEST_RECORD:
+                raise DataError(
+                    f"{self.source}:{line}: a line of more than {LONGEST_RECORD:,} bytes",
+                    hint="each line is one record; is this a chat file?",
+                )
+            if not content.isspace():
+                any_line = True
+                yield line, content
         self._source.check_unchanged()
-        if not any_record:
+        if not any_line:
             raise DataError(f"{self.source}: no records", hint="each line is one record")
         self.raise_findings()
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
+    def record(self, line: int, content: bytes) -> Record | None:
+        """The record on a line; None, and a finding, if it holds none."""
+        try:
+            record = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            self._refuse("bad_json", line, f"not valid JSON: {_reason(error)}", content)
+            return None
+        if not isinstance(record, dict):
+            self._refuse("bad_record", line, 'expected an object, {"messages": […]}', content)
+            return None
+        return record
+
+    def _chunks(self) -> Iterator[Iterable[bytes]]:
+        """All lines, many at a time; the last is one that is too long, if there is such a line."""
         with self._source.open() as stream:
-            for line, content in enumerate(iter(lambda: stream.readline(LONGEST_RECORD + 1), b""), 1):
-                if len(content) > LONGEST_RECORD:
-                    raise DataError(
-                        f"{self.source}:{line}: a line of more than {LONGEST_RECORD:,} bytes",
-                        hint="each line is one record; is this a chat file?",
-                    )
-                bare = content.removeprefix(_MARK) if line == 1 else content
-                if bare and not bare.isspace():
-                    yield line, bare
+            rest = stream.read(_CHUNK).removeprefix(_MARK)
+            while chunk := stream.read(_CHUNK):
+                cut = chunk.rfind(b"\n") + 1
+                if cut:
+                    yield BytesIO(rest + chunk[:cut])
+                    rest = b""
+                rest += chunk[cut:]
+                if len(rest) > LONGEST_RECORD + _CHUNK:
+                    break
+            yield BytesIO(rest)
 
     def _refuse(self, code: str, line: int, message: str, content: bytes) -> None:
         self._findings.add(code, line, message, (content.decode(errors="replace").rstrip("\n"),))

@@ -20,6 +20,7 @@ from labeltune.check.text import format_checked
 from labeltune.duplicates import plain
 from labeltune.errors import DataError, SettingsError
 from labeltune.task import Task
+from labeltune.tokens import JoinedTexts
 
 ESTIMATE = CheckOptions(tokens="estimate")
 INTENTS = tasks.INTENT.labels
@@ -305,13 +306,13 @@ def test_the_quick_plain_form_is_the_plain_form(seed: int) -> None:
     alphabet = " \t\n\v\f\r\x1c\x1f\x85\xa0\u2003\u3000aZéÉßİΣς!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~¿’“”…—、。《ﬁǅ一日😀\u200d\u0301\ud800\0"
     texts = ["".join(chance.choices(alphabet, k=chance.randrange(12))) for _ in range(2000)]
     expected = [plain(text).encode(errors="surrogatepass") for text in texts]
-    assert plain_forms(texts) == expected
+    assert plain_forms(JoinedTexts(texts)) == expected
     whole = [text for text in texts if "\ud800" not in text]
-    assert plain_forms(whole) == [plain(text).encode() for text in whole]
-    assert plain_forms([]) == []
+    assert plain_forms(JoinedTexts(whole)) == [plain(text).encode() for text in whole]
+    assert plain_forms(JoinedTexts([])) == []
     for text, form in zip(texts, expected, strict=True):
-        assert plain_forms([text]) == [form], text
-    assert plain_forms(["a", "\udcff"]) == [b"a", b"\xed\xb3\xbf"]
+        assert plain_forms(JoinedTexts([text])) == [form], text
+    assert plain_forms(JoinedTexts(["a", "\udcff"])) == [b"a", b"\xed\xb3\xbf"]
 
 
 # ----------------------------------------------------------------------------------------- private matters

@@ -12,12 +12,13 @@ from labeltune.labels import Labels, decode_answer, encode_answer
 if TYPE_CHECKING:
     from labeltune.task import Task
 
-__all__ = ["AnswerReader"]
+__all__ = ["LONGEST_KEPT", "MOST_KEPT", "AnswerReader", "Problem"]
 
 Problem = tuple[str, str]
 """A finding's code and message."""
 
-_KEPT = 100_000
+MOST_KEPT, LONGEST_KEPT = 100_000, 1_000
+"""So many answers are kept, of so many characters at most."""
 
 
 class AnswerReader(dict[str, tuple[Labels | None, Problem | None]]):
@@ -29,7 +30,7 @@ class AnswerReader(dict[str, tuple[Labels | None, Problem | None]]):
 
     def __missing__(self, answer: str) -> tuple[Labels | None, Problem | None]:
         read = self._read(answer)
-        if len(self) < _KEPT:
+        if len(self) < MOST_KEPT and len(answer) <= LONGEST_KEPT:
             self[answer] = read
         return read
 

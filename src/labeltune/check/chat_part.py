@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from labeltune.check.answers import AnswerReader
-from labeltune.check.part import MAY_BE_SPECIAL, Batch, Part
+from labeltune.check.part import BATCH, LONG_TEXT, Batch, Part
 from labeltune.check.prompts import PromptForm
+from labeltune.check.written import WrittenForm
 from labeltune.records import record_problems, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from labeltune.check.rule import Setting
-    from labeltune.errors import Finding
-    from labeltune.jsonl import ChatFile, Record
+    from labeltune.check.written import RecordReader
+    from labeltune.jsonl import ChatFile
     from labeltune.labels import Labels
 
 __all__ = ["ChatPart"]
@@ -33,22 +35,18 @@ class ChatPart(Part):
         self._last_line = 0
         self._system = self._user = None
         self._answers = None
-        self._regular = False
+        self._form: WrittenForm | None = None
         if task is not None:
             self._system = PromptForm(task, task.system_template) if task.system_template else None
             self._user = PromptForm(task, task.user_template)
             self._answers = AnswerReader(task)
             if self._user.simple and (self._system is None or self._system.constant):
-                self._regular = True
+                self._form = WrittenForm(self._system, self._user, self._answers)
                 self._fix(self._system, self._user)
 
     def close(self) -> None:
         """Let go of what is open."""
         self._chat.close()
-
-    def _on_bad(self, finding: Finding, _values: Sequence[str]) -> None:
-        self._step(finding.where.line or 0)
-        super()._on_bad(finding, _values)
 
     def _step(self, line: int) -> None:
         """Blank lines are passed over by the reader; between records, they are findings."""
@@ -57,68 +55,49 @@ class ChatPart(Part):
         self._last_line = line
 
     def _batches(self) -> Iterator[Batch]:
-        read = self._own_record_reader() if self._regular else lambda _: None
-        messages = 2 + (self._system is not None)
-        batch = Batch()
-        for line, record in self._chat:
+        lines = self._chat.lines()
+        first = next(lines, None)
+        if first is not None:
+            read = (lambda _: None) if self._form is None else self._form.reader(first[1])
+            lines = chain([first], lines)
+            while self._fill(batch := Batch(), lines, read):
+                yield batch
+
+    def _fill(self, batch: Batch, lines: Iterator[tuple[int, bytes]], read: RecordReader) -> bool:
+        """Take the next lines in; whether there were any."""
+        add_line, add_text, add_answer = batch.lines.append, batch.texts.append, batch.answers.append
+        add_labels, add_prompt = batch.labels.append, batch.prompts.append
+        regular = taken = 0
+        prefix, suffix = ("", "") if self._user is None else (self._user.prefix, self._user.suffix)
+        for line, content in islice(lines, BATCH):
+            taken += 1
             if line != self._last_line + 1:
                 self._step(line)
             self._last_line = line
-            own = read(record)
+            own = read(content)
             if own is None:
-                self._slow(batch, line, record)
-            else:
-                text, answer, prompt = own
-                batch.add(line, text, answer, self._decode(answer, line), prompt)
-                batch.regular += 1
-                batch.messages += messages
-                self.examples += 1
-            if batch.is_full:
-                yield batch
-                batch = Batch()
-        yield batch
-
-    def _own_record_reader(self) -> Callable[[Record], tuple[str, str, str] | None]:
-        """What reads a record of exactly the form that convert writes: text, answer, what of it is counted.
-
-        It returns None for any other record. Nearly all records pass here and nowhere else, so no more is
-        done than must be.
-        """
-        system, form, whole = self._system, self._user, self.whole
-        assert form is not None
-        first = None if system is None else {"role": "system", "content": system.prefix}
-        expected = 2 if system is None else 3
-        prefix, suffix = form.prefix, form.suffix
-        start, fixed, end = len(prefix), len(prefix) + len(suffix), -len(suffix) or None
-        sign = MAY_BE_SPECIAL[0]
-
-        def read(record: Record) -> tuple[str, str, str] | None:
-            try:
-                messages = record["messages"]
-                user, assistant = messages[-2], messages[-1]
-                prompt, answer = user["content"], assistant["content"]
-                if (
-                    len(messages) != expected
-                    or (first is not None and messages[0] != first)
-                    or len(record) + len(user) + len(assistant) != 5
-                    or user["role"] != "user"
-                    or assistant["role"] != "assistant"
-                    or not prompt.startswith(prefix)
-                    or not prompt.endswith(suffix)
-                    or len(prompt) < fixed
-                    or not answer
-                    or answer.isspace()
-                ):
-                    return None
-                text = prompt[start:end]
-                # One sign is found far sooner than two.
-                if (sign in prompt and MAY_BE_SPECIAL in prompt) or MAY_BE_SPECIAL in answer:
-                    return None
-            except (KeyError, TypeError, AttributeError, IndexError):
-                return None
-            return text, answer, prompt if whole else text
-
-        return read
+                self._take_any(batch, line, content)
+                if batch.ends_long:
+                    break
+                continue
+            # Nearly all records pass here and nowhere else, so no more is done than must be.
+            text, (answer, labels, problem) = own
+            add_line(line)
+            add_text(text)
+            add_answer(answer)
+            add_labels(labels)
+            add_prompt(prefix + text + suffix if self.whole else text)
+            regular += 1
+            if problem is not None:
+                self.add(*problem, line)
+            if len(text) > LONG_TEXT:
+                break
+        self.examples += regular
+        batch.regular += regular
+        batch.messages += regular * (2 + (self._system is not None))
+        if regular == len(batch.lines) and not self.whole:
+            batch.prompts = batch.texts
+        return taken > 0
 
     def _decode(self, answer: str, line: int) -> Labels | None:
         if self._answers is None:
@@ -128,8 +107,11 @@ class ChatPart(Part):
             self.add(*problem, line)
         return labels
 
-    def _slow(self, batch: Batch, line: int, record: Record) -> None:
-        """Take in any record, with what is wrong with it."""
+    def _take_any(self, batch: Batch, line: int, content: bytes) -> None:
+        """Take in any line, with what is wrong with it."""
+        record = self._chat.record(line, content)
+        if record is None:
+            return
         self.examples += 1
         problems = list(record_problems(record))
         for code, message in problems:

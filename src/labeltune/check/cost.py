@@ -64,7 +64,10 @@ class TokenTally(Rule):
         if None in batch.answers:
             pairs = zip(prompts, batch.answers, strict=True)
             prompts = [prompt for prompt, answer in pairs if answer is not None]
-        self._tokens += self._counter.total(prompts) + batch.regular * self._fixed
+        count = self._counter
+        same = prompts is batch.texts
+        self._tokens += count.total_of_joined(batch.joined) if same else count.total(prompts)
+        self._tokens += batch.regular * self._fixed
         self._tokens += sum(map(self._once, batch.others))
         for answer, number in Counter(batch.answers).items():
             if answer is not None:

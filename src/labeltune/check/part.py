@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, Finding
+from labeltune.tokens import JoinedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ class Batch:
     """How many examples consist of `Part.fixed`, their prompt and their answer."""
     messages: int = 0
     """How many messages the examples have in all."""
-    _content: bytes | None = None
+    _joined: JoinedTexts | None = None
 
     def add(self, line: int, text: str, answer: str | None, labels: Labels | None, prompt: str) -> None:
         """One more example."""
@@ -56,16 +57,16 @@ class Batch:
         self.prompts.append(prompt)
 
     @property
-    def content(self) -> bytes:
-        """The texts as UTF-8, a line end between them: to look at all of them at once."""
-        if self._content is None:
-            self._content = b"\n".join([text.encode("utf-8", "surrogatepass") for text in self.texts])
-        return self._content
+    def joined(self) -> JoinedTexts:
+        """The texts, to look at all of them at once; they are complete when this is first asked for."""
+        if self._joined is None:
+            self._joined = JoinedTexts(self.texts)
+        return self._joined
 
     @property
-    def is_full(self) -> bool:
-        """Whether it is time to look at it."""
-        return len(self.lines) >= BATCH or (bool(self.texts) and len(self.texts[-1]) > LONG_TEXT)
+    def ends_long(self) -> bool:
+        """Whether it ends with so long a text that no more should be added."""
+        return bool(self.texts) and len(self.texts[-1]) > LONG_TEXT
 
 
 class Part(ABC):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.check.rule import Rule
+from labeltune.tokens import JoinedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,10 +47,10 @@ _CARD = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){12,18}(?![\d-])")
 
 # Keys are long rows of such characters, which texts seldom have: these are looked for first.
 _KEY_CHARACTERS = (string.ascii_letters + string.digits + "_-").encode()
-_AS_KEY = bytes(0x61 if code in _KEY_CHARACTERS else 0x20 for code in range(256))
-_NO_KEY, _SHORTEST_KEY = 0x20, 20
+_AS_KEY = bytes(code in _KEY_CHARACTERS for code in range(256))
+_FOUR, _FOURS_IN_KEY = 0x01010101, b"\1\1\1\1"
+"""The shortest key has 20 characters: wherever it begins, it fills four rows of four in a row."""
 
-_COMMON = (string.ascii_lowercase + " -").encode()
 _AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _FEWEST_DIGITS = b"0" * 13
 
@@ -59,7 +60,7 @@ class Private(Rule):
 
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
-        for sign, look in _signs(batch.content):
+        for sign, look in _signs(batch.joined):
             for line, text in zip(batch.lines, batch.texts, strict=True):
                 if sign in text:
                     for code, what in look(text):
@@ -68,34 +69,27 @@ class Private(Rule):
 
 def private_matters(text: str) -> list[tuple[str, str]]:
     """What one text holds: each a finding's code, and a sentence with a masked piece of it."""
-    return [
-        found
-        for sign, look in _signs(text.encode(errors="surrogatepass"))
-        if sign in text
-        for found in look(text)
-    ]
+    return [found for sign, look in _signs(JoinedTexts((text,))) if sign in text for found in look(text)]
 
 
-def _signs(content: bytes) -> Iterator[tuple[str, Callable[[str], Iterator[tuple[str, str]]]]]:
+def _signs(joined: JoinedTexts) -> Iterator[tuple[str, Callable[[str], Iterator[tuple[str, str]]]]]:
     """What to look for, as far as the texts may hold it: a sign of it, and what looks closely."""
-    if _has_key(content) or _BEGINS_PEM.encode() in content:
+    content, uncommon = joined.content, joined.uncommon
+    if _may_have_key(content) or _BEGINS_PEM.encode() in uncommon:
         for beginning, name, pattern in _KEYS:
             if beginning.encode() in content:
                 yield beginning, _key_finder(name, pattern)
-    if b"@" in content:
+    if b"@" in uncommon:
         yield "@", _emails
     # Of a card number, thirteen digits or more are left in a row when spaces and dashes are gone.
-    if _FEWEST_DIGITS in content.translate(_AS_ZERO, _COMMON):
+    if _FEWEST_DIGITS in uncommon.translate(_AS_ZERO, b"-"):
         yield "", _cards
 
 
-def _has_key(content: bytes) -> bool:
-    """Whether there are so many characters of keys in a row as in the shortest of them."""
-    others = np.flatnonzero(np.frombuffer(content.translate(_AS_KEY), np.uint8) == _NO_KEY)
-    if not len(others):
-        return len(content) >= _SHORTEST_KEY
-    longest = max(others[0], len(content) - 1 - others[-1], np.diff(others).max(initial=0) - 1)
-    return bool(longest >= _SHORTEST_KEY)
+def _may_have_key(content: bytes) -> bool:
+    """Whether there are nearly so many characters of keys in a row as in the shortest of them."""
+    fours = np.frombuffer(content.translate(_AS_KEY), np.uint32, len(content) // 4) == _FOUR
+    return _FOURS_IN_KEY in fours.tobytes()
 
 
 def _key_finder(name: str, pattern: re.Pattern[str]) -> Callable[[str], Iterator[tuple[str, str]]]:

@@ -34,8 +34,10 @@ class Texts(Rule):
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
         spaced = part.kind == "chat" and self.setting.task is not None
-        for line, text in zip(batch.lines, batch.texts, strict=True):
-            bare = text.strip()
+        bares = list(map(str.strip, batch.texts))
+        if bares == batch.texts and "" not in bares:
+            return
+        for line, text, bare in zip(batch.lines, batch.texts, bares, strict=True):
             if not bare:
                 part.add("empty_text", "there is no text", line)
             elif spaced and len(bare) != len(text):

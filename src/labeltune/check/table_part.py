@@ -91,8 +91,7 @@ class TablePart(Part):
             regular=examples if self._regular else 0,
             messages=examples * self._messages,
         )
-        # One sign is found far sooner than two.
-        if _SIGN[:1] in batch.content and _SIGN in batch.content:
+        if _SIGN in batch.joined.uncommon:
             self._find_special_tokens(lines, texts)
         return batch
 
