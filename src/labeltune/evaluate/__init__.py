@@ -96,15 +96,14 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
             bootstrap=options.bootstrap,
             seed=options.seed,
         )
-        if comparisons:
-            mine, *theirs = (
-                find_spent(name, each, rows=predictions.rows, state=options.state)
-                for name, each in zip((path, *others), (table, *tables), strict=True)
-            )
-            comparisons = tuple(
-                replace(one, spent=mine, spent_there=there)
-                for one, there in zip(comparisons, theirs, strict=True)
-            )
+        spent, *theirs = (
+            find_spent(name, each, rows=predictions.rows, state=options.state)
+            for name, each in zip((path, *others), (table, *tables), strict=True)
+        )
+        comparisons = tuple(
+            replace(one, spent=spent, spent_there=there)
+            for one, there in zip(comparisons, theirs, strict=True)
+        )
         review = options.review
         reviewed = None
         if review is not None:
@@ -129,6 +128,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         tuned_on=tuned_on,
         calibration=calibration,
         probabilities=probabilities,
+        spent=spent,
         comparisons=comparisons,
         wrong=int(predictions.patterns.counts[~predictions.pairs.right].sum()),
         errors=errors,

@@ -1,4 +1,4 @@
-"""What predictions cost, where the journal of the run that made them is still there."""
+"""What predictions cost and how long they took, where the journal of their run is still there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COMPARED = 200
 def find_spent(
     path: str, table: Table, *, rows: int, state: str | os.PathLike[str] = STATE_FOLDER
 ) -> Spent | None:
-    """Tokens and US dollars of the run that wrote the predictions at `path`, of so many rows.
+    """Tokens, US dollars and latency of the run that wrote the predictions at `path`, of so many rows.
 
     None where no journal knows of it: the predictions came from elsewhere, or are no longer those that the
     journal holds the answers of. Equal requests were asked once, and count once.
@@ -70,4 +70,6 @@ def _spent(run: PastRun) -> Spent:
         sum(used.input_tokens for used in run.usage),
         sum(used.output_tokens for used in run.usage),
         usd,
+        latency_median=None if run.latency is None else run.latency.median,
+        latency_p95=None if run.latency is None else run.latency.p95,
     )

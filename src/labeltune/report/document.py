@@ -45,6 +45,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "thresholds": report.tuned_on,
         "calibration": None if report.calibration is None else _calibration(report.calibration),
         "reviewed": report.reviewed,
+        "cost": _spent(report.spent),
         "comparisons": [_comparison(comparison, report.rows) for comparison in report.comparisons],
         "gates": [
             {

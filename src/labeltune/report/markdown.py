@@ -16,8 +16,8 @@ from labeltune.report.text import (
     comparison_tail,
     coverage_cells,
     invalid_line,
-    method,
     named,
+    notes,
     probability_line,
     ranking_cells,
     shortened,
@@ -77,9 +77,7 @@ def _lines(report: Report, most: int) -> Iterator[str]:
             for name in shown_metrics(quality)
         ),
     )
-    yield method(quality)
-    if report.tuned_on is not None:
-        yield f"Labels of multi fields are predicted by the thresholds of {plain(report.tuned_on)}."
+    yield from (plain(line) for line in notes(report))
     yield ""
     for field in quality.fields:
         probabilities = report.probabilities.get(field.shape.name)

@@ -71,6 +71,10 @@ class Spent:
     input_tokens: int
     output_tokens: int
     usd: float | None
+    latency_median: float | None = None
+    """seconds that half of the answers came within; None where it is not known, as of batches"""
+    latency_p95: float | None = None
+    """seconds that 95 of a hundred came within"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Comparison:
     ranked: Mapping[str, Difference] = field(default_factory=dict)
     """of average precision and ROC AUC, `FIELD.METRIC` of several fields; empty without probabilities"""
     spent: Spent | None = None
-    """on our predictions, where it is known"""
+    """on our predictions, and how long their answers took, where it is known"""
     spent_there: Spent | None = None
 
     @property
@@ -227,6 +231,8 @@ class Report:
     """None without confidences"""
     probabilities: Mapping[str, FieldProbabilities] = field(default_factory=dict)
     """by field; empty without probabilities"""
+    spent: Spent | None = None
+    """on the predictions, where it is known"""
     comparisons: tuple[Comparison, ...] = ()
     wrong: int = 0
     """how many rows are not right as a whole"""

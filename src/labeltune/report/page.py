@@ -17,8 +17,8 @@ from labeltune.report.text import (
     calibration_line,
     coverage_cells,
     invalid_line,
-    method,
     named,
+    notes,
     probability_line,
     shown_metrics,
     spending_lines,
@@ -54,7 +54,6 @@ def format_html(report: Report) -> str:
             policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
             "base-uri 'none'; form-action 'none'",
             invalid=invalid_line(report.quality, report.problems),
-            method=method(report.quality),
             fields=[
                 _field(field, report.probabilities.get(field.shape.name)) for field in report.quality.fields
             ],
@@ -84,6 +83,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["coverage"] = coverage_cells
     environment.filters["sentence"] = probability_line
     environment.filters["named"] = named
+    environment.filters["notes"] = notes
     environment.filters["spending"] = spending_lines
     environment.filters["shown_metrics"] = shown_metrics
     return environment

@@ -44,6 +44,7 @@ __all__ = [
     "percent",
     "probability_line",
     "ranking_cells",
+    "seconds",
     "shortened",
     "shown_metrics",
     "spending_lines",
@@ -108,10 +109,12 @@ def head_line(report: Report) -> str:
 
 
 def notes(report: Report) -> Iterator[str]:
-    """How the figures were made."""
+    """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
     yield method(report.quality)
     if report.tuned_on is not None:
         yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
+    if report.spent is not None and not report.comparisons:
+        yield f"Cost: {_spending(report.spent)}."
 
 
 def invalid_line(quality: Quality, problems: object) -> str:
@@ -241,11 +244,24 @@ def spending_lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _spending(spent: Spent) -> str:
+    took = (
+        ""
+        if spent.latency_median is None or spent.latency_p95 is None
+        else f"; half of the answers came within {seconds(spent.latency_median)}, "
+        f"95 of a hundred within {seconds(spent.latency_p95)}"
+    )
     usd = "unknown price" if spent.usd is None else f"${spent.usd:,.4f}" if spent.usd else "$0"
     return (
         f"{usd}, {spent.input_tokens:,} tokens read and {spent.output_tokens:,} written in "
-        f"{spent.requests:,} requests ({spent.model})"
+        f"{spent.requests:,} requests ({spent.model}){took}"
     )
+
+
+def seconds(duration: float) -> str:
+    """A duration to three digits, in milliseconds below a second."""
+    if duration < 0.9995:
+        return f"{1000 * duration:.3g} ms"
+    return f"{duration:.3g} s" if duration < 99.95 else f"{duration:,.0f} s"
 
 
 def comparison_tail(comparison: Comparison) -> str:
