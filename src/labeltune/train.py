@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from labeltune import __version__
-from labeltune.check import role_of
 from labeltune.costs import check_budget
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
 from labeltune.jobs import FINAL, Silence, Watcher, failure_of
@@ -181,7 +180,7 @@ def plan_training(
     if not model.strip():
         raise SettingsError("--model is empty: which model is to be trained?")
     names = [name for name in (training, validation) if name is not None]
-    files = [_local_or_id(name, task, role_of(number)) for number, name in enumerate(names)]
+    files = [_local_or_id(name, task, number) for number, name in enumerate(names)]
     trained = files[0]
     path = trained.path if isinstance(trained, LocalFile) else None
     cost = None
@@ -217,10 +216,10 @@ def preview(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _local_or_id(name: str, task: Task | None, role: str) -> LocalFile | str:
+def _local_or_id(name: str, task: Task | None, number: int) -> LocalFile | str:
     if name.startswith("file-") and not Path(name).exists():
         return name
-    return LocalFile.read(name, task, role)
+    return LocalFile.read(name, task, number=number)
 
 
 def train(

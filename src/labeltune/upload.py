@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from labeltune.check import refuse_errors, role_of
 from labeltune.errors import (
     ConflictError,
     DataError,
@@ -87,7 +86,7 @@ def upload(
     Raises `DataError` for files that it could not train on, `RemoteError` and the errors of
     `providers.translate` for what goes wrong there, `DiskError` if the ledger cannot be written.
     """
-    files = [LocalFile.read(path, task, role_of(number)) for number, path in enumerate(paths)]
+    files = [LocalFile.read(path, task, number=number) for number, path in enumerate(paths)]
 
     async def send() -> list[Uploaded]:
         with open_ledger(state) as ledger:
@@ -107,18 +106,21 @@ class LocalFile:
     sha256: str
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], task: Task | None, role: str = role_of(0)) -> LocalFile:
-        """The file, which is to have that role in training.
+    def read(cls, path: str | os.PathLike[str], task: Task | None, *, number: int = 0) -> LocalFile:
+        """The file, which is to train (0) or to validate (1), as `check` counts them.
 
         Raises `SettingsError` if there is no such file, `DataError` with every finding if it is bad.
         """
+        # It brings numpy along, which predictions in batches need no upload's checks for.
+        from labeltune.check import refuse_errors, role_of
+
         place = Path(path)
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "there is no such file"
             raise SettingsError(
                 f"{path}: {what}", hint="expected a chat file, as `labeltune convert` writes it"
             )
-        refuse_errors(place, task, role=role)
+        refuse_errors(place, task, role=role_of(number))
         return cls(place, place.stat().st_size, sha256_of(place))
 
     @property

@@ -407,9 +407,9 @@ def test_row_47_checked_before_the_upload() -> None:
     from labeltune.predict.plan import Ask
     from labeltune.predict.shards import write_shard
 
-    asks = [Ask(number, b"{}", lost_before=False) for number in (1, 2)]
+    asks = [Ask(number, bytes(16), b"{}", lost_before=False) for number in (1, 2)]
     with pytest.raises(DataError, match="same custom_id"):
-        write_shard(io.BytesIO(), iter(asks), lambda _: b"\0" * 16)
+        write_shard(io.BytesIO(), iter(asks))
 
 
 def test_row_48_duplicate_and_foreign_lines(folder: Folder) -> None:
@@ -464,25 +464,25 @@ def test_row_49_shards_by_size() -> None:
     from labeltune.predict.plan import Ask
     from labeltune.predict.shards import MOST_REQUESTS, write_shard
 
-    def digest(request: int) -> bytes:
-        return request.to_bytes(16, "big")
+    def ask(number: int, body: bytes) -> Ask:
+        return Ask(number, number.to_bytes(16, "big"), body, lost_before=False)
 
-    rest = iter([Ask(number, b"{}", lost_before=False) for number in range(120_000)])
+    rest = iter([ask(number, b"{}") for number in range(120_000)])
     sizes = []
     while True:
         handle = io.BytesIO()
-        requests, rest = write_shard(handle, rest, digest)
+        requests, rest = write_shard(handle, rest)
         if not requests:
             break
         sizes.append(len(requests))
     assert sizes == [MOST_REQUESTS, MOST_REQUESTS, 20_000]
 
-    rest = iter([Ask(number, b'"%s"' % (b"x" * 1000), lost_before=False) for number in range(10)])
+    rest = iter([ask(number, b'"%s"' % (b"x" * 1000)) for number in range(10)])
     handle = io.BytesIO()
-    requests, rest = write_shard(handle, rest, digest, most_bytes=5000)
+    requests, rest = write_shard(handle, rest, most_bytes=5000)
     assert requests == [0, 1, 2, 3]
     assert len(handle.getvalue()) <= 5000
-    assert [ask.request for ask in rest] == list(range(4, 10))
+    assert [left.request for left in rest] == list(range(4, 10))
 
 
 def test_row_49_the_queue_is_full(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from labeltune.journal import Journal, open_journal
+from labeltune.journal.model import STATES
 
 NAME = "data.csv\npredictions.csv"
 KINDS = st.sampled_from(["lost", "server_error"])
@@ -49,7 +50,7 @@ class JournalMachine(RuleBasedStateMachine):
     def _open(self) -> None:
         self.journal = self.open.enter_context(open_journal(self.folder / "j.db", {"task": "t"}))
 
-    def _find(self, number: int) -> tuple[int, str, int | None]:
+    def _find(self, number: int) -> int:
         found = self.journal.find(digest(number))
         assert found is not None
         return found
@@ -89,7 +90,7 @@ class JournalMachine(RuleBasedStateMachine):
     def send(self, pick: int) -> None:
         candidates = self._in("todo", "unknown")
         number = candidates[pick % len(candidates)]
-        self.loop.run_until_complete(self.journal.sent(self._find(number)[0]))
+        self.loop.run_until_complete(self.journal.sent(self._find(number)))
         self.known.update(self.put)
         self.put.clear()
         self.known[number] = ("sent", None)
@@ -100,7 +101,7 @@ class JournalMachine(RuleBasedStateMachine):
     def come_back(self, pick: int, end: str, kind: str) -> None:
         candidates = self._online()
         number = candidates[pick % len(candidates)]
-        request, raw = self._find(number)[0], b"answer %d" % number
+        request, raw = self._find(number), b"answer %d" % number
         match end:
             case "done":
                 self.journal.done(request, raw, input_tokens=1)
@@ -125,7 +126,7 @@ class JournalMachine(RuleBasedStateMachine):
         numbers = self._in("todo")[:count]
         self.batches += 1
         key = f"key-{self.batches}"
-        batch = self.journal.intend_batch(key, [self._find(number)[0] for number in numbers])
+        batch = self.journal.intend_batch(key, [self._find(number) for number in numbers])
         self.journal.record_batch(batch, file="file", remote=f"batch_{self.batches}")
         for number in numbers:
             self.known[number], self.batch_of[number] = ("sent", None), batch
@@ -139,9 +140,11 @@ class JournalMachine(RuleBasedStateMachine):
         batch = self._open_batches()[pick % len(self._open_batches())]
         numbers = [n for n in self._in("sent") if self.batch_of.get(n) == batch]
         assert self.journal.size_of_batch(batch) == len(numbers)
+        known = self.journal.requests_of_batch(batch)
+        assert [n for n in numbers if known.get(digest(n)) != (self._find(n), "sent")] == []
         with self.journal.saving():
             for number in numbers[:answered]:
-                self.journal.done(self._find(number)[0], b"answer %d" % number)
+                self.journal.done(self._find(number), b"answer %d" % number)
         self.journal.collected(batch, "missing")
         for place, number in enumerate(numbers):
             self.known[number] = (
@@ -188,7 +191,8 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_that_is_on_the_disk_is_lost(self) -> None:
         for number, (state, _) in self.known.items():
-            assert self._find(number)[1] == state
+            (found,) = self.journal._one("SELECT state FROM requests WHERE hash = ?", digest(number))
+            assert STATES[found] == state
 
     @invariant()
     def the_export_has_every_row_in_order(self) -> None:

@@ -204,14 +204,10 @@ class Journal:
         """Whether any request has an answer."""
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM requests WHERE state = ?)", DONE)[0])
 
-    def request_hash(self, request: int) -> bytes:
-        """The hash of a request."""
-        return bytes(self._one("SELECT hash FROM requests WHERE id = ?", request)[0])
-
-    def find(self, digest: bytes) -> tuple[int, State, int | None] | None:
-        """The request of that hash: its id, state and batch."""
-        row = self._one("SELECT id, state, batch FROM requests WHERE hash = ?", digest)
-        return None if row is None else (row[0], STATES[row[1]], row[2])
+    def find(self, digest: bytes) -> int | None:
+        """The request of that hash."""
+        row = self._one("SELECT id FROM requests WHERE hash = ?", digest)
+        return None if row is None else row[0]
 
     # -------------------------------------------------------------------------------- changes of a request's
     # state
@@ -380,6 +376,11 @@ class Journal:
         """Batches whose results are not all in the journal, oldest first."""
         found = self._execute("SELECT id, key, file, batch FROM batches WHERE NOT collected ORDER BY id")
         return [BatchEntry(*row) for row in found]
+
+    def requests_of_batch(self, batch: int) -> dict[bytes, tuple[int, State]]:
+        """The requests of a batch by their hash: each one's id and state."""
+        found = self._execute("SELECT hash, id, state FROM requests WHERE batch = ?", batch)
+        return {digest: (request, STATES[state]) for digest, request, state in found}
 
     def size_of_batch(self, batch: int) -> int:
         """How many requests of a batch are not known to have ended."""

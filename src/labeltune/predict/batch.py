@@ -202,9 +202,7 @@ class Batches:
             while left and not self._queue_full:
                 with temporary(self._journal.path.with_suffix(SHARD)) as path:
                     with disk_errors(path), path.open("wb") as handle:
-                        requests, asks = write_shard(
-                            handle, asks, self._journal.request_hash, most_requests=self._most
-                        )
+                        requests, asks = write_shard(handle, asks, most_requests=self._most)
                     if not requests:
                         return
                     await self._create(requests, path)

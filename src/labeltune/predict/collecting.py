@@ -137,13 +137,14 @@ class Collector:
         """Enter the lines of a file; returns how many are not what they should be, by what they are."""
         strange: Counter[str] = Counter()
         seen: set[bytes] = set()
+        known = self._journal.requests_of_batch(entry.id)
         with path.open("rb") as texts:
             while chunk := list(islice(texts, _CHUNK)):
                 with self._journal.saving():
                     for text in chunk:
                         line = read_line(text)
-                        found = None if line is None else self._journal.find(line.digest)
-                        if line is None or found is None or found[2] != entry.id:
+                        found = None if line is None else known.get(line.digest)
+                        if line is None or found is None:
                             strange["of no request of ours"] += 1
                         elif line.digest in seen:
                             strange["that answer a request again"] += 1

@@ -62,14 +62,15 @@ class Export:
     def table(self, rows: Iterable[tuple[Sequence[str], object, Result]]) -> Iterator[list[str]]:
         """Each row of the input, which comes with its result, and its prediction."""
         decoded = lru_cache(maxsize=4096)(self._cells)
+        empty = self._empty()
         for values, _, result in rows:
             self.rows += 1
-            yield [*values, *self._prediction(result, decoded)]
+            yield [*values, *self._prediction(result, decoded, empty)]
 
-    def _prediction(self, result: Result, decoded: Any) -> list[str]:
+    def _prediction(self, result: Result, decoded: Any, empty: list[str]) -> list[str]:
         choice, answer, problem = _outcome(result)
         labels: Labels | None = None
-        cells = self._empty()
+        cells = empty
         if not problem:
             cells, labels, problem = decoded(answer)
         if problem:

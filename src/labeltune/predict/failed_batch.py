@@ -73,7 +73,7 @@ def _findings(
     positions: dict[int, int] = {}
     for number, digest in named.items():
         request = journal.find(digest)
-        rows = journal.positions_of(plan.name, request[0]) if request is not None else []
+        rows = journal.positions_of(plan.name, request) if request is not None else []
         if rows:
             positions[number] = rows[0]
     lines = plan.lines_at(positions.values())

@@ -49,9 +49,10 @@ STREAM = "-"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request: its id in the journal, its body, and whether its answer was lost before."""
+    """A request: its id and hash in the journal, its body, and whether its answer was lost before."""
 
     request: int
+    digest: bytes
     body: bytes
     lost_before: bool
 
@@ -178,14 +179,14 @@ class Plan:
         taken = bytearray(journal.highest_request + 1)
         with closing(self.beside(journal.pending(self.name))) as rows:
             for _, messages, pending in rows:
-                request = pending.request
-                if request is None or taken[request]:
+                request, digest = pending.request, pending.digest
+                if request is None or digest is None or taken[request]:
                     continue
                 taken[request] = 1
                 # What a batch did not answer is only asked again by batch after a question.
                 lost = pending.state == "unknown" and not (options.batch and pending.in_batch)
                 if pending.state == "todo" or (lost and options.resend > 0):
-                    yield Ask(request, self.form.encode(messages), lost_before=lost)
+                    yield Ask(request, digest, self.form.encode(messages), lost_before=lost)
 
     def lines_at(self, positions: Iterable[int]) -> dict[int, int]:
         """On which line of the table the rows at these positions begin, counted from 0 and from 1."""

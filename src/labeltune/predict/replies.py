@@ -22,6 +22,7 @@ __all__ = [
     "all_rejected",
     "as_kept",
     "judge",
+    "judge_document",
     "message_of",
     "usage_of",
 ]
@@ -53,9 +54,28 @@ class Reply:
 
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     """What a complete reply means."""
-    if 200 <= status < 300:
-        return _judge_success(headers, body)
-    error = _error_of(body)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _broken(headers, body) if _succeeded(status) else _refusal(status, {}, body)
+    return judge_document(status, document)
+
+
+def judge_document(status: int, document: Any) -> Reply:
+    """What a complete reply means whose body is this JSON document."""
+    if _succeeded(status):
+        return Reply("bad_response" if message_of(document) is None else "answer", document=document)
+    error = document.get("error") if isinstance(document, dict) else None
+    if isinstance(error, str):
+        error = {"message": error}
+    return _refusal(status, error if isinstance(error, dict) else {}, orjson.dumps(document))
+
+
+def _succeeded(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def _refusal(status: int, error: Mapping[str, Any], body: bytes) -> Reply:
     code = redact(str(error.get("code") or error.get("type") or ""))
     said = redact(str(error.get("message") or (_start(body) if body else f"status {status}")))
     verdict: Verdict = "rejected"
@@ -72,18 +92,13 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     return Reply(verdict, said, code or str(status))
 
 
-def _judge_success(headers: Mapping[str, str], body: bytes) -> Reply:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        kind = headers.get("content-type", "")
-        # A body that begins like our JSON and breaks off was on its way from the API; a page was not.
-        if "json" in kind or (not kind and body.lstrip()[:1] in (b"{", b"")):
-            return Reply("lost", "the answer broke off")
-        return Reply("foreign", f"{NOT_THE_API}: {_start(body)}")
-    if message_of(document) is None:
-        return Reply("bad_response", document=document)
-    return Reply("answer", document=document)
+def _broken(headers: Mapping[str, str], body: bytes) -> Reply:
+    """What a success means whose body is not JSON."""
+    kind = headers.get("content-type", "")
+    # A body that begins like our JSON and breaks off was on its way from the API; a page was not.
+    if "json" in kind or (not kind and body.lstrip()[:1] in (b"{", b"")):
+        return Reply("lost", "the answer broke off")
+    return Reply("foreign", f"{NOT_THE_API}: {_start(body)}")
 
 
 def as_kept(reply: Reply, raw: bytes) -> bytes:
@@ -120,17 +135,6 @@ def usage_of(document: Any) -> tuple[int, int]:
         return 0, 0
     read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return (read if isinstance(read, int) else 0), (written if isinstance(written, int) else 0)
-
-
-def _error_of(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    error = document.get("error") if isinstance(document, dict) else None
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else {}
 
 
 def _start(body: bytes) -> str:

@@ -15,10 +15,10 @@ import orjson
 from labeltune.errors import DataError
 from labeltune.files import disk_errors
 from labeltune.predict.plan import PATH
-from labeltune.predict.replies import Reply, judge
+from labeltune.predict.replies import Reply, judge_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from labeltune.predict.plan import Ask
@@ -74,7 +74,6 @@ def temporary(path: Path) -> Iterator[Path]:
 def write_shard(
     handle: IO[bytes],
     asks: Iterator[Ask],
-    digest_of: Callable[[int], bytes],
     *,
     most_requests: int = MOST_REQUESTS,
     most_bytes: int = MOST_BYTES,
@@ -88,14 +87,13 @@ def write_shard(
     names: set[bytes] = set()
     size = 0
     for ask in asks:
-        digest = digest_of(ask.request)
-        line = _input_line(digest, ask.body)
+        line = _input_line(ask.digest, ask.body)
         size += len(line)
         if requests and size > most_bytes:
             return requests, chain([ask], asks)
-        if digest in names:
-            raise DataError(f"two requests of a batch go by the same custom_id, {digest.hex()}")
-        names.add(digest)
+        if ask.digest in names:
+            raise DataError(f"two requests of a batch go by the same custom_id, {ask.digest.hex()}")
+        names.add(ask.digest)
         handle.write(line)
         requests.append(ask.request)
         if len(requests) == most_requests:
@@ -117,10 +115,8 @@ def read_line(text: bytes) -> BatchLine | None:
         return None
     response = line.get("response")
     if isinstance(response, dict) and isinstance(response.get("status_code"), int):
-        raw = orjson.dumps(response.get("body"))
-        return BatchLine(
-            digest, judge(response["status_code"], {"content-type": "application/json"}, raw), raw
-        )
+        body = response.get("body")
+        return BatchLine(digest, judge_document(response["status_code"], body), orjson.dumps(body))
     error: Any = line.get("error")
     code, said = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
     return BatchLine(digest, Reply("server_error", str(said or ""), str(code or "no_response")), b"")
