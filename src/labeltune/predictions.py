@@ -111,8 +111,13 @@ def read_predictions(table: Table, task: Task) -> Predictions:
 def require_probabilities(predictions: Predictions, task: Task) -> FloatArray:
     """(n_rows, n_labels). Raises `DataError` where there are none."""
     probabilities = predictions.probabilities
-    if probabilities is None or np.isnan(probabilities).any(axis=1).all():
-        columns = probability_columns(task)
+    columns = probability_columns(task)
+    if probabilities is not None and np.isnan(probabilities).any(axis=1).all():
+        raise DataError(
+            f'{predictions.source}: no row has a probability for every label, "{columns[0]}" and so on',
+            hint="a list tells that of labels that it holds only; answers as flags tell all",
+        )
+    if probabilities is None:
         raise DataError(
             f'{predictions.source}: there are no probabilities: columns "{columns[0]}" and so on are needed',
             hint="labeltune predict --probabilities writes them",

@@ -163,3 +163,19 @@ def test_rankings_are_compared_on_the_rows_that_have_them_in_both(here: Path) ->
     write(here / "fewer.csv", skill=2.0, without=40)
     differences, _ = compared("p.csv", "--compare", "fewer.csv")
     assert [differences[name]["difference"] for name in RANKING_METRICS] == [0, 0]
+
+
+def test_probabilities_that_are_not_on_every_row_are_told(here: Path) -> None:
+    """A list, say, does not tell the probability of labels that it leaves out."""
+    write(here / "some.csv", skill=2.0, without=20)
+    some = run("evaluate", "some.csv", "--json")
+    assert "some.csv: only 100 of 120 valid answers have the probability of every label of toxicity" in some.stderr
+    assert json.loads(some.stdout)["fields"]["toxicity"]["probabilities"]["rows"] == 100
+    write(here / "none.csv", skill=2.0, without=120)
+    none = run("evaluate", "none.csv", "--json")
+    assert "none.csv: no valid answer has the probability of every label" in none.stderr
+    assert "probabilities" not in json.loads(none.stdout)["fields"]["toxicity"]
+    refused = run("thresholds", "none.csv", "-o", "t.toml")
+    assert refused.exit_code == 7
+    assert "no row has a probability for every label" in refused.stderr
+    assert "of every label" not in run("evaluate", "p.csv").stderr

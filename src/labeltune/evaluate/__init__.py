@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
 from labeltune.evaluate.comparing import compare
-from labeltune.evaluate.confidence import measure_confidence, measure_probabilities
+from labeltune.evaluate.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluate.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluate.rows import pick_errors, show_rows, write_review
 from labeltune.evaluate.shapes import shapes_of
@@ -82,6 +82,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         for one in (table, *tables):
             take_off_marks(one, compared_columns(task))
         predictions, warnings, tuned_on = _read(table, task, options)
+        warnings += probability_warnings(predictions, shapes)
         quality = measure(
             predictions.pairs,
             predictions.patterns,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from labeltune.metrics.quality import Shape
     from labeltune.predictions import Predictions
 
-__all__ = ["compare_probabilities", "measure_confidence", "measure_probabilities"]
+__all__ = ["compare_probabilities", "measure_confidence", "measure_probabilities", "probability_warnings"]
 
 
 def measure_confidence(
@@ -56,20 +56,43 @@ def measure_confidence(
 def measure_probabilities(
     predictions: Predictions, shapes: Sequence[Shape], *, bootstrap: int, seed: int
 ) -> Mapping[str, FieldProbabilities]:
-    """By field; empty where the file has no probabilities. Rows that lack one are left out."""
-    probabilities = predictions.probabilities
-    if probabilities is None:
-        return {}
-    known = ~np.isnan(probabilities).any(axis=1)
-    if not known.any():
-        return {}
-    true = predictions.pairs.true[predictions.patterns.inverse[known]]
-    return {
-        shape.name: _field(
-            shape, true[:, shape.part], probabilities[known][:, shape.part], bootstrap=bootstrap, seed=seed
-        )
-        for shape in shapes
-    }
+    """By field; without those that no row has the probabilities of. Rows that lack one are left out."""
+    found = {}
+    for shape in shapes:
+        known = _known(predictions, shape)
+        if predictions.probabilities is not None and known.any():
+            true = predictions.pairs.true[predictions.patterns.inverse[known], shape.part]
+            shares = predictions.probabilities[known, shape.part]
+            found[shape.name] = _field(shape, true, shares, bootstrap=bootstrap, seed=seed)
+    return found
+
+
+def _known(predictions: Predictions, shape: Shape) -> BoolArray:
+    """(n_rows,) which rows have the probability of every label of a field."""
+    if predictions.probabilities is None:
+        return np.zeros(predictions.rows, dtype=np.bool_)
+    known: BoolArray = np.isfinite(predictions.probabilities[:, shape.part].sum(axis=1))
+    return known
+
+
+def probability_warnings(predictions: Predictions, shapes: Sequence[Shape]) -> list[str]:
+    """Of which fields there are probabilities, but not on every row with a valid answer."""
+    if predictions.probabilities is None:
+        return []
+    valid = predictions.pairs.valid[predictions.patterns.inverse]
+    said = []
+    for shape in shapes:
+        known, rows = int((_known(predictions, shape) & valid).sum()), int(valid.sum())
+        if known < rows:
+            have = f"only {known:,} of {rows:,} valid answers have" if known else "no valid answer has"
+            then = "figures on probabilities are about those" if known else "probabilities are not measured"
+            why = (
+                "" if shape.single else " (a list tells that of the labels in it, answers as flags tell all)"
+            )
+            said.append(
+                f"{predictions.source}: {have} the probability of every label of {shape.name}{why}: {then}"
+            )
+    return said
 
 
 def _field(
@@ -105,16 +128,17 @@ def compare_probabilities(
     """
     if ours.probabilities is None or other.probabilities is None:
         return {}
-    theirs = other.probabilities[order]
-    known = ~np.isnan(ours.probabilities + theirs).any(axis=1)
-    if not known.any():
-        return {}
-    true = ours.pairs.true[ours.patterns.inverse[known]]
-    mine, theirs = ours.probabilities[known], theirs[known]
     found: dict[str, Difference] = {}
     for shape in shapes:
-        prefix = "" if len(shapes) == 1 else f"{shape.name}."
-        part = shape.part
-        one = compare_ranking(true[:, part], mine[:, part], theirs[:, part], bootstrap=bootstrap, seed=seed)
-        found |= {prefix + name: difference for name, difference in one.items()}
+        known = _known(ours, shape) & _known(other, shape)[order]
+        if known.any():
+            one = compare_ranking(
+                ours.pairs.true[ours.patterns.inverse[known], shape.part],
+                ours.probabilities[known, shape.part],
+                other.probabilities[order[known], shape.part],
+                bootstrap=bootstrap,
+                seed=seed,
+            )
+            prefix = "" if len(shapes) == 1 else f"{shape.name}."
+            found |= {prefix + name: difference for name, difference in one.items()}
     return found
