@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from labeltune.convert import convert
 from labeltune.errors import DataError, SettingsError
-from labeltune.evaluate.outputs import refuse_overwriting, same_file
+from labeltune.evaluate.outputs import check_outputs, same_file
 from labeltune.files import STANDARD_STREAM
 from labeltune.jobs import Silence as JobSilence
 from labeltune.jobs import Story as JobStory
@@ -130,7 +130,7 @@ def _check_paths(training: str, test: str, output: str) -> None:
             f"{training}: is both what to train on and what to predict, and would be known by heart",
             hint="labeltune split DATA makes the two parts",
         )
-    refuse_overwriting([training, test], [output])
+    check_outputs([training, test], [output])
     for path in (training, test):
         if path != STANDARD_STREAM and Path(path).is_file() and is_chat_file(path):
             raise DataError(

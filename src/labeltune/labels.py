@@ -69,15 +69,34 @@ class LabelCellError(ValueError):
         self.column = column
 
 
-def require_columns(columns: Iterable[str], header: Sequence[str], *, source: str) -> None:
-    """Raise `DataError` unless the table `source` has all these columns; names the nearest ones."""
+_NAMED_COLUMNS = 20
+"""How many columns a message names."""
+
+
+def _listed(columns: Sequence[str]) -> str:
+    left = len(columns) - _NAMED_COLUMNS
+    return ", ".join(columns[:_NAMED_COLUMNS]) + (f" and {left:,} more" if left > 0 else "")
+
+
+def require_columns(
+    columns: Iterable[str],
+    header: Sequence[str],
+    *,
+    source: str,
+    why: str = "which the task names",
+    hint: str = "",
+) -> None:
+    """Raise `DataError` unless the table `source` has all these columns; names the nearest ones.
+
+    `why` says for what they are needed; `hint` what to do, if it is not to look at what the table has.
+    """
     missing = [column for column in columns if column not in header]
     if missing:
-        named = ", ".join(f'"{column}"{did_you_mean(column, header)}' for column in missing)
-        has = f"the table has: {', '.join(header)}"
+        named = _listed([f'"{column}"{did_you_mean(column, header)}' for column in missing])
+        has = f"the table has: {_listed(header)}"
         if len(header) == 1:
             has += "; is its first line a comment, or the separator another one (--sep)?"
-        raise DataError(f"{source}:1: no column {named}, which the task names", hint=has)
+        raise DataError(f"{source}:1: no column {named}, {why}", hint=hint or has)
 
 
 class LabelReader:

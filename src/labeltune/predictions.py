@@ -132,7 +132,13 @@ class _RowReader:
         self._task, self._table = task, table
         header, source = table.header, table.source
         predicted = predicted_columns(task)
-        require_columns([name for names in predicted for name in names], header, source=source)
+        require_columns(
+            [name for names in predicted for name in names],
+            header,
+            source=source,
+            why="which predict adds",
+            hint="expected is a table that labeltune predict wrote, with this task",
+        )
         require_columns(task.text, header, source=source)
         self._true = LabelReader(task, header, source=source)
         self._pred = LabelReader(_as_predicted(task, predicted), header, source=source)

@@ -191,7 +191,15 @@ def change(rows: list[list[object]], row: int, column: str, value: object) -> li
 @pytest.mark.parametrize(
     ("header", "rows", "messages"),
     [
-        (TOXIC_HEADER[:8], [row[:8] for row in ROWS], ["p.csv:1:", '"predicted_toxic"']),
+        (
+            TOXIC_HEADER[:8],
+            [row[:8] for row in ROWS],
+            [
+                'p.csv:1: no column "predicted_toxic", ',
+                "which predict adds",
+                "a table that labeltune predict wrote",
+            ],
+        ),
         (
             [name for name in TOXIC_HEADER if name != "threat"],
             [row[:5] + row[6:] for row in ROWS],
@@ -479,6 +487,14 @@ def test_an_input_is_never_overwritten(here: Path, argv: list[str], message: str
     assert result.exit_code == 2
     assert message in result.stderr
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", ["--html", "--markdown", "--review-output"])
+def test_a_folder_that_is_not_there_is_told_before_any_work(here: Path, option: str) -> None:
+    write(here / "p.csv", ["no", "such", "columns"], [[1, 2, 3]])
+    result = run("evaluate", "p.csv", option, "no/such/file", "--review-below", 0.5)
+    assert (result.exit_code, result.stdout) == (8, "")
+    assert "no/such/file: there is no such folder" in result.stderr
 
 
 def test_probabilities_that_are_not_complete_are_told(here: Path) -> None:

@@ -96,7 +96,7 @@ def evaluate(
     from labeltune.cli.report_view import report_blocks
     from labeltune.evaluate import EvaluateOptions, Gate, Review
     from labeltune.evaluate import evaluate as run
-    from labeltune.evaluate.outputs import refuse_overwriting
+    from labeltune.evaluate.outputs import check_outputs
     from labeltune.report.document import report_document
     from labeltune.report.text import format_text
 
@@ -107,7 +107,7 @@ def evaluate(
             "standard output carries the report, and nothing else can be written to it",
             hint="name a file for --html, --markdown and --review-output",
         )
-    refuse_overwriting(
+    check_outputs(
         [predictions, definition.source, *(compare or ()), fail_if_worse, thresholds, training], written
     )
     options = EvaluateOptions(

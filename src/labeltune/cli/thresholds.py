@@ -43,11 +43,11 @@ def thresholds(
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
 
-    from labeltune.evaluate.outputs import refuse_overwriting
+    from labeltune.evaluate.outputs import check_outputs
     from labeltune.threshold_file import write_thresholds
     from labeltune.thresholds import tune_thresholds
 
-    refuse_overwriting([validation_predictions, definition.source], [out_file])
+    check_outputs([validation_predictions, definition.source], [out_file])
     tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision)
     write_thresholds(out_file, tuning.thresholds)
     for field, choices in tuning.choices.items():
