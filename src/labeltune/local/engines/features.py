@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Features", "Vocabulary"]
+__all__ = ["Features", "Vocabulary", "pieces_of", "plain", "values_of", "words_of"]
 
 Features = tuple["NDArray[np.int32]", "NDArray[np.float32]"]
 """Feature numbers, rising, and the value of each: 1 + ln(count)."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _SHORTEST, _LONGEST = 2, 4
-_CACHED_LENGTH = 40
-_CACHED_TOKENS = 200_000
-_CHUNK = 2_000
+CACHED_LENGTH, CACHED_TOKENS = 40, 200_000
+"""The pieces of so many tokens, each not longer than that, are remembered."""
 
 
 class Vocabulary:
@@ -46,50 +45,30 @@ class Vocabulary:
         """How many features are words or pairs; the pieces follow them."""
         return len(self._words)
 
-    @classmethod
-    def of(cls, texts: Iterable[str], *, rows: int, largest: int) -> Vocabulary:
-        """The features that occur in at least `rows` texts; of more than `largest` the commonest."""
-        words: dict[str, int] = {}
-        pieces: dict[str, int] = {}
-        in_words, in_pieces = _RowCounter(), _RowCounter()
-        of_token: dict[str, list[int]] = {}
-        for text in texts:
-            lowered = _plain(text)
-            in_words.add([words.setdefault(word, len(words)) for word in _words_and_pairs(lowered)])
-            found: list[int] = []
-            for token in lowered.split():
-                numbers = of_token.get(token)
-                if numbers is None:
-                    numbers = [pieces.setdefault(piece, len(pieces)) for piece in _pieces(token)]
-                    if len(token) <= _CACHED_LENGTH:
-                        of_token[token] = numbers
-                found += numbers
-            in_pieces.add(found)
-        counts = np.concatenate([in_words.total(len(words)), in_pieces.total(len(pieces))])
-        kept = counts >= rows
-        if kept.sum() > largest:
-            commonest = np.argsort(-counts, kind="stable")[:largest]
-            few = np.zeros_like(kept)
-            few[commonest] = True
-            kept &= few
-        kept_words, kept_pieces = kept[: len(words)].tolist(), kept[len(words) :].tolist()
-        return cls(
-            [word for word, keep in zip(words, kept_words, strict=True) if keep],
-            [piece for piece, keep in zip(pieces, kept_pieces, strict=True) if keep],
-        )
+    @property
+    def words(self) -> Mapping[str, int]:
+        """The numbers of words and pairs; a pair has a space between its words."""
+        return self._words
+
+    @property
+    def pieces(self) -> Mapping[str, int]:
+        """The numbers of pieces."""
+        return self._pieces
 
     def features(self, text: str) -> Features:
         """The known features of a text."""
-        lowered = _plain(text)
+        lowered = plain(text)
         word_numbers = self._words
-        found = [word_numbers[word] for word in _words_and_pairs(lowered) if word in word_numbers]
+        words = words_of(lowered)
+        words += [f"{left} {right}" for left, right in pairwise(words)]
+        found = [word_numbers[word] for word in words if word in word_numbers]
         of_token = self._of_token
         for token in lowered.split():
             numbers = of_token.get(token)
             if numbers is None:
                 piece_numbers = self._pieces
-                numbers = [piece_numbers[piece] for piece in _pieces(token) if piece in piece_numbers]
-                if len(token) <= _CACHED_LENGTH and len(of_token) < _CACHED_TOKENS:
+                numbers = [piece_numbers[piece] for piece in pieces_of(token) if piece in piece_numbers]
+                if len(token) <= CACHED_LENGTH and len(of_token) < CACHED_TOKENS:
                     of_token[token] = numbers
             found += numbers
         return _counted(np.array(found, dtype=np.int32))
@@ -107,6 +86,11 @@ class Vocabulary:
 _ONE_PLUS_LOG = np.concatenate([[0.0], 1 + np.log(np.arange(1, 10_000))]).astype(np.float32)
 
 
+def values_of(counts: NDArray[Any]) -> NDArray[np.float32]:
+    """What features count that occur so often, each at least once."""
+    return _ONE_PLUS_LOG.take(counts, mode="clip")
+
+
 def _counted(found: NDArray[np.int32]) -> Features:
     """Each number once, rising, with its value; `numpy.unique` takes twice as long for so few."""
     found.sort()
@@ -115,44 +99,22 @@ def _counted(found: NDArray[np.int32]) -> Features:
     np.not_equal(found[1:], found[:-1], out=first[1:-1])
     starts = np.flatnonzero(first)
     counts = starts[1:] - starts[:-1]
-    return found[starts[:-1]], _ONE_PLUS_LOG[np.minimum(counts, len(_ONE_PLUS_LOG) - 1)]
+    return found[starts[:-1]], values_of(counts)
 
 
-class _RowCounter:
-    """In how many rows each number occurs, counted a chunk of rows at a time."""
-
-    def __init__(self) -> None:
-        self._rows: list[NDArray[np.int32]] = []
-        self._counts = np.zeros(0, dtype=np.int64)
-
-    def add(self, numbers: list[int]) -> None:
-        self._rows.append(np.fromiter(set(numbers), dtype=np.int32))
-        if len(self._rows) >= _CHUNK:
-            self._sum()
-
-    def total(self, size: int) -> NDArray[np.int64]:
-        self._sum()
-        return np.pad(self._counts, (0, size - len(self._counts)))
-
-    def _sum(self) -> None:
-        if self._rows:
-            counts = np.bincount(np.concatenate(self._rows), minlength=len(self._counts))
-            counts[: len(self._counts)] += self._counts
-            self._counts = counts
-            self._rows = []
-
-
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text as its features see it."""
     # A lone surrogate cannot be written as UTF-8, and a vocabulary has to be.
     return text.encode("utf-8", "replace").decode("utf-8").lower()
 
 
-def _words_and_pairs(lowered: str) -> list[str]:
-    words = _WORD.findall(lowered)
-    return words + [f"{left} {right}" for left, right in pairwise(words)]
+def words_of(lowered: str) -> list[str]:
+    """The words of a text."""
+    return _WORD.findall(lowered)
 
 
-def _pieces(token: str) -> list[str]:
+def pieces_of(token: str) -> list[str]:
+    """The pieces of what stands between white space."""
     padded = f" {token} "
     length = len(padded)
     return [

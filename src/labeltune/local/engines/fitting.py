@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.local.engines.features import Vocabulary
+from labeltune.local.engines.corpus import CHUNK, Corpus, FeatureCounts
 from labeltune.local.engines.optimiser import MiniBatch, Optimiser, likeness_of
 from labeltune.local.engines.weighting import feature_scales, row_lengths
 
@@ -61,20 +61,21 @@ class Fitting:
         self.layout = layout
         self.n = len(examples)
         self._seed = seed
-        self.vocabulary = Vocabulary.of(
-            examples.texts,
-            rows=2 if self.n >= _MANY_EXAMPLES else 1,
-            largest=min(_MOST_FEATURES, _LARGEST_MODEL // (models * layout.n_outputs)),
-        )
         texts, self.targets = examples.texts, examples.targets
         if hints is not None:
             texts, self.targets = texts + hints.texts, np.concatenate([self.targets, hints.targets])
+        corpus = Corpus(texts)
+        self.vocabulary = corpus.vocabulary(
+            self.n,
+            rows=2 if self.n >= _MANY_EXAMPLES else 1,
+            largest=min(_MOST_FEATURES, _LARGEST_MODEL // (models * layout.n_outputs)),
+        )
         self._fold = _folds(examples.targets, folds, seed)
         self._seen = np.ones((len(texts), models), dtype=np.bool_)
         for number in range(1, models):
             self._seen[: self.n][self._fold == number, number] = False
         order = np.random.default_rng([seed, 0]).permutation(len(texts))
-        self.batches = [self.batch(texts, order[i : i + size]) for i in range(0, len(order), size)]
+        self.batches = self.batches_of(corpus, order, size)
         self.scales = feature_scales(
             self.batches,
             self.targets,
@@ -87,9 +88,18 @@ class Fitting:
             likeness_of(batch, self.scales[:, 0], self._lengths[:, 0]) for batch in self.batches[:3]
         )
 
-    def batch(self, texts: Sequence[str], rows: NDArray[np.int64]) -> MiniBatch:
-        """The mini-batch of some of the texts."""
-        return MiniBatch.of(rows, (self.vocabulary.features(texts[row]) for row in rows.tolist()))
+    def batches_of(self, corpus: Corpus, order: NDArray[np.int64], size: int) -> list[MiniBatch]:
+        """The mini-batches of a corpus's texts in this order."""
+        counts = FeatureCounts(corpus, self.vocabulary)
+        together = size * max(1, CHUNK // size)
+        batches = []
+        for start in range(0, len(order), together):
+            rows = order[start : start + together]
+            found = counts.of(rows)
+            batches += [
+                MiniBatch.of(rows[i : i + size], found[i : i + size]) for i in range(0, len(rows), size)
+            ]
+        return batches
 
     def optimiser(self, multiplier: float) -> Optimiser:
         """Untrained models."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,10 +39,13 @@ def write_folder(
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    contents = {f"{name}.json": _json(value) for name, value in values.items()}
-    contents |= {f"{name}.npy": _npy(array) for name, array in arrays.items()}
+    # One after the other: all contents together would be as large as the training itself.
+    contents = chain(
+        ((f"{name}.json", _json(value)) for name, value in values.items()),
+        ((f"{name}.npy", _npy(array)) for name, array in arrays.items()),
+    )
     files: dict[str, dict[str, Any]] = {}
-    for name, content in contents.items():
+    for name, content in contents:
         digest = hashlib.sha256(content).hexdigest()
         stem, _, kind = name.rpartition(".")
         stored = f"{stem}-{digest[:12]}.{kind}"

@@ -14,6 +14,7 @@ from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines import Step
 from labeltune.local.engines.calibration import decisions
 from labeltune.local.engines.choosing import choose
+from labeltune.local.engines.corpus import Corpus
 from labeltune.local.engines.fitting import Examples, Fitting
 from labeltune.local.engines.folder import read_folder, write_folder
 from labeltune.local.engines.formats import read_format
@@ -136,9 +137,7 @@ class LinearRun:
         self._total_steps = self._epochs * len(fitting.batches)
         rows = np.arange(len(self._validation))
         size = max(size, 256)
-        self._valid = [
-            fitting.batch(self._validation.texts, rows[i : i + size]) for i in range(0, len(rows), size)
-        ]
+        self._valid = fitting.batches_of(Corpus(self._validation.texts), rows, size)
         self._valid_lengths = row_lengths(self._valid, fitting.scales[:, :1], len(rows))
 
     def __iter__(self) -> Iterator[Step]:
@@ -188,7 +187,7 @@ class LinearRun:
 
     def _valid_scores(self, batch: MiniBatch) -> Floats:
         """Scores of validation examples by the model, float (b, labels)."""
-        scores = batch.x @ self._optimiser.weights[batch.columns, 0]
+        scores = batch.x() @ self._optimiser.weights[batch.columns, 0]
         scores /= np.maximum(self._valid_lengths[batch.rows], 1e-12)
         return np.asarray(scores + self._optimiser.intercepts()[0], dtype=np.float32)
 
@@ -247,9 +246,12 @@ class LinearRun:
     def _fingerprint_of(self, asked: Hyperparameters, examples: Examples) -> str:
         digest = hashlib.sha256()
         settings = [astuple(asked), self._seed, self._format.to_json(), self._template.to_json()]
-        digest.update(json.dumps([settings, examples.texts, self._validation.texts]).encode())
-        digest.update(examples.targets.tobytes())
-        digest.update(self._validation.targets.tobytes())
+        digest.update(json.dumps(settings).encode())
+        for part in (examples, self._validation):
+            # Text by text: all of them at once would be the largest thing that a training holds.
+            for text in part.texts:
+                digest.update(json.dumps(text).encode())
+            digest.update(part.targets.tobytes())
         return digest.hexdigest()
 
 

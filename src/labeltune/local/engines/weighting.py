@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeltune.local.engines.features import values_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,8 +44,7 @@ def feature_scales(
     together = np.zeros((n_models, n_features, targets.shape[1]), dtype=np.float32)
     y = targets.astype(np.float32)
     for batch in batches:
-        present = batch.x.copy()
-        present.data = np.ones_like(present.data)
+        present = batch.matrix(np.ones(len(batch.counts), dtype=np.float32))
         for fold in np.unique(fold_of[batch.rows]).tolist():
             members = fold_of[batch.rows] == fold
             part = present[np.flatnonzero(members)]
@@ -82,6 +83,6 @@ def row_lengths(batches: Sequence[MiniBatch], scales: Floats, n_rows: int) -> Fl
     """The Euclidean length of every row after weighting, float (rows, models)."""
     lengths = np.zeros((n_rows, scales.shape[1]), dtype=np.float32)
     for batch in batches:
-        squares = batch.x.multiply(batch.x).tocsr()
+        squares = batch.matrix(values_of(batch.counts) ** 2)
         lengths[batch.rows] = np.sqrt(squares @ (scales[batch.columns] ** 2))
     return lengths
