@@ -24,6 +24,7 @@ from labeltune.predict import PredictOptions, predict
 from labeltune.predict import Silence as PredictSilence
 from labeltune.predict import Story as PredictStory
 from labeltune.providers import resolve_provider
+from labeltune.records import MIN_EXAMPLES
 from labeltune.train import Settings, plan_training, train
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ def baseline(
             story.warn(
                 f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
                 'none may apply; none = "…" under [answer] in the task gives such rows an answer'
+            )
+        if converted.written < MIN_EXAMPLES:
+            # Told of the table: the file that training would name is one that nobody else knows.
+            raise DataError(
+                f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
+                hint="a baseline needs the whole training table",
             )
         plan = plan_training(
             str(chat),

@@ -109,6 +109,10 @@ def test_what_cannot_be(tables: Path) -> None:
 
 def test_a_baseline_that_cannot_be_trained_says_why(tables: Path) -> None:
     rows = "".join(f"text {row},{LABELS[0]}\n" for row in range(20))
+    Path("few.csv").write_text(f"text,label\ntext,{LABELS[0]}\n", encoding="utf-8")
+    few = run("baseline", "few.csv", "test.csv")
+    assert few.exit_code == 7
+    assert "few.csv: 1 rows to train on, expected at least 10" in few.stderr
     Path("train.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
     result = run("baseline", "train.csv", "test.csv")
     assert result.exit_code == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,19 @@ def test_the_text_names_the_method() -> None:
     text = " ".join(format_text(report(2)).split())
     assert "percentiles of 10 bootstrap resamples of the rows (seed 42)" in text
     assert "are exact (Clopper–Pearson)" in text
+
+
+def test_labels_that_are_on_no_row_are_told() -> None:
+    """Where a table holds few of the task's labels, the macro average is low, and one should know why."""
+    made = report(3)
+    true = np.zeros((4, 3), dtype=bool)
+    true[:, 0] = True
+    pairs = Pairs(true, true, np.ones(4, dtype=bool))
+    few = replace(made, quality=measure(*pattern_pairs(pairs), [made.quality.fields[0].shape], bootstrap=0))
+    said = "Labels of topics that are on no row, and 0 in macro averages: 2 of 3."
+    assert said in format_text(few)
+    assert said not in format_text(made)
+    assert plain(said) in format_markdown(few)
 
 
 def test_every_metric_is_explained() -> None:

@@ -111,6 +111,11 @@ def head_line(report: Report) -> str:
 def notes(report: Report) -> Iterator[str]:
     """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
     yield method(report.quality)
+    for field in report.quality.fields:
+        absent, labels = int((field.scores.support == 0).sum()), len(field.shape.labels)
+        if absent:
+            name = field.shape.name
+            yield f"Labels of {name} that are on no row, and 0 in macro averages: {absent:,} of {labels:,}."
     if report.tuned_on is not None:
         yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
     if report.spent is not None and not report.comparisons:
