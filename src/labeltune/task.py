@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError, did_you_mean
 from labeltune.template import ColumnSlot, LabelsSlot, TemplateError, parse_template
 from labeltune.toml_lines import Key, key_lines
@@ -40,7 +41,6 @@ __all__ = [
     "task_if_there",
 ]
 
-DEFAULT_TASK_FILE = "task.toml"
 VERSION = 1
 DEFAULT_SEPARATOR = ","
 

@@ -686,7 +686,8 @@ def test_row_56_a_file_system_without_a_write_ahead_log(
             return super().execute(sql.replace("journal_mode = WAL", "journal_mode = DELETE"), *values)
 
     monkeypatch.setattr(
-        "labeltune.journal.opening.sqlite3.connect", lambda *a, **k: connect(*a, **({"factory": Refusing} | k))
+        "labeltune.journal.opening.sqlite3.connect",
+        lambda *a, **k: connect(*a, **({"factory": Refusing} | k)),
     )
     with FakeProvider() as provider:
         outcome = folder.predict(provider)

@@ -10,9 +10,9 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.telling import JobStory
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files import STANDARD_STREAM
-from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 if TYPE_CHECKING:
     from labeltune.baseline import Baseline
@@ -47,6 +47,8 @@ def baseline(
     quiet: QuietOption = False,
 ) -> None:
     """Train the linear model on this machine and predict with it: what an expensive model has to beat."""
+    from labeltune.task import read_task
+
     sink = output.configure(json_mode=json, quiet=quiet)
     if json and out == STANDARD_STREAM:
         raise SettingsError("--json and --output - would both write to standard output")

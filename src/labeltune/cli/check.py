@@ -17,8 +17,8 @@ from labeltune.cli.options import (
     TableFormatOption,
     TaskOption,
 )
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
-from labeltune.task import DEFAULT_TASK_FILE, task_if_there
 
 if TYPE_CHECKING:
     from labeltune.check import Checked
@@ -72,6 +72,7 @@ def check(
     from labeltune.check.document import check_document
     from labeltune.check.fix import fix as mend
     from labeltune.check.text import format_checked
+    from labeltune.task import task_if_there
 
     definition = task_if_there(task)
     options = CheckOptions(

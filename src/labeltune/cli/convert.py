@@ -18,7 +18,7 @@ from labeltune.cli.options import (
     TableFormatOption,
     TaskOption,
 )
-from labeltune.task import DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_TASK_FILE
 
 __all__ = ["convert"]
 

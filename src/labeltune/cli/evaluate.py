@@ -10,9 +10,9 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 from labeltune.files import STANDARD_STREAM
-from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -91,6 +91,8 @@ def evaluate(
 ) -> None:
     """Compare predictions with the labels of the same table, and report how good they are."""
     out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.task import read_task
+
     definition = read_task(task)
 
     from labeltune.cli.report_view import report_blocks

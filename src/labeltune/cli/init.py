@@ -15,7 +15,7 @@ from labeltune.cli.options import (
     SeparatorOption,
     TableFormatOption,
 )
-from labeltune.task import DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
     from labeltune.task import Format

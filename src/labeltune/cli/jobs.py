@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, ProviderOption, QuietOption
-from labeltune.providers.profiles import DEFAULT_PROVIDER
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, WaitTimeoutOption
+from labeltune.defaults import DEFAULT_PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers import Provider
 
-__all__ = ["WaitTimeoutOption", "jobs"]
+__all__ = ["jobs"]
 
 LIMIT = 20
 EVENT_LIMIT = 1000
@@ -26,15 +26,6 @@ EVENT_LIMIT = 1000
 jobs = typer.Typer(no_args_is_help=True, help="Look at fine-tuning jobs, watch them, stop them.")
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id: ftjob-…")]
-WaitTimeoutOption = Annotated[
-    float | None,
-    typer.Option(
-        "--wait-timeout",
-        metavar="SECONDS",
-        min=0,
-        help="Stop waiting after this time, with exit code 5; the job goes on.",
-    ),
-]
 
 
 @jobs.command("list")

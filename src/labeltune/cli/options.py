@@ -22,6 +22,7 @@ __all__ = [
     "StripOption",
     "TableFormatOption",
     "TaskOption",
+    "WaitTimeoutOption",
     "YesOption",
 ]
 
@@ -77,3 +78,12 @@ StripOption = Annotated[bool, typer.Option("--strip", help="Take space off both 
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Do it even where it was done before.")]
+WaitTimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--wait-timeout",
+        metavar="SECONDS",
+        min=0,
+        help="Stop waiting after this time, with exit code 5; the job goes on.",
+    ),
+]

@@ -20,11 +20,10 @@ from labeltune.cli.options import (
     TaskOption,
     YesOption,
 )
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files import STANDARD_STREAM
 from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
-from labeltune.providers.profiles import DEFAULT_PROVIDER
-from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output, Progress
@@ -107,6 +106,8 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every row of a table; the same command again goes on where it stopped."""
+    from labeltune.task import read_task
+
     sink = output.configure(json_mode=json, quiet=quiet)
     if json and out == STANDARD_STREAM and not dry_run:
         raise SettingsError("--json and --output - would both write to standard output")

@@ -18,7 +18,7 @@ from labeltune.cli.options import (
     TableFormatOption,
     TaskOption,
 )
-from labeltune.task import DEFAULT_TASK_FILE, read_task
+from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -70,6 +70,7 @@ def split(
     """Split a table or a chat file into parts that are alike in their labels, every row as it was."""
     story = output.configure(json_mode=json, quiet=quiet)
     from labeltune.errors import SettingsError
+    from labeltune.task import read_task
 
     if sizes is not None and folds is not None:
         raise SettingsError("--folds writes parts of its own; give either --sizes or --folds")

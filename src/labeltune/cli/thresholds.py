@@ -9,9 +9,9 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 from labeltune.files import STANDARD_STREAM
-from labeltune.task import DEFAULT_TASK_FILE, read_task
 
 __all__ = ["thresholds"]
 
@@ -39,6 +39,8 @@ def thresholds(
 ) -> None:
     """Choose for each label the probability from which it is predicted."""
     out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.task import read_task
+
     if json and out_file == STANDARD_STREAM:
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.jobs import WaitTimeoutOption
-from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
-from labeltune.providers.profiles import DEFAULT_PROVIDER
-from labeltune.task import DEFAULT_TASK_FILE, task_if_there
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -75,6 +73,7 @@ def train(
 
     from labeltune.cli.telling import JobStory
     from labeltune.providers import resolve_provider
+    from labeltune.task import task_if_there
     from labeltune.train import Settings, plan_training
     from labeltune.train import train as run
 

@@ -9,8 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
-from labeltune.providers.profiles import DEFAULT_PROVIDER
-from labeltune.task import DEFAULT_TASK_FILE, task_if_there
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 
 __all__ = ["upload"]
 
@@ -32,6 +31,7 @@ def upload(
     from dataclasses import asdict
 
     from labeltune.providers import resolve_provider
+    from labeltune.task import task_if_there
     from labeltune.upload import upload as run
 
     place = resolve_provider(provider)

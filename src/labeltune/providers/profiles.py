@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from labeltune.defaults import DEFAULT_PROVIDER
 from labeltune.errors import AccessError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["DEFAULT_PROVIDER", "PROFILES", "Provider", "resolve_provider"]
-
-DEFAULT_PROVIDER = "openai"
 
 Place = Literal["method", "top_level"]
 Rate = Literal["multiplier", "absolute"]
