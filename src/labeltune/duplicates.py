@@ -18,19 +18,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
-__all__ = ["SIMILARITY", "duplicate_groups", "merged", "plain", "similar_groups"]
+__all__ = [
+    "MOST_DISTINCT",
+    "MOST_WORDS",
+    "SIMILARITY",
+    "TOO_MANY",
+    "duplicate_groups",
+    "merged",
+    "plain",
+    "similar_groups",
+]
 
 SIMILARITY = 0.9
 """Texts are near duplicates if this share of all words that occur in either occurs in both (Jaccard)."""
 
 MOST_COMPARED = 200
 """A text is compared with at most so many that share one rare word: those of nearest length and words."""
+
+MOST_WORDS, MOST_DISTINCT = 100_000_000, 10_000_000
+"""Similar texts are looked for among so many words in all, and so many distinct ones, which bounds memory."""
+TOO_MANY = f"more than {MOST_WORDS:,} words, or {MOST_DISTINCT:,} distinct ones"
+
+_LONG = 64
+"""Characters; where words are longer than this on average, as where none are set apart, hashes are kept."""
+
+_BLOCK = 1 << 20
+"""About so many words are worked on at once, so that memory is for what is kept."""
 
 _EPSILON = 1e-9
 """What a product of two floats may be off."""
@@ -59,42 +78,66 @@ def _hash(text: str) -> bytes:
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def duplicate_groups(texts: Iterable[str], *, similarity: float = SIMILARITY) -> list[int]:
+def _ignore() -> None:
+    pass
+
+
+def duplicate_groups(
+    texts: Iterable[str], *, similarity: float = SIMILARITY, on_too_many: Callable[[], object] = _ignore
+) -> list[int]:
     """The group of each text, counted from 0 in order of appearance; texts that say the same share one.
 
     Texts are the same if they are equal when `plain`, or if their sets of words have a Jaccard similarity of
     at least `similarity` (above 1: only equal ones); a blank text is like no other. Groups are closed: if a
     is like b and b like c, all are one. The comparison is exact, except that a text meets at most
-    `MOST_COMPARED` others in one word.
+    `MOST_COMPARED` others in one word. Beyond `MOST_WORDS` or `MOST_DISTINCT`, `on_too_many` is called, and
+    only equal texts are found: with some 200 bytes a text, whatever its length.
     """
     known: dict[bytes | int, int] = {}
-    equal: list[int] = []
+    equal = array("q")
 
-    def distinct() -> Iterator[list[str]]:
+    def distinct() -> Iterator[Sequence[str | bytes]]:
         for place, text in enumerate(texts):
             same = plain(text)
             known_before = len(known)
             index = known.setdefault(_hash(same) if same else place, known_before)
             equal.append(index)
             if index == known_before:
-                yield same.split()
+                words = same.split()
+                is_long = len(same) > _LONG * len(words)
+                yield [_hash(word) if len(word) > _LONG else word for word in words] if is_long else words
 
-    roots = np.array(similar_groups(distinct(), similarity=similarity), np.int64)
-    return _in_order(roots[equal].tolist())
+    found = similar_groups(distinct(), similarity=similarity, on_too_many=on_too_many)
+    known.clear()
+    roots = np.array(found, np.int64)
+    return _in_order(roots[np.array(equal, np.int64)].tolist())
 
 
-def similar_groups(texts: Iterable[Sequence[Hashable]], *, similarity: float = SIMILARITY) -> list[int]:
+def similar_groups(
+    texts: Iterable[Sequence[Hashable]],
+    *,
+    similarity: float = SIMILARITY,
+    on_too_many: Callable[[], object] = _ignore,
+) -> list[int]:
     """The group of each text, as `duplicate_groups` has it, for the words of texts that are `plain` already.
 
     Equal texts without words are not taken for one.
     """
     numbers: defaultdict[Hashable, int] = defaultdict(count().__next__)
     words, lengths = array("i"), array("q")
+    is_sought = similarity <= 1
     for own in texts:
-        words.fromlist(list(map(numbers.__getitem__, own)))
         lengths.append(len(own))
+        if is_sought:
+            words.fromlist(list(map(numbers.__getitem__, own)))
+            if len(words) > MOST_WORDS or len(numbers) > MOST_DISTINCT:
+                is_sought = False
+                words = array("i")
+                numbers.clear()
+                on_too_many()
+    numbers.clear()
     groups = _Groups(len(lengths))
-    if similarity <= 1 and words:
+    if is_sought and words:
         sets = _WordSets.of(np.frombuffer(words, np.int32), np.frombuffer(lengths, np.int64))
         sets.join_similar(similarity, groups)
     return _in_order(groups.roots().tolist())
@@ -153,20 +196,33 @@ class _WordSets:
     those from `starts[t]` to `starts[t + 1]`.
     """
 
-    def __init__(self, ranks: Ints, sizes: Ints) -> None:
+    def __init__(self, ranks: NDArray[np.int32], sizes: Ints) -> None:
         self.ranks, self.sizes = ranks, sizes
-        self.starts = np.concatenate([[0], np.cumsum(sizes)])
+        self.starts = _starts(sizes)
 
     @classmethod
     def of(cls, words: NDArray[np.int32], lengths: Ints) -> _WordSets:
-        """From the numbers of the words of all texts, and how many of them each text has."""
-        rank = np.empty(int(words.max()) + 1, np.int64)
-        rank[np.argsort(np.bincount(words), kind="stable")] = np.arange(len(rank))
-        keys = np.repeat(np.arange(len(lengths)) << 32, lengths)
-        keys |= rank[words]
-        keys.sort()
-        keys = keys[np.append(True, keys[1:] != keys[:-1])]
-        return cls(keys & 0xFFFFFFFF, np.bincount(keys >> 32, minlength=len(lengths)))
+        """From the numbers of the words of all texts, and how many of them each text has.
+
+        The ranks take the place of the words: memory for both would be twice as much.
+        """
+        counts = np.zeros(int(words.max()) + 1, np.int64)
+        for at in range(0, len(words), max(_BLOCK, len(counts))):
+            counts += np.bincount(words[at : at + max(_BLOCK, len(counts))], minlength=len(counts))
+        rank = np.empty(len(counts), np.int32)
+        rank[np.argsort(counts, kind="stable")] = np.arange(len(counts), dtype=np.int32)
+        sizes = np.empty(len(lengths), np.int64)
+        filled = 0
+        starts = _starts(lengths)
+        for first, last in _blocks(starts):
+            keys = np.repeat(np.arange(last - first) << 32, lengths[first:last])
+            keys |= rank[words[starts[first] : starts[last]]]
+            keys.sort()
+            keys = keys[np.append(True, keys[1:] != keys[:-1])] if len(keys) else keys
+            sizes[first:last] = np.bincount(keys >> 32, minlength=last - first)
+            words[filled : filled + len(keys)] = keys & 0xFFFFFFFF
+            filled += len(keys)
+        return cls(words[:filled], sizes)
 
     def join_similar(self, similarity: float, groups: _Groups) -> None:
         """Join the sets of texts whose words are similar.
@@ -178,13 +234,17 @@ class _WordSets:
         reach = sizes - np.ceil(similarity * sizes - _EPSILON).astype(np.int64) + 1
         shown = sizes - np.ceil(2 * similarity / (1 + similarity) * sizes - _EPSILON).astype(np.int64) + 1
         reach = np.minimum(reach, sizes)
-        texts = np.repeat(np.arange(len(sizes)), reach)
+        texts = np.repeat(np.arange(len(sizes), dtype=np.int32), reach)
         place = np.arange(len(texts)) - (np.cumsum(reach) - reach)[texts]
         ranks = self.ranks[self.starts[texts] + place]
-        order = self._order()
-        by_word = np.argsort(ranks * len(sizes) + order[texts], kind="stable")
-        texts, ranks = texts[by_word], ranks[by_word]
-        is_shown = place[by_word] < shown[texts]
+        is_shown = place < shown[texts]
+        del place
+        keys = self._order()[texts]
+        keys += ranks * np.int64(len(sizes))
+        by_word = np.argsort(keys, kind="stable")
+        del keys
+        texts, ranks, is_shown = texts[by_word], ranks[by_word], is_shown[by_word]
+        del by_word
         marks = self._marks()
         # A step compares each text with the one that stands so many places before it under the same word.
         later = np.arange(len(texts))
@@ -207,8 +267,8 @@ class _WordSets:
 
     def _order(self) -> Ints:
         """The place of each text in an order from few words to many, alike ones near each other."""
-        padded = np.append(self.ranks, [0, 0])
-        first, second = padded[self.starts[:-1]], padded[self.starts[:-1] + 1]
+        last = len(self.ranks) - 1
+        first, second = (self.ranks[np.minimum(self.starts[:-1] + place, last)] for place in (0, 1))
         order = np.empty(len(self.sizes), np.int64)
         order[np.lexsort((second, first, self.sizes))] = np.arange(len(self.sizes))
         return order
@@ -217,16 +277,34 @@ class _WordSets:
         """A bit for each word, the bits of a text added without carry: those of two differ in at most as many
         bits as the texts in words.
         """
-        bits = np.uint64(1) << (self.ranks.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(58))
         marks = np.zeros(len(self.sizes), np.uint64)
-        any_word = self.sizes > 0
-        marks[any_word] = np.bitwise_xor.reduceat(bits, self.starts[:-1][any_word])
+        for first, last in _blocks(self.starts):
+            start, end = self.starts[first], self.starts[last]
+            spread = self.ranks[start:end].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+            bits = np.uint64(1) << (spread >> np.uint64(58))
+            worded = first + np.flatnonzero(self.sizes[first:last])
+            if len(worded):
+                marks[worded] = np.bitwise_xor.reduceat(bits, self.starts[worded] - start)
         return marks
 
     def _similarity(self, one: int, two: int) -> float:
         own = set(self.ranks[self.starts[one] : self.starts[one + 1]].tolist())
         common = len(own.intersection(self.ranks[self.starts[two] : self.starts[two + 1]].tolist()))
         return common / int(self.sizes[one] + self.sizes[two] - common)
+
+
+def _starts(sizes: Ints) -> Ints:
+    """Where each text's words begin, and where the last ones end: int64 (n_texts + 1,)."""
+    return np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _blocks(starts: Ints) -> Iterator[tuple[int, int]]:
+    """Texts one after the other, as many at a time as have `_BLOCK` words, or one that has more."""
+    first = 0
+    while first < len(starts) - 1:
+        last = int(np.searchsorted(starts, starts[first] + _BLOCK, side="right")) - 1
+        yield first, max(last, first + 1)
+        first = max(last, first + 1)
 
 
 def _bits(numbers: NDArray[np.uint64]) -> Ints:

@@ -284,6 +284,19 @@ def test_many_texts_are_not_compared_unless_it_is_asked_for(
     assert "--similar" in done.notes[-1]
     asked = check([path], tasks.INTENT, CheckOptions(tokens="estimate", similar=True))
     assert lines_of(asked, "near_duplicate") == [NEXT + 1]
+    assert asked.notes == done.notes[:-1]
+
+
+@pytest.mark.parametrize("limit", ["check.neighbours.MOST_ASKED", "duplicates.MOST_WORDS"])
+def test_however_it_is_asked_for_there_is_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(f"labeltune.{limit}", 500)
+    path = tmp_path / "data.csv"
+    path.write_text(intents(f"{LONG},lost card", f"{LONG} again,lost card", f"{LONG}!,lost card"))
+    done = check([path], tasks.INTENT, CheckOptions(tokens="estimate", similar=True))
+    assert lines_of(done, "near_duplicate") == [NEXT + 2]  # equal but for the sign
+    assert done.notes[-1].endswith("similar ones were not looked for")
 
 
 def test_the_first_of_several_spellings(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeltune import duplicates
 from labeltune.duplicates import SIMILARITY, duplicate_groups, merged, plain
 
 
@@ -55,6 +56,19 @@ def test_groups_are_closed() -> None:
     assert duplicate_groups([chain[0], chain[3]]) == [0, 1]
 
 
+def some_texts(rng: random.Random, number: int) -> list[str]:
+    """Texts of few originals, with some of their words exchanged."""
+    vocabulary = [f"w{number}" for number in range(rng.choice([4, 15, 60]))]
+    originals = [rng.choices(vocabulary, k=rng.randint(0, 30)) for _ in range(6)]
+    texts = []
+    for _ in range(number):
+        words = list(rng.choice(originals))
+        for _ in range(rng.randint(0, 3) if words else 0):
+            words[rng.randrange(len(words))] = rng.choice(vocabulary)
+        texts.append(" ".join(words))
+    return texts
+
+
 def by_comparing_all(texts: list[str], similarity: float) -> list[int]:
     sets = [set(plain(text).split()) for text in texts]
     group = list(range(len(texts)))
@@ -70,14 +84,7 @@ def by_comparing_all(texts: list[str], similarity: float) -> list[int]:
 @given(st.integers(0, 2**32), st.sampled_from([0.5, 0.8, 0.9, 1.0]))
 def test_the_same_as_comparing_all_with_all(seed: int, similarity: float) -> None:
     rng = random.Random(seed)
-    vocabulary = [f"w{number}" for number in range(rng.choice([4, 15, 60]))]
-    originals = [rng.choices(vocabulary, k=rng.randint(0, 30)) for _ in range(6)]
-    texts = []
-    for _ in range(rng.randint(0, 40)):
-        words = list(rng.choice(originals))
-        for _ in range(rng.randint(0, 3) if words else 0):
-            words[rng.randrange(len(words))] = rng.choice(vocabulary)
-        texts.append(" ".join(words))
+    texts = some_texts(rng, rng.randint(0, 40))
     assert duplicate_groups(texts, similarity=similarity) == by_comparing_all(texts, similarity)
 
 
@@ -104,3 +111,32 @@ def test_merged_groupings_keep_together_what_each_keeps(rows: list[tuple[int, in
 
 def test_merging_one_grouping_renumbers_it() -> None:
     assert merged([5, 5, 2, 5]) == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("block", [1, 7, 60])
+def test_words_are_looked_at_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(duplicates, "_BLOCK", block)
+    for seed in range(10):
+        texts = ["", *some_texts(random.Random(seed), 40), "?!", ""]
+        assert duplicate_groups(texts) == by_comparing_all(texts, SIMILARITY)
+
+
+@pytest.mark.parametrize("limit", ["MOST_WORDS", "MOST_DISTINCT"])
+def test_too_many_words_are_told_once_and_equal_texts_still_found(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    text = " ".join(f"w{number}" for number in range(20))
+    texts = [text, f"{text} other", text.upper(), f"{text} other one", "", ""]
+    told: list[bool] = []
+    assert duplicate_groups(texts, on_too_many=lambda: told.append(True)) == [0, 0, 0, 0, 1, 2]
+    assert not told
+    monkeypatch.setattr(duplicates, limit, 20)
+    assert duplicate_groups(texts, on_too_many=lambda: told.append(True)) == [0, 1, 0, 2, 3, 4]
+    assert told == [True]
+
+
+def test_texts_without_space_are_compared_by_hashes() -> None:
+    long = "一" * 5000
+    assert duplicate_groups([long, f"{long}。", f"{long}二", long]) == [0, 0, 1, 0]
+    words = " ".join([*"abcdefghi", long])
+    assert duplicate_groups([words, f"x {words}", f"x {words[:-1]}"]) == [0, 0, 1]

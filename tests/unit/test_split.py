@@ -202,6 +202,19 @@ def test_groups_and_duplicates_are_merged(tmp_path: Path) -> None:
     assert all(found[f"c{n}"] == found[f"c{n + 1}"] and len(found[f"c{n}"]) == 1 for n in range(0, 40, 2))
 
 
+def test_of_too_many_words_only_equal_texts_stay_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeltune.duplicates.MOST_WORDS", 100)
+    text = " ".join(f"w{n}" for n in range(20))
+    rows = [[text, LABELS[0]], [text.upper(), LABELS[0]], [f"{text} more", LABELS[0]]]
+    rows += [[f"{text} {n}", LABELS[0]] for n in range(20)]
+    done = split(write_csv(tmp_path / "data.csv", rows), INTENT, options(), folder=tmp_path)
+    assert done.duplicates == 1
+    (warning,) = done.warnings
+    assert warning.endswith("rows of equal texts stay together, similar ones were not looked for")
+
+
 def test_rows_that_leave_nothing_for_a_part(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "data.csv", [["always the same", LABELS[0]]] * 10)
     with pytest.raises(DataError, match='the part "validation" would be empty') as raised:

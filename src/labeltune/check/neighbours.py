@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.check.rule import Rule
-from labeltune.duplicates import plain, similar_groups
+from labeltune.duplicates import TOO_MANY, plain, similar_groups
 from labeltune.tokens import BETWEEN_TEXTS, JoinedTexts
 
 if TYPE_CHECKING:
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from labeltune.check.part import Batch, Part
     from labeltune.check.rule import Setting
 
-__all__ = ["MOST_CHARACTERS", "MOST_SIMILAR", "Neighbours", "plain_forms"]
+__all__ = ["MOST_ASKED", "MOST_CHARACTERS", "MOST_SIMILAR", "Neighbours", "plain_forms"]
 
 MOST_SIMILAR = 100_000
 """So many distinct texts at most are kept to look for similar ones, unless it is asked for."""
 MOST_CHARACTERS = 1 << 24
 """So many characters may they have, taken together."""
+MOST_ASKED = 1 << 30
+"""The same if it is asked for, for any number of texts."""
 
 _SIGNS = b"!\"#%&'()*,-./:;?@[\\]_{}"
 """The punctuation of ASCII, as Unicode has it; `$` and `+`, say, are symbols."""
@@ -117,7 +119,7 @@ class Neighbours(Rule):
         self._seeks = setting.similar is not False
         self._kept: list[bytes] = []
         self._kept_numbers = array("q")
-        self._left = MOST_CHARACTERS
+        self._left = MOST_ASKED if setting.similar else MOST_CHARACTERS
 
     def begin(self, part: Part) -> None:
         """See `Rule`."""
@@ -145,25 +147,28 @@ class Neighbours(Rule):
             new = [(number, form) for number, first, form in met if first == number and form]
             self._kept_numbers.extend(number for number, _ in new)
             self._kept += [form for _, form in new]
-            if self.setting.similar is None:
-                self._left -= sum(map(len, forms))
-                self._seeks = len(self._kept) <= MOST_SIMILAR and self._left >= 0
-                if not self._seeks:
-                    self._kept.clear()
+            self._left -= sum(map(len, forms))
+            too_many = self.setting.similar is None and len(self._kept) > MOST_SIMILAR
+            self._seeks = self._left >= 0 and not too_many
+            if not self._seeks:
+                self._kept.clear()
 
     def end(self) -> None:
         """See `Rule`."""
         if self._seeks:
             self._find_similar()
         elif self.setting.similar is None:
-            self._parts[-1].notes.append(
-                f"many texts (over {MOST_SIMILAR:,}, or long): similar ones were not looked for "
-                "(--similar does it)"
-            )
+            self._note(f"many texts (over {MOST_SIMILAR:,}, or long)", " (--similar does it)")
+        elif self.setting.similar:
+            self._note(f"texts of more than {MOST_ASKED:,} characters")
+
+    def _note(self, why: str, remedy: str = "") -> None:
+        self._parts[-1].notes.append(f"{why}: similar ones were not looked for{remedy}")
 
     def _find_similar(self) -> None:
         first_of: dict[int, int] = {}
-        groups = similar_groups(form.split(b" ") for form in self._kept)
+        words = (form.split(b" ") for form in self._kept)
+        groups = similar_groups(words, on_too_many=lambda: self._note(TOO_MANY))
         for number, group in zip(self._kept_numbers, groups, strict=True):
             first = first_of.setdefault(group, number)
             if first != number:

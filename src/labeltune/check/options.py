@@ -19,7 +19,9 @@ class CheckOptions:
     """The one whose tokens, limit and cost count; else all with a price are told."""
     tokens: TokenMode = "auto"
     similar: bool | None = None
-    """Whether similar texts are looked for; None: while there are at most `neighbours.MOST_SIMILAR`."""
+    """Whether similar texts are looked for; None: while there are at most `neighbours.MOST_SIMILAR`.
+
+    Beyond `neighbours.MOST_ASKED` they are not, and a note says so."""
     format: str | None = None
     encoding: str | None = None
     separator: str | None = None

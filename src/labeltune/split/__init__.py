@@ -252,5 +252,5 @@ def _result(
         seed=options.seed,
         seconds=round(time.monotonic() - started, 3),
         notes=list(notes),
-        warnings=list(warnings),
+        warnings=[*warnings, *known.warnings],
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.duplicates import duplicate_groups, merged
+from labeltune.duplicates import TOO_MANY, duplicate_groups, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -42,13 +42,14 @@ class Known:
 
     `labels` are the names of the labels of `combinations`. `groups`, int64 (n_rows,) counted from 0 without a
     gap, tells which rows stay together; None if every row may go its own way. `duplicates` is how many rows
-    are kept together with one that has the same text.
+    are kept together with one that has the same text. `warnings` say what was not looked at.
     """
 
     combinations: Combinations
     labels: tuple[str, ...]
     groups: Ints | None
     duplicates: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -90,8 +91,15 @@ class Input(ABC):
         sets: dict[Hashable, int] = {}
         texts = self._noted(sets, codes, None if options.group is None else groups, progress)
         every, duplicates = [], 0
+        warnings: list[str] = []
         if options.keep_duplicates_together:
-            alike = np.array(duplicate_groups(self._compared(texts)), np.int64)
+            found = duplicate_groups(
+                self._compared(texts),
+                on_too_many=lambda: warnings.append(
+                    f"{TOO_MANY}: rows of equal texts stay together, similar ones were not looked for"
+                ),
+            )
+            alike = np.array(found, np.int64)
             duplicates = len(alike) - int(alike.max(initial=-1)) - 1
             every.append(alike)
         for _ in texts:
@@ -99,7 +107,7 @@ class Input(ABC):
         if options.group is not None:
             every.append(np.array(groups, np.int64))
         combinations, names = self._combinations(list(sets), np.array(codes, np.int64))
-        return Known(combinations, names, _together(every), duplicates)
+        return Known(combinations, names, _together(every), duplicates, tuple(warnings))
 
     def _noted(
         self,
