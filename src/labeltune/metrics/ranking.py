@@ -8,7 +8,7 @@ other weights over steps, and one product of matrices measures all resamples of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ MAX_STEPS = 500
 """How many steps hold rows with the label at most; neighbours are merged to about as many rows each."""
 
 _StepArray = NDArray[np.int16]
+_WeightArray = NDArray[np.floating[Any]]
 _WEIGHT = np.float32
 """Whole numbers up to 16 million are exact in it, and it takes a quarter of the time of float64."""
 
@@ -186,7 +187,7 @@ def find_steps(true: BoolArray, probability: FloatArray, *, most: int = MAX_STEP
     return Steps(steps[tied].astype(np.int16), 2 * held + 1)
 
 
-def step_scores(positive: FloatArray, negative: FloatArray) -> tuple[FloatArray, FloatArray]:
+def step_scores(positive: _WeightArray, negative: _WeightArray) -> tuple[FloatArray, FloatArray]:
     """Average precision and ROC AUC of weights by step, (n_steps, n) each; (n,), NaN where undefined."""
     hits, misses = positive.cumsum(axis=0), negative.cumsum(axis=0)
     said = hits + misses
@@ -270,7 +271,7 @@ def _blocks(
 
 
 def _measure(
-    true: BoolArray, steps: Steps, units: IntArray, weights: FloatArray
+    true: BoolArray, steps: Steps, units: IntArray, weights: _WeightArray
 ) -> tuple[FloatArray, FloatArray]:
     """Average precision and ROC AUC of one label under weights of the units, (n_units, n_resamples)."""
     from scipy.sparse import csr_matrix
