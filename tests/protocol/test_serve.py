@@ -103,6 +103,38 @@ def test_a_killed_server_loses_nothing(directory: Path, monkeypatch: pytest.Monk
         again.end()
 
 
+def test_what_goes_on_without_the_server_is_said_when_it_stops(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALLY_STEP_S", "1")
+    server = Server(directory)
+    with openai.OpenAI(base_url=server.url, api_key=KEY, max_retries=0) as client:
+        file = client.files.create(file=("a.jsonl", tally_engine.records()), purpose="fine-tune")
+        jobs = [client.fine_tuning.jobs.create(model="tally", training_file=file.id) for _ in range(2)]
+        client.fine_tuning.jobs.cancel(jobs[0].id)
+    server.end()
+    told = [line for line in server.log.splitlines() if "goes on without the server" in line]
+    assert [line.split()[0] for line in told] == [jobs[1].id]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("POST", "/v1/responses", 404, "Invalid URL (POST /v1/responses)."),
+        ("GET", "/models", 404, "Invalid URL (GET /models). The base URL of this server ends with /v1."),
+        ("PUT", "/v1/models", 405, "Method Not Allowed (PUT /v1/models)."),
+        ("GET", "/v1/" + "x" * 500, 404, f"Invalid URL (GET /v1/{'x' * 196})."),
+    ],
+    ids=["not-here", "no-v1", "other-method", "long"],
+)
+def test_an_address_that_is_not_there_is_named(
+    server: Server, method: str, path: str, status: int, message: str
+) -> None:
+    url = server.url.removesuffix("/v1") + path
+    reply = httpx2.request(method, url, headers={"Authorization": f"Bearer {KEY}"})
+    assert (reply.status_code, reply.json()["error"]["message"]) == (status, message)
+
+
 def test_other_addresses_are_warned_about_and_loopback_is_not(directory: Path, server: Server) -> None:
     server.end()
     assert "warning" not in server.log
@@ -116,8 +148,9 @@ def test_other_addresses_are_warned_about_and_loopback_is_not(directory: Path, s
 def test_a_port_in_use_is_a_settings_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"127.0.0.1:{port}"):
+        with pytest.raises(SettingsError) as caught:
             serve(tmp_path / "home", port=port, say=lambda _: None)
+        assert str(caught.value) == f"127.0.0.1:{port}: cannot listen there: Address already in use"
 
 
 def test_two_servers_of_one_directory_do_not_disturb_each_other(directory: Path, server: Server) -> None:

@@ -52,8 +52,13 @@ def serve(
 def _key_in(path: Path) -> str:
     try:
         key = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: the key cannot be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: the key cannot be read: {error.strerror}",
+            hint="give a file that holds one line, the key: openssl rand -hex 24 > key.txt",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: expected one line of plain characters, the key") from error
     if not key or not key.isprintable() or not key.isascii():
         raise SettingsError(f"{path}: expected one line of plain characters, the key")
     return key

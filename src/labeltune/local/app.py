@@ -34,6 +34,8 @@ __all__ = ["create_app"]
 _log = logging.getLogger("labeltune.local")
 
 _V1 = "/v1"
+_SHOWN_PATH = 200
+"""Characters of a path that is not there, in the message that says so."""
 
 
 def create_app(directory: Path, *, api_key: str | None = None, limits: Limits | None = None) -> ASGIApp:
@@ -83,7 +85,7 @@ class Gate:
                 reply.headers += self._limits.count(int(length) if length.isdigit() else 0)
             await self._router(scope, receive, reply.send)
         except Exception as error:  # noqa: BLE001  (a bug of ours is answered with 500, and logged)
-            await reply.refuse(scope, receive, _as_api_error(error, reply.request_id))
+            await reply.refuse(scope, receive, _as_api_error(error, scope, reply.request_id))
         milliseconds = (time.perf_counter() - began) * 1000
         # The raw path has no control characters, and the query is left out: it may hold metadata.
         path = scope.get("raw_path", b"").decode("ascii", "replace")
@@ -135,18 +137,25 @@ class _Reply:
         await json_reply(error.body, error.status, headers)(scope, receive, self.send)
 
 
-def _as_api_error(error: Exception, request_id: str) -> ApiError:
+def _as_api_error(error: Exception, scope: Scope, request_id: str) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, HTTPException):
-        what = "Invalid URL" if error.status_code == 404 else error.detail
-        return ApiError(error.status_code, what, code="unknown_url" if error.status_code == 404 else None)
+        return _no_route(error, scope)
     if isinstance(error, DiskError) or disk_is_full(error):
         return ApiError(507, f"The server cannot store this: {error}", code="disk_error")
     # Where it happened and the kind of error, but not its message: that may hold someone's text.
     where = "".join(traceback.format_tb(error.__traceback__))
     _log.error("%s: %s\n%s", request_id, type(error).__qualname__, where)
     return ApiError(500, f"The server had an error while processing your request ({request_id}).")
+
+
+def _no_route(error: HTTPException, scope: Scope) -> ApiError:
+    asked = f"{scope['method']} {scope['path'][:_SHOWN_PATH]}"
+    if error.status_code != 404:
+        return ApiError(error.status_code, f"{error.detail} ({asked}).")
+    hint = "" if scope["path"].startswith(f"{_V1}/") else f" The base URL of this server ends with {_V1}."
+    return ApiError(404, f"Invalid URL ({asked}).{hint}", code="unknown_url")
 
 
 def _digest(key: bytes) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from labeltune.local.store import Row, Store
 
-__all__ = ["ACTIVE_BATCH", "ACTIVE_JOB", "Launcher", "worker_lock"]
+__all__ = ["ACTIVE_BATCH", "ACTIVE_JOB", "Launcher", "active", "worker_lock"]
 
 ACTIVE_JOB = ("pausing", "running", "validating_files", "queued")
 """The statuses of a job that a worker has something to do about, the most urgent first."""
@@ -48,6 +48,20 @@ def worker_lock(directory: Path) -> FileLock:
     return FileLock(directory / "worker.lock", mode=0o600)
 
 
+def active(store: Store) -> list[Row]:
+    """Id and status of the jobs and batches that a worker has something to do about."""
+    return [
+        *_with_status(store, "jobs", ACTIVE_JOB),
+        *_with_status(store, "batches", ACTIVE_BATCH),
+    ]
+
+
+def _with_status(store: Store, table: str, statuses: tuple[str, ...]) -> list[Row]:
+    marks = ", ".join("?" * len(statuses))
+    query = f"SELECT id, status FROM {table} WHERE status IN ({marks}) ORDER BY seq"  # noqa: S608  (our names)
+    return store.rows(query, *statuses)
+
+
 class Launcher:
     """Sees to it that a worker runs while there is work."""
 
@@ -67,9 +81,7 @@ class Launcher:
 
     def look_for_work(self) -> None:
         """Wake the worker if a killed one left something behind."""
-        self.look_after(
-            self._store.rows("SELECT DISTINCT status FROM jobs UNION SELECT DISTINCT status FROM batches")
-        )
+        self.look_after(active(self._store))
 
     def wake(self) -> None:
         """Start a worker unless there is one."""

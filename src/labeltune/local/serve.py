@@ -36,12 +36,15 @@ def serve(
     """Serve `directory` on a port until SIGINT or SIGTERM; requests under way are answered first.
 
     `say` gets every line meant for people: a warning where others can reach the port, one line per request
-    without texts or keys. `ready` gets the base URL once connections are accepted; port 0 takes a free one.
+    without texts or keys, and at the end what goes on without the server. `ready` gets the base URL once
+    connections are accepted; port 0 takes a free one.
     Raises `SettingsError` if the port cannot be had.
     """
     import uvicorn
 
     from labeltune.local.app import create_app
+    from labeltune.local.launcher import active
+    from labeltune.local.store import Store
 
     app = create_app(directory, api_key=api_key)
     with _listening(host, port) as listener, _logged(say):
@@ -64,7 +67,16 @@ def serve(
                 shown = f"[{host}]" if ":" in host else host
                 ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
 
-        server.startup = startup  # type: ignore[method-assign]  # uvicorn has no hook for it without lifespan
+        stopped = server.shutdown
+
+        async def shutdown(sockets: list[socket.socket] | None = None) -> None:
+            await stopped(sockets)
+            for row in active(Store(directory, check=False)):
+                say(f"{row['id']} ({row['status']}) goes on without the server, in a process of its own")
+
+        # uvicorn has no hooks for them without lifespan
+        server.startup = startup  # type: ignore[method-assign]
+        server.shutdown = shutdown  # type: ignore[method-assign]
         server.run(sockets=[listener])
 
 
@@ -73,8 +85,10 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        # Python adds "(while attempting to …)" to the reason, which says again where.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
         raise SettingsError(
-            f"{host}:{port}: cannot listen there: {error.strerror or error}",
+            f"{host}:{port}: cannot listen there: {reason}",
             hint="choose another --port or --host",
         ) from error
 

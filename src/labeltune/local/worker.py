@@ -24,7 +24,7 @@ from filelock import Timeout
 
 from labeltune.errors import LabeltuneError
 from labeltune.local.answering import answer_batch
-from labeltune.local.launcher import ACTIVE_BATCH, ACTIVE_JOB, worker_command, worker_lock
+from labeltune.local.launcher import ACTIVE_BATCH, ACTIVE_JOB, active, worker_command, worker_lock
 from labeltune.local.store import Store
 from labeltune.local.sweep import sweep
 from labeltune.local.training import train, validate
@@ -149,7 +149,7 @@ def main(directory: Path, idle_s: float = IDLE_S) -> None:
         except Timeout:
             return
         # What was created after the last look, while the lock was held, would wait for ever.
-        if not _has_work(store):
+        if not active(store):
             return
 
 
@@ -193,11 +193,6 @@ def _advance(store: Store, job: Row, supervisor: Supervisor) -> None:
             train(store, job, supervisor.order)
     finally:
         supervisor.watch(None)
-
-
-def _has_work(store: Store) -> bool:
-    statuses = store.rows("SELECT DISTINCT status FROM jobs UNION SELECT DISTINCT status FROM batches")
-    return any(row["status"] in (*ACTIVE_JOB, *ACTIVE_BATCH) for row in statuses)
 
 
 if __name__ == "__main__":
