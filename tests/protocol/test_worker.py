@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+import random
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -317,8 +320,9 @@ def test_a_bad_validation_file_and_a_deleted_one_fail_the_job(provider: Provider
     run(go())
 
 
+@pytest.mark.parametrize("engine", ["tally", "linear"])
 def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
     """The limit on the size of a file stands for the disk: writing beyond it is refused by the system."""
     resource = pytest.importorskip("resource")
@@ -326,11 +330,12 @@ def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
     async def go() -> None:
         before = await provider.trained()
         with provider.without_worker():
-            job = await provider.job(training_file=before.training_file)
-        monkeypatch.setenv("TALLY_BIG_SAVE", str(64 << 20))
+            job = await provider.job(model=engine, training_file=await provider.upload(_long_texts()))
+        # What either saves at its first checkpoint is larger than the limit.
+        monkeypatch.setenv("TALLY_BIG_SAVE", str(16 << 20))
 
         def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, 32 << 20))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 
         command: Any = [*worker_command(provider.directory), "0.1"]
         await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=20, check=True)
@@ -347,6 +352,20 @@ def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
         Store(provider.directory)
 
     run(go())
+
+
+def _long_texts() -> bytes:
+    """A small training file with so many different words that a model of it is large."""
+    rng = random.Random(0)
+    lines = []
+    for i in range(12):
+        words = ["".join(rng.choices(string.ascii_lowercase, k=8)) for _ in range(600)]
+        messages = [
+            {"role": "user", "content": " ".join(words)},
+            {"role": "assistant", "content": ("refund", "delivery")[i % 2]},
+        ]
+        lines.append(json.dumps({"messages": messages}).encode() + b"\n")
+    return b"".join(lines)
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to know a process")
