@@ -85,6 +85,7 @@ def test_people_see_the_same_rankings_everywhere(here: Path) -> None:
     )
     for shown in (text, markdown, page):
         assert sentence in shown
+        assert "those of log loss and Brier score are normal approximations" in shown
         assert "groups of rows" not in shown
     toxic = document["labels"]["toxic"]
     cells = []
@@ -169,7 +170,10 @@ def test_probabilities_that_are_not_on_every_row_are_told(here: Path) -> None:
     """A list, say, does not tell the probability of labels that it leaves out."""
     write(here / "some.csv", skill=2.0, without=20)
     some = run("evaluate", "some.csv", "--json")
-    assert "some.csv: only 100 of 120 valid answers have the probability of every label of toxicity" in some.stderr
+    assert (
+        "some.csv: only 100 of 120 valid answers have the probability of every label of toxicity"
+        in some.stderr
+    )
     assert json.loads(some.stdout)["fields"]["toxicity"]["probabilities"]["rows"] == 100
     write(here / "none.csv", skill=2.0, without=120)
     none = run("evaluate", "none.csv", "--json")

@@ -89,6 +89,10 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
                 for name, (_, interval) in probabilities.figures.items()
                 if interval is not None
             },
+            "interval_method": {
+                **dict.fromkeys(RANKING_METRICS, "bootstrap"),
+                **dict.fromkeys(("log_loss", "brier"), "normal"),
+            },
             "resampled_groups": probabilities.groups,
         }
         for label, one in zip(field.shape.labels, probabilities.ranking, strict=True):

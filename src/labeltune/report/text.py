@@ -38,7 +38,6 @@ __all__ = [
     "format_text",
     "head_line",
     "invalid_line",
-    "method",
     "named",
     "notes",
     "percent",
@@ -110,7 +109,7 @@ def head_line(report: Report) -> str:
 
 def notes(report: Report) -> Iterator[str]:
     """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
-    yield method(report.quality)
+    yield method(report)
     for field in report.quality.fields:
         absent, labels = int((field.scores.support == 0).sum()), len(field.shape.labels)
         if absent:
@@ -307,15 +306,17 @@ def _spread(interval: Interval | None) -> str:
     return "" if interval is None else f"   {interval.low:.4f} to {interval.high:.4f}"
 
 
-def method(quality: Quality) -> str:
+_EXACT = (
+    "those of proportions (exact match, accuracy, a label's precision and recall) are exact (Clopper–Pearson)"
+)
+_NORMAL = "those of log loss and Brier score are normal approximations"
+
+
+def method(report: Report) -> str:
     """One sentence on where the intervals come from."""
-    exact = (
-        "those of proportions (exact match, accuracy, a label's precision and recall) are exact "
-        "(Clopper–Pearson)"
-    )
+    quality = report.quality
+    others = [_EXACT, *([_NORMAL] if report.probabilities else [])]
     if not quality.bootstrap:
-        return f"Intervals hold 95 %: {exact}, others none (--bootstrap 0)."
-    return (
-        f"Intervals hold 95 %: percentiles of {quality.bootstrap:,} bootstrap resamples of the rows "
-        f"(seed {quality.seed}); {exact}."
-    )
+        return f"Intervals hold 95 %: {'; '.join(others)}; there are no others (--bootstrap 0)."
+    resampled = f"percentiles of {quality.bootstrap:,} bootstrap resamples of the rows (seed {quality.seed})"
+    return f"Intervals hold 95 %: {'; '.join([resampled, *others])}."
