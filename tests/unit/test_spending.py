@@ -22,7 +22,8 @@ from labeltune.report.document import report_document
 from labeltune.report.markdown import format_markdown, plain
 from labeltune.report.model import Spent
 from labeltune.report.page import format_html
-from labeltune.report.text import format_text, seconds
+from labeltune.report.sentences import seconds
+from labeltune.report.text import format_text
 from labeltune.tables import open_table
 from labeltune.task import parse_task
 

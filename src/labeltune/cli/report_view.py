@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.cli.output import Bar, Grid
-from labeltune.report.table import HEADERS, average_lines, label_lines
-from labeltune.report.text import (
+from labeltune.report.sentences import (
     COVERAGE_HEADINGS,
     INTERVAL,
     RANKING_HEADINGS,
@@ -21,6 +20,7 @@ from labeltune.report.text import (
     shown_metrics,
     spending_lines,
 )
+from labeltune.report.table import HEADERS, average_lines, label_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

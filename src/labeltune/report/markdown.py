@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from labeltune.report.text import (
+from labeltune.report.sentences import (
     COVERAGE_HEADINGS,
     EXAMPLES,
     INTERVAL,

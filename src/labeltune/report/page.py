@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from labeltune.metrics.ranking import RANKING_METRICS
 from labeltune.report.drawing import heat_map, lines_chart, reliability_points
 from labeltune.report.model import Curve
-from labeltune.report.text import (
+from labeltune.report.sentences import (
     COVERAGE_HEADINGS,
     calibration_line,
     coverage_cells,
