@@ -48,6 +48,7 @@ def test_train_over_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert stdout == ""
     assert KEY not in stderr
     assert "POST /v1/fine_tuning/jobs 200" in stderr
+    assert f"are kept in {tmp_path / 'there'};" in stderr.splitlines()[0]
 
 
 @pytest.mark.parametrize("content", ["", "two\nlines", "\u2026"])
@@ -59,5 +60,7 @@ def test_a_key_file_without_a_key(tmp_path: Path, content: str) -> None:
 
 
 def test_no_key_file(tmp_path: Path) -> None:
-    assert run("serve", "--api-key-file", tmp_path / "missing").exit_code == 2
+    result = run("serve", "--api-key-file", tmp_path / "missing")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'missing'}: the key cannot be read: No such file or directory\n" in result.stderr
     assert os.environ["LABELTUNE_HOME"]

@@ -66,6 +66,7 @@ def serve(
             if ready is not None:
                 shown = f"[{host}]" if ":" in host else host
                 ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
+            say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
 
         stopped = server.shutdown
 

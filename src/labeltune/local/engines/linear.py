@@ -105,11 +105,11 @@ class Linear:
     def _scores(self, text: str) -> Floats:
         """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""
         numbers, values = self._vocabulary.features(text)
-        weighted = values * self._scales[numbers]
+        weighted = values * self._scales.take(numbers)
         length = np.sqrt(weighted @ weighted)
         if length == 0:
             return self._intercepts
-        return np.asarray(self._intercepts + (values / length) @ self._weights[numbers])
+        return np.asarray(self._intercepts + (values / length) @ self._weights.take(numbers, axis=0))
 
 
 class _Decider:
