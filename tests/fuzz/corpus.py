@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from labeltune.check import CheckOptions, check
+from labeltune.check.text import format_checked
 from labeltune.convert import convert
 from labeltune.errors import LabeltuneError
+from labeltune.jsonl import write_chat
+from labeltune.tables import write_table
 from labeltune.task import Task
 
-__all__ = ["csv_bytes", "jsonl_bytes", "survives"]
+__all__ = ["chat_bytes", "csv_bytes", "good_files", "is_checked", "jsonl_bytes", "survives"]
 
 _PIECES = (
     *(
@@ -70,6 +75,55 @@ jsonl_bytes = st.builds(
     st.sampled_from([b"", b"\n", b"\r\n", b"{", b"\xff"]),
 )
 """Bytes near to a JSON Lines table."""
+
+
+def record(text: str, answer: str) -> dict[str, object]:
+    """A record as the task of intents makes it."""
+    contents = (("system", "Name the intent."), ("user", text), ("assistant", answer))
+    return {"messages": [{"role": role, "content": content} for role, content in contents]}
+
+
+_ROLES = st.sampled_from(["system", "user", "assistant", "tool", ""])
+_MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": _ROLES, "content": _VALUES}, optional={"weight": _VALUES, "name": _VALUES})
+    | _VALUES,
+    max_size=4,
+)
+_RECORDS = st.one_of(
+    st.fixed_dictionaries({"messages": _MESSAGES}, optional={"more": _VALUES}),
+    st.builds(record, st.text(max_size=8), st.text(max_size=8)),
+)
+chat_bytes = st.lists(
+    st.one_of(_RECORDS.map(lambda own: json.dumps(own).encode() + b"\n"), st.binary(max_size=8)), max_size=8
+).map(b"".join)
+"""Bytes near to a chat file."""
+
+
+def good_files(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
+    """A good table of each name, and a good chat file: what to start from."""
+    rows = [("a", "lost card"), ('b, "b"', "card_arrival"), ("c\nc", "Refund_not_showing_up")] * 4
+    for name in names:
+        write_table(folder / name, ("text", "label"), rows)
+        yield (folder / name).read_bytes()
+    write_chat(folder / "c.jsonl", [record(text, label) for text, label in rows])
+    yield (folder / "c.jsonl").read_bytes()
+
+
+def is_checked(task: Task, path: Path, content: bytes) -> None:
+    """Check bytes as a chat file. Raises what must not happen: any exception but one on purpose."""
+    path.write_bytes(content)
+    lines = content.count(b"\n") + 1
+    for own in (task, None):
+        try:
+            done = check([path], own, CheckOptions(tokens="estimate"))
+        except LabeltuneError as error:
+            refusal = str(error)
+        else:
+            assert sum(file.records for file in done.tokens.values()) <= lines
+            assert all(finding.where.line is None or finding.where.line <= lines for finding in done.findings)
+            format_checked(done)
+            continue
+        assert refusal.startswith(str(path)), refusal
 
 
 def survives(task: Task, path: Path, content: bytes, folder: Path, **how: str) -> bool:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from fuzz.corpus import csv_bytes, jsonl_bytes, survives
+from fuzz.corpus import chat_bytes, csv_bytes, is_checked, jsonl_bytes, survives
 from labeltune.cli.app import app
 from labeltune.errors import DataError, LabeltuneError
 from labeltune.jsonl import ChatFile
@@ -90,6 +90,12 @@ def test_any_bytes_as_a_chat_file(tmp_path: Path, content: bytes) -> None:
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     full = {number for number, line in enumerate(lines, 1) if line and not line.isspace()}
     assert sorted([*records, *filter(None, told)]) == sorted(full)
+
+
+@one_folder
+@given(content=st.one_of(chat_bytes, jsonl_bytes))
+def test_any_bytes_are_checked(tmp_path: Path, content: bytes) -> None:
+    is_checked(INTENT, tmp_path / "c.jsonl", content)
 
 
 @settings(one_folder, max_examples=ON_DEMAND or 40)
