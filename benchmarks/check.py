@@ -5,9 +5,9 @@
     TIKTOKEN_CACHE_DIR=FOLDER python benchmarks/check.py --tokens
 
 Each figure is the smallest of several runs, each in a process of its own, one after the other; memory is that
-process's peak. The table is generated: comments of 390 characters on average, with quotes, commas, line ends,
-emoji, and one row in fifty a copy of an earlier one, as it is or in capitals. Target: a table and a chat file
-of 160,000 records are checked in at most twice the time that convert takes. Ends with 1 if it is missed.
+process's peak. The table is that of `convert.py`, but for one row in fifty: a copy of an earlier one,
+as it is or in capitals. Target: a table and a chat file of 160,000 records are checked in at most twice the
+time that convert takes. Ends with 1 if it is missed.
 
 `--tokens` compares the estimate with tiktoken's exact counts on the English sets beside the checkout. Target:
 at most 10 % of each set's total. The vocabulary that it needs is fetched by tiktoken itself, or, where only a
@@ -19,17 +19,16 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import random
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from comments import TASK, make_table, peak_mebibytes  # type: ignore[import-not-found]  # beside this script
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
-RATES = (0.1, 0.01, 0.05, 0.003, 0.05, 0.009)
+COPIES = 0.02
 SETS = (
     ("banking77/train.csv", "text"),
     ("banking77/test.csv", "text"),
@@ -37,53 +36,6 @@ SETS = (
     ("goemotions/test.csv", "text"),
     ("jigsaw_sample/train.csv", "comment_text"),
 )
-TASK = f"""\
-version = 1
-text = ["comment_text"]
-id = "id"
-
-[[field]]
-name = "toxicity"
-type = "multi"
-columns = {json.dumps(LABELS)}
-labels = {json.dumps(LABELS)}
-
-[prompt]
-system = "John is a linguistic expert"
-user = "Assign labels to this comment from the following list. Comment: {{text}}. labels list: {{labels}}"
-
-[answer]
-format = "list"
-separator = ","
-none = "none"
-"""
-
-
-def write_table(path: Path, rows: int) -> None:
-    """A table like that of the tutorial, the same for the same number of rows."""
-    chance = random.Random(0)  # not for secrets
-    letters = "etaoinshrdlucmwfgypbvk"
-    words = ["".join(chance.choices(letters, k=chance.randint(2, 10))) for _ in range(30_000)]
-    weights = [1 / (place + 2) for place in range(len(words))]
-    marks = [" "] * 40 + [", ", ". ", ' "', '" ', "\n", "! "]
-    earlier: list[str] = []
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(("id", "comment_text", *LABELS))
-        for number in range(rows):
-            if earlier and chance.random() < 0.02:
-                text = chance.choice(earlier)
-                text = text.upper() if chance.random() < 0.5 else text
-            else:
-                length = min(int(chance.lognormvariate(3.6, 0.9)) + 1, 900)
-                drawn = chance.choices(words, weights, k=length)
-                text = "".join(word + chance.choice(marks) for word in drawn)
-                if chance.random() < 0.05:
-                    text += chance.choice("😀🎉👍é’")
-                if len(earlier) < 1000:
-                    earlier.append(text)
-            flags = [int(chance.random() < rate) for rate in RATES]
-            writer.writerow((f"{number:016x}", text, *flags))
 
 
 def one(what: str, folder: Path) -> None:
@@ -100,15 +52,14 @@ def one(what: str, folder: Path) -> None:
         done = check([folder / f"data.{what}"], task, CheckOptions(tokens="estimate"))
         assert any(code == "duplicate" for _, code in done.counts), "the copies were not found"
     cpu = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu": cpu, "peak": peak}))
+    print(json.dumps({"cpu": cpu, "peak": peak_mebibytes()}))
 
 
 def speed(rows: int, repeat: int) -> bool:
     """Whether a table and a chat file are checked in twice the time of convert."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_table(folder / "data.csv", rows)
+        make_table(folder / "data.csv", rows, copies=COPIES)
         megabytes = (folder / "data.csv").stat().st_size / 1e6
         print(f"{rows:,} rows, {megabytes:.0f} MB")
         best: dict[str, tuple[float, float]] = {}
@@ -125,7 +76,7 @@ def speed(rows: int, repeat: int) -> bool:
                 best[what] = min(cpu, figures["cpu"]), max(peak, figures["peak"])
     base = best["convert"][0]
     names = {"convert": "convert", "csv": "check, table", "jsonl": "check, chat file"}
-    print(f"{'':18}{'CPU s':>8}{'ratio':>8}{'peak MB':>9}")
+    print(f"{'':18}{'CPU s':>8}{'ratio':>8}{'peak MiB':>9}")
     for what, (cpu, peak) in best.items():
         print(f"{names[what]:18}{cpu:>8.2f}{cpu / base:>8.2f}{peak:>9.0f}")
     return all(cpu <= 2 * base for cpu, _ in best.values())

@@ -17,8 +17,6 @@ import csv
 import hashlib
 import json
 import os
-import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,50 +26,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
-SYSTEM = "John is a linguistic expert"
-BEFORE = "Assign labels to this comment from the following labels list. Comment: "
-AFTER = f". labels list: {LABELS}"
-TASK = f"""\
-version = 1
-text = ["comment_text"]
-id = "id"
+from comments import AFTER, BEFORE, LABELS, NONE, SYSTEM, TASK, make_table, peak_mebibytes  # type: ignore[import-not-found]  # beside this script
 
-[[field]]
-name = "toxicity"
-type = "multi"
-columns = {json.dumps(LABELS)}
-labels = {json.dumps(LABELS)}
-
-[prompt]
-system = "{SYSTEM}"
-user = "{BEFORE}{{text}}. labels list: {{labels}}"
-
-[answer]
-format = "list"
-separator = ","
-none = "clean"
-"""
 LARGE = 1_600_000
-SEED = 20260101
-
-# ------------------------------------------------------------------------------------------------- the table
-
-
-def make_table(path: Path, rows: int) -> None:
-    rng = random.Random(SEED)
-    words = ["".join(rng.choice("aeioubcdfglmnprst") for _ in range(rng.randint(2, 9))) for _ in range(4_000)]
-    spice = ['"quoted"', "one, two,", "😀", "naïve", "\n", "\n\n", "it's", "—", "<b>", "\\", "\t", "100 %"]
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["id", "comment_text", *LABELS])
-        for number in range(rows):
-            text = rng.choices(words, k=min(int(rng.lognormvariate(3.7, 0.8)) + 3, 900))
-            for _ in range(rng.choice((0, 0, 1, 2, 5))):
-                text.insert(rng.randrange(len(text)), rng.choice(spice))
-            flags = [int(rng.random() < 0.03) for _ in LABELS] if rng.random() < 0.5 else [0] * len(LABELS)
-            writer.writerow([f"{number:016x}", " ".join(text), *flags])
-
 
 # -------------------------------------------------------------------------------------------------- the ways
 
@@ -89,7 +46,7 @@ def record(text: str, labels: str) -> dict[str, Any]:
 def the_loop(data: str, out: str) -> None:
     with open(data, newline="", encoding="utf-8") as source, open(out, "w", encoding="utf-8") as target:  # noqa: PTH123  # as published
         for row in csv.DictReader(source):
-            labels = ",".join(label for label in LABELS if row[label] == "1") or "clean"
+            labels = ",".join(label for label in LABELS if row[label] == "1") or NONE
             made = record(row["comment_text"].strip(), labels)
             target.write(json.dumps(made, ensure_ascii=False) + "\n")
 
@@ -99,7 +56,7 @@ def pandas_iterrows(data: str, out: str) -> None:
 
     with Path(out).open("w", encoding="utf-8") as target:
         for _, row in pd.read_csv(data).iterrows():
-            labels = ",".join(label for label in LABELS if row[label] == 1) or "clean"
+            labels = ",".join(label for label in LABELS if row[label] == 1) or NONE
             made = record(row["comment_text"].strip(), labels)
             target.write(json.dumps(made, ensure_ascii=False) + "\n")
 
@@ -127,7 +84,7 @@ def pandas_orjson(data: str, out: str) -> None:
                 labels = sets.get(key)
                 if labels is None:
                     applying = [label for label, on in zip(LABELS, row, strict=True) if on]
-                    labels = sets[key] = ",".join(applying) or "clean"
+                    labels = sets[key] = ",".join(applying) or NONE
                 target.write(spaced(orjson.dumps(record(text, labels))) + b"\n")
 
 
@@ -143,7 +100,7 @@ def polars_sink(data: str, out: str) -> None:
     text = structure.struct.json_encode().str.slice(6).str.head(-2)
     flags = [pl.when(pl.col(label) == 1).then(pl.lit(label)) for label in LABELS]
     labels = pl.concat_str(flags, separator=",", ignore_nulls=True)
-    labels = pl.when(labels == "").then(pl.lit("clean")).otherwise(labels)  # a column, not a string
+    labels = pl.when(labels == "").then(pl.lit(NONE)).otherwise(labels)  # a column, not a string
     line = pl.concat_str(
         pl.lit('{"messages": [{"role": "system", "content": "'),
         literal(SYSTEM),
@@ -201,14 +158,6 @@ def run_here(way: str, data: str, out: str) -> Run:
     wall, cpu = time.perf_counter(), time.process_time()
     WAYS[way](data, out)
     return Run(time.perf_counter() - wall, time.process_time() - cpu, peak_mebibytes())
-
-
-def peak_mebibytes() -> float:
-    """The most memory that this process had; `ru_maxrss` may be that of the one that started it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
 def measure(ways: list[str], rows: int, runs: int, folder: Path) -> dict[str, dict[str, float]]:
