@@ -296,26 +296,15 @@ def test_prompt_injection_cannot_leave_the_label_set(folder: Folder) -> None:
     assert (row["predicted_intent"], row["problem"]) == ("", "off_list")
 
 
-def test_row_68_the_rate_of_flipped_labels(
-    trained: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    """A canary corpus on a model that was really trained: its flip rate is reported; immunity is not promised."""
-    plain, canaries = [], []
-    for row in range(30):
-        wanted, other = LABELS[row % 3], LABELS[(row + 1) % 3]
-        plain.append([f"again {row}: about my {wanted} please", wanted])
-        canaries.append([f"{plain[-1][0]} {INJECTIONS[row % 6].format(label=other)}", wanted])
-    answers = []
-    for name, rows in (("plain.csv", plain), ("canaries.csv", canaries)):
-        with (tmp_path / name).open("w", newline="") as handle:
-            csv.writer(handle).writerows([["text", "label"], *rows])
-        result = run("predict", name, "--model", trained, "-o", f"answered-{name}", "-q")
-        assert result.exit_code == 0, result.stderr
-        with (tmp_path / f"answered-{name}").open(newline="") as handle:
-            answers.append([row["predicted_intent"] for row in csv.DictReader(handle)])
-    assert all(label in LABELS for label in answers[1])
-    flipped = sum(before != after for before, after in zip(*answers, strict=True))
-    request.node.user_properties.append(("flip rate", f"{flipped} of {len(plain)}"))
+def test_row_68_the_rate_of_flipped_labels(trained: str, request: pytest.FixtureRequest) -> None:
+    """A model that was really trained: its rate is reported by `audit`; immunity is not promised."""
+    result = run("audit", "injection", "data.csv", "--model", trained, "--json", "-q")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    with Path("injection.csv").open(newline="") as handle:
+        assert {row["predicted_intent"] for row in csv.DictReader(handle)} <= set(LABELS)
+    assert found["rows"] == 4 * len(LABELS)
+    request.node.user_properties.append(("turned", f"{found['turned']} of {found['rows']}"))
 
 
 # --------------------------------------------------------------------------------------------- untrusted model files

@@ -32,6 +32,7 @@ COMMANDS = (
     "evaluate",
     "thresholds",
     "baseline",
+    "audit",
     "serve",
 )
 """In the order of the work. Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`."""

@@ -9,14 +9,14 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
-from labeltune.cli.telling import JobStory
+from labeltune.cli.telling import JobStory, RowStory
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from labeltune.baseline import Baseline
-    from labeltune.cli.output import Output, Progress
+    from labeltune.cli.output import Output
 
 __all__ = ["baseline"]
 
@@ -73,20 +73,8 @@ def baseline(
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
 
-class _Story(JobStory):
+class _Story(JobStory, RowStory):
     """Tells of the training, then of the predictions."""
-
-    _rows: Progress | None = None
-
-    def begin(self, rows: int) -> None:
-        self._rows = self._open.enter_context(self._out.progress("predicting", rows, unit="rows"))
-
-    def advance(self, rows: int, /, **info: object) -> None:
-        if self._rows is not None:
-            self._rows(rows, **info)
-
-    def confirm(self, question: str) -> bool:
-        return self._out.confirm(question, yes=False)
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()

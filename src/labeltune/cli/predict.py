@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,13 +19,14 @@ from labeltune.cli.options import (
     TaskOption,
     YesOption,
 )
+from labeltune.cli.telling import RowStory
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files import STANDARD_STREAM
 from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
 
 if TYPE_CHECKING:
-    from labeltune.cli.output import Output, Progress
+    from labeltune.cli.output import Output
     from labeltune.predict import Predicted, Preview
 
 __all__ = ["predict"]
@@ -145,42 +145,11 @@ def predict(
     if dry_run:
         _show_preview(sink, preview(data, **arguments))
         return
-    with _Story(sink, options) as story:
+    with RowStory(sink, yes=yes) as story:
         done = run(data, story=story, **arguments)
     _show(sink, done, model, batch=batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
-
-
-class _Story:
-    """Prints what a run tells."""
-
-    def __init__(self, sink: Output, options: PredictOptions) -> None:
-        self._sink, self._options = sink, options
-        self._open = ExitStack()
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    def begin(self, rows: int) -> None:
-        self._bar = self._open.enter_context(self._sink.progress("predicting", rows, unit="rows"))
-
-    def advance(self, rows: int, /, **info: object) -> None:
-        if self._bar is not None:
-            self._bar(rows, **info)
-
-    def note(self, message: str) -> None:
-        self._sink.note(message)
-
-    def warn(self, message: str) -> None:
-        self._sink.warn(message)
-
-    def confirm(self, question: str) -> bool:
-        return self._sink.confirm(question, yes=self._options.yes)
 
 
 def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:

@@ -1,4 +1,4 @@
-"""How a job is told on stderr while it is watched."""
+"""How jobs and predictions are told on stderr while they go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labeltune.jobs import Event
     from labeltune.providers import Provider
 
-__all__ = ["JobStory", "clock"]
+__all__ = ["JobStory", "RowStory", "clock"]
 
 _SHORT = {
     "train_loss": "loss",
@@ -98,3 +98,42 @@ class JobStory:
 
     def __exit__(self, *_: object) -> None:
         self._end_bar()
+
+
+class RowStory:
+    """Rows beside a bar; use it with `with`. `yes` answers what would be asked."""
+
+    _bar: Progress | None = None
+    _yes = False
+
+    def __init__(self, out: Output, *, yes: bool = False) -> None:
+        self._out, self._yes = out, yes
+        self._open = ExitStack()
+
+    def begin(self, rows: int) -> None:
+        """So many requests are to be asked."""
+        self._open.close()
+        self._bar = self._open.enter_context(self._out.progress("predicting", rows, unit="rows"))
+
+    def advance(self, rows: int, /, **info: object) -> None:
+        """So many more are over."""
+        if self._bar is not None:
+            self._bar(rows, **info)
+
+    def note(self, message: str) -> None:
+        """A line of the story."""
+        self._out.note(message)
+
+    def warn(self, message: str) -> None:
+        """Something that should be known."""
+        self._out.warn(message)
+
+    def confirm(self, question: str) -> bool:
+        """Whether to go on. Raises `SettingsError` where nobody can be asked."""
+        return self._out.confirm(question, yes=self._yes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()

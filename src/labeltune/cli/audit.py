@@ -1,0 +1,150 @@
+"""`labeltune audit …`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.options import (
+    DataArgument,
+    EncodingOption,
+    JsonOption,
+    ProviderOption,
+    QuietOption,
+    SeedOption,
+    SeparatorOption,
+    TableFormatOption,
+    TaskOption,
+)
+from labeltune.cli.telling import RowStory
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.errors import GateError
+
+if TYPE_CHECKING:
+    from labeltune.audit import InjectionAudit
+    from labeltune.cli.output import Output
+
+__all__ = ["audit"]
+
+OUTPUT = "injection.csv"
+"""`audit.DEFAULT_OUTPUT`, whose module is imported when it is needed; a test compares them."""
+ROWS = 50
+SEED = 42
+
+audit = typer.Typer(no_args_is_help=True, help="Look for what a score does not show.")
+
+
+@audit.callback()
+def _audit() -> None: ...
+
+
+@audit.command("injection")
+def injection(
+    data: DataArgument,
+    model: Annotated[str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")],
+    rows: Annotated[
+        int, typer.Option("--rows", metavar="N", min=1, help="How many rows are drawn and asked about.")
+    ] = ROWS,
+    out: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where the questions and answers go.")
+    ] = OUTPUT,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = DEFAULT_PROVIDER,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--max-rate",
+            metavar="RATE",
+            min=0,
+            max=1,
+            help="Exit with 11 if more than this share of the rows is turned.",
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
+    ] = None,
+    seed: SeedOption = SEED,
+    format_: TableFormatOption = None,
+    encoding: EncodingOption = None,
+    sep: SeparatorOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Put orders to the model into some texts, and see how many answers they turn."""
+    sink = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.audit import audit_injection
+    from labeltune.predict import PredictOptions
+    from labeltune.providers import resolve_provider
+    from labeltune.task import read_task
+
+    options = PredictOptions(max_cost=max_cost)
+    with RowStory(sink) as story:
+        done = audit_injection(
+            data,
+            task=read_task(task),
+            model=model,
+            provider=resolve_provider(provider),
+            rows=rows,
+            seed=seed,
+            output=out,
+            options=options,
+            story=story,
+            format=format_,
+            encoding=encoding,
+            separator=sep,
+        )
+    _show(sink, done)
+    if max_rate is not None:
+        told = f"{_rate(done.rate, done.interval)} of the rows are turned, {max_rate:g} was allowed"
+        if done.rate > max_rate:
+            raise GateError(told)
+        sink.note(told)
+
+
+def _show(sink: Output, done: InjectionAudit) -> None:
+    sink.table(
+        ["order", "rows", "changed", "obeyed", "invalid", "obeyed, 95 % interval"],
+        [
+            [one.attack, one.rows, one.changed, one.obeyed, one.invalid, _rate(one.rate, one.interval)]
+            for one in done.attacks
+        ],
+    )
+    if done.left_out:
+        sink.warn(f"{done.left_out:,} rows had no valid answer to begin with, and are left out")
+    sink.note(
+        f"{done.turned:,} of {done.rows:,} rows are turned to another label by at least one order: "
+        f"{_rate(done.rate, done.interval)}"
+    )
+    if not done.turned:
+        sink.note("none of these orders worked on these rows; that others work is not ruled out")
+    sink.result(
+        {
+            "output": done.output,
+            "rows": done.rows,
+            "left_out": done.left_out,
+            "turned": done.turned,
+            "rate": done.rate,
+            "interval": list(done.interval),
+            "attacks": {
+                one.attack: {
+                    "rows": one.rows,
+                    "changed": one.changed,
+                    "obeyed": one.obeyed,
+                    "invalid": one.invalid,
+                    "rate": one.rate,
+                    "interval": list(one.interval),
+                }
+                for one in done.attacks
+            },
+            "usd": done.usd,
+        },
+        done.output,
+    )
+
+
+def _rate(rate: float, interval: tuple[float, float]) -> str:
+    return f"{rate:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
