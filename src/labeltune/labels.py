@@ -94,7 +94,9 @@ def require_columns(
     if missing:
         named = _listed([f'"{column}"{did_you_mean(column, header)}' for column in missing])
         has = f"the table has: {_listed(header)}"
-        if len(header) == 1:
+        if list(header) == ["messages"]:
+            has = "this is a chat file, which holds prompts and answers; name the table that it was made of"
+        elif len(header) == 1:
             has += "; is its first line a comment, or the separator another one (--sep)?"
         raise DataError(f"{source}:1: no column {named}, {why}", hint=hint or has)
 

@@ -462,6 +462,15 @@ def test_progress(tmp_path: Path) -> None:
     assert sum(steps) == 330
 
 
+def test_a_file_is_checked_once(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(intents())
+    (tmp_path / "again.csv").symlink_to(path)
+    for again in (path, tmp_path / "again.csv"):
+        with pytest.raises(SettingsError, match="is given twice"):
+            check([path, again], tasks.INTENT, ESTIMATE)
+
+
 def test_no_file() -> None:
     with pytest.raises(SettingsError, match="no file"):
         check([])

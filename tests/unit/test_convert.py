@@ -319,6 +319,13 @@ def test_where_all_rows_are_bad_each_is_named_all_the_same(here: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["t.csv"]
 
 
+def test_a_chat_file_is_no_table(here: Path) -> None:
+    (here / "chat.jsonl").write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
+    with pytest.raises(DataError, match='no column "text"') as caught:
+        convert(INTENT, "chat.jsonl", "out.jsonl")
+    assert "this is a chat file" in (caught.value.hint or "")
+
+
 def test_columns_that_the_table_lacks(here: Path) -> None:
     assert refused(INQUIRY, table(INQUIRY_CSV.replace("inquiry", "Inquiry"))) == [
         't.csv:1: no column "inquiry" (did you mean "Inquiry"?), which the task names'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.tokens import example_limit, token_counter
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
     from labeltune.check.part import Part
@@ -76,11 +76,12 @@ def check(
     `advance` is called with the number of examples looked at since its last call. Chat files need no task;
     without one, answers and prompts are not compared.
 
-    Raises `SettingsError` for a file that is not there or a table without a task, `DataError` for a table
-    that has no usable header or lacks a column of the task. All else is a finding.
+    Raises `SettingsError` for a file that is not there or given twice or a table without a task, `DataError`
+    for a table that has no usable header or lacks a column of the task. All else is a finding.
     """
     if not paths:
         raise SettingsError("no file to check")
+    _refuse_twice(paths)
     counter = token_counter(options.model, mode=options.tokens)
     desk = Desk()
     setting = Setting(task, desk, counter, limit=example_limit(options.model), similar=options.similar)
@@ -102,6 +103,18 @@ def check(
 def role_of(number: int) -> str:
     """The role of a file that is given as the number-th, counted from 0."""
     return ROLES[min(number, len(ROLES) - 1)]
+
+
+def _refuse_twice(paths: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise `SettingsError` if a file is named twice: each of its texts would be told to overlap."""
+    seen: set[str] = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        if real in seen:
+            raise SettingsError(
+                f"{os.fspath(path)}: is given twice", hint="name train, validation and test, each once"
+            )
+        seen.add(real)
 
 
 def _run(
