@@ -9,13 +9,14 @@ import stat
 import sys
 import tempfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from labeltune.errors import ConflictError, DataError, DiskError, SettingsError
 from labeltune.files import STANDARD_STREAM, make_temporary, sha256_of, sweep_leftovers
+from labeltune.staging import finish_staged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,7 @@ class ByteSource:
         else:
             self.name = os.fspath(path)
             self.path = Path(path)
+            _settle(self.path)
             with _reading(self.name):
                 mode = self.path.stat().st_mode
                 if stat.S_ISDIR(mode):
@@ -151,6 +153,16 @@ class ByteSource:
         with _reading(self.name):
             found = self.path.stat()
         return found.st_size, found.st_mtime_ns
+
+
+def _settle(path: Path) -> None:
+    """Finish what a killed split had decided: its files are there all, or none of them.
+
+    They may be in its folder, or one below. Where nothing may be written, they are read as they are.
+    """
+    for folder in dict.fromkeys((path.parent, path.parent.parent)):
+        with suppress(OSError, DiskError):
+            finish_staged(folder)
 
 
 @contextmanager

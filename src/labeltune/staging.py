@@ -2,7 +2,8 @@
 
 A file system renames one file at a time. So the files are written to a folder of their own inside the target
 folder; renaming that folder is the one step that decides. Before it nothing has happened; after it the files
-are moved to their places, and if a kill comes in between, the next command that writes here moves the rest.
+are moved to their places, and if a kill comes in between, the next command that reads or writes here moves
+the rest.
 """
 
 from __future__ import annotations
@@ -65,9 +66,12 @@ def write_together(folder: str | os.PathLike[str], names: Sequence[str]) -> Iter
 def finish_staged(folder: Path) -> None:
     """Finish for a process that was killed after it had decided; sweep what it left before."""
     for staged in sorted(folder.glob(f"{_STAGED}*")):
+        owner = staged.name.removeprefix(_STAGED).split("-", 1)[0]
+        if not owner.isdecimal():
+            continue  # not ours
         if staged.name.endswith(_DECIDED):
             _move(staged, folder)
-        elif not is_running(int(staged.name.removeprefix(_STAGED).split("-", 1)[0])):
+        elif not is_running(int(owner)):
             shutil.rmtree(staged, ignore_errors=True)
 
 

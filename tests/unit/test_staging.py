@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from labeltune.errors import DiskError
+from labeltune.sources import ByteSource
 from labeltune.staging import finish_staged, write_together
 
 GONE = 2**22 + 1  # above the largest process id of Linux
@@ -113,3 +114,26 @@ def test_files_have_the_permissions_of_new_files(tmp_path: Path) -> None:
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("read", ["b", "fold-1/c"])
+def test_who_reads_finds_all_that_was_decided(tmp_path: Path, read: str) -> None:
+    (tmp_path / "b").write_bytes(b"old")
+    (tmp_path / "fold-1").mkdir()
+    (tmp_path / "fold-1" / "c").write_bytes(b"old")
+    decided = tmp_path / f".labeltune-staged-{GONE}-x.decided"
+    (decided / "fold-1").mkdir(parents=True)
+    for name in ("b", "fold-1/c"):
+        (decided / name).write_bytes(b"new")
+    with ByteSource(tmp_path / read) as source, source.open() as handle:
+        assert handle.read() == b"new"
+    assert names(tmp_path) == ["b", "fold-1/c"]
+
+
+def test_folders_of_others_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    for name in ("x", "x.decided", "", "-1-x.decided"):
+        (tmp_path / f".labeltune-staged-{name}").mkdir()
+    with ByteSource(tmp_path / "a"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 5
