@@ -18,6 +18,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -242,6 +243,8 @@ def main() -> None:
     if options.url:
         run_way(options.way, options.url, options.rows, options.in_flight)
         return
+    # So that the server and the run under way end with this process.
+    signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))
     delay = 0.0 if options.large else options.delay
     server = subprocess.Popen(
         [sys.executable, __file__, "--serve", str(delay)], stdout=subprocess.PIPE, text=True
