@@ -37,6 +37,10 @@ __all__ = ["Journal"]
 QUICK_SECONDS = 0.001
 """A disk whose last commit took less is not worth a thread: handing over costs more than the commit."""
 
+QUICK_CHANGES = 4
+"""On such a disk a group is written as soon as it has so many changes; a row makes three between two requests.
+"""
+
 GROUP_SECONDS = 0.002
 """How long a commit waits for others to join it: a flush to the disk costs the same for one row as for
 many.
@@ -256,8 +260,12 @@ class Journal:
             self._group = loop.create_future()
             if not self._writing:
                 loop.call_later(0.0 if self._quick else GROUP_SECONDS, self._write_group)
+        group = self._group
+        if self._quick and len(self._waiting) >= QUICK_CHANGES:
+            # All that has come back in one turn of the loop would leave, and come back, together.
+            self._write_group()
         # One caller's cancellation must not take the commit away from the others.
-        await asyncio.shield(self._group)
+        await asyncio.shield(group)
 
     @property
     def _quick(self) -> bool:
@@ -266,7 +274,8 @@ class Journal:
     def _write_group(self) -> None:
         """Write what waits, in one transaction; a slow disk is waited for in the thread."""
         operations, group = self._waiting, self._group
-        assert group is not None
+        if group is None or self._writing:
+            return  # written already, or as soon as what is being written is on the disk
         self._waiting, self._group, self._writing = [], None, True
         loop = asyncio.get_running_loop()
         self._began = loop.time()
