@@ -38,7 +38,8 @@ QUICK_SECONDS = 0.001
 """A disk whose last commit took less is not worth a thread: handing over costs more than the commit."""
 
 QUICK_CHANGES = 4
-"""On such a disk a group is written as soon as it has so many changes; a row makes three between two requests.
+"""On such a disk a group is written as soon as it has so many changes; a row makes three from one request to
+the next.
 """
 
 GROUP_SECONDS = 0.002
