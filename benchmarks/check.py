@@ -25,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from comments import TASK, make_table, peak_mebibytes  # type: ignore[import-not-found]  # beside this script
+from comments import TASK, make_table, peak_mebibytes
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 COPIES = 0.02

@@ -26,7 +26,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from comments import AFTER, BEFORE, LABELS, NONE, SYSTEM, TASK, make_table, peak_mebibytes  # type: ignore[import-not-found]  # beside this script
+from comments import AFTER, BEFORE, LABELS, NONE, SYSTEM, TASK, make_table, peak_mebibytes
 
 LARGE = 1_600_000
 
