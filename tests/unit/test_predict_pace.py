@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
-from labeltune.predict.pace import BREAKER_ERRORS, CANARY, Pace, wait_announced
+from labeltune.predict.pace import BREAKER_ERRORS, CANARY, GROWTH, Pace, wait_announced
 
 
 class Clock:
@@ -26,6 +26,9 @@ def clock() -> Clock:
 def test_it_begins_small_and_grows_with_every_answer(clock: Clock) -> None:
     pace = Pace(64, clock)
     assert pace.limit == CANARY
+    for _ in range(CANARY):
+        pace.answered()
+    assert pace.limit == CANARY * (1 + GROWTH)
     for _ in range(100):
         pace.answered()
     assert pace.limit == 64
@@ -33,7 +36,7 @@ def test_it_begins_small_and_grows_with_every_answer(clock: Clock) -> None:
 
 def test_after_a_rate_limit_it_grows_with_every_round(clock: Clock) -> None:
     """Multiplicative decrease, additive increase: one more for as many answers as are in flight."""
-    pace = Pace(64, clock)
+    pace = Pace(40, clock)
     for _ in range(35):
         pace.answered()
     assert pace.limit == 40

@@ -19,6 +19,9 @@ __all__ = ["CANARY", "Pace", "wait_announced"]
 CANARY = 5
 """How many requests go first: what would be refused for every row is refused for these."""
 
+GROWTH = 3
+"""How many more may be in flight after each answer, until the first rate limit."""
+
 CUT = 0.8
 """What a rate limit leaves of the requests in flight."""
 
@@ -35,8 +38,8 @@ UNSAID_FIRST, UNSAID_MOST = 1.0, 60.0
 class Pace:
     """Additive increase, multiplicative decrease, one pause for all, and a breaker.
 
-    The number in flight begins at `CANARY`, grows by one with every answer until the first rate limit, and
-    from then on by one with every round of answers.
+    The number in flight begins at `CANARY`, grows by `GROWTH` with every answer until the first rate limit,
+    and from then on by one with every round of answers.
     """
 
     def __init__(self, most: int, now: Callable[[], float]) -> None:
@@ -118,7 +121,7 @@ class Pace:
         self._errors = 0
         self._unsaid = UNSAID_FIRST
         if self.limit < self._most:
-            self.limit = min(self.limit + (1 / self.limit if self._limited else 1), float(self._most))
+            self.limit = min(self.limit + (1 / self.limit if self._limited else GROWTH), float(self._most))
 
     def limited(self, wait: float | None) -> float:
         """A rate limit: everyone pauses, and fewer are in flight afterwards. Returns the pause in seconds.
