@@ -37,7 +37,7 @@ __all__ = ["Journal"]
 QUICK_SECONDS = 0.001
 """A disk whose last commit took less is not worth a thread: handing over costs more than the commit."""
 
-QUICK_CHANGES = 4
+QUICK_CHANGES = 6
 """On such a disk a group is written as soon as it has so many changes; a row makes three from one request to
 the next.
 """
