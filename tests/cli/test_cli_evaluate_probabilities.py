@@ -143,6 +143,13 @@ def compared(*argv: str) -> tuple[dict[str, Any], str]:
     return differences, run("evaluate", *argv, "--markdown", "c.md", "--html", "c.html").stdout
 
 
+def figures(path: str) -> dict[str, Any]:
+    """The figures on probabilities of the only field."""
+    [field] = json.loads(run("evaluate", path, "--json").stdout)["fields"].values()
+    found: dict[str, Any] = field["probabilities"]
+    return found
+
+
 def test_rankings_are_compared_where_both_have_probabilities(here: Path) -> None:
     write(here / "worse.csv", skill=0.5)
     differences, text = compared("p.csv", "--compare", "worse.csv")
@@ -153,9 +160,18 @@ def test_rankings_are_compared_where_both_have_probabilities(here: Path) -> None
         for form in (text, Path("c.md").read_text(), Path("c.html").read_text()):
             for figure in shown:
                 assert figure in form
+    assert "less is better" in text
+    for name in ("log_loss", "brier"):
+        one = differences[name]
+        assert one["low"] < one["difference"] < one["high"] < 0, "ours lose less"
+        assert f"{one['difference']:+.4f}" in text
+    own = {name: figures(path) for path, name in (("p.csv", "ours"), ("worse.csv", "theirs"))}
+    for name in ("log_loss", "brier"):
+        expected = own["ours"][name] - own["theirs"][name]
+        assert differences[name]["difference"] == pytest.approx(expected)
     write(here / "bare.csv", skill=0.5, without=120)
     differences, text = compared("p.csv", "--compare", "bare.csv")
-    assert not differences.keys() & {*RANKING_METRICS}
+    assert not differences.keys() & {*RANKING_METRICS, "log_loss", "brier"}
     assert "average_precision  " not in text.partition("Compared with")[2]
 
 

@@ -179,7 +179,7 @@ def test_losses_of_a_multi_field_are_means_of_scikit_learns(case: Any) -> None:
         np.mean([log_loss(true[:, place], shares[:, place], labels=both) for place in columns]),
         np.mean([brier_score_loss(true[:, place], shares[:, place], labels=both) for place in columns]),
     )
-    assert [loss.mean for loss in binary_losses(true, shares)] == pytest.approx(expected, abs=1e-12)
+    assert [loss.mean() for loss in binary_losses(true, shares)] == pytest.approx(expected, abs=1e-12)
 
 
 @CASES
@@ -195,7 +195,7 @@ def test_losses_of_a_single_field_are_scikit_learns(seed: int, n_labels: int, ro
     expected = (log_loss(codes, shares, labels=labels), brier_score_loss(codes, brier, labels=labels))
     # A model that leaves out the least likely labels is not punished for the part that is missing.
     losses = class_losses(one_hot(codes, n_labels), 0.8 * shares)
-    assert [loss.mean for loss in losses] == pytest.approx(expected, abs=1e-9)
+    assert [loss.mean() for loss in losses] == pytest.approx(expected, abs=1e-9)
 
 
 @CASES

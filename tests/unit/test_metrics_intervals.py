@@ -109,9 +109,23 @@ def test_rows_needed() -> None:
 
 
 def test_one_certain_error_is_not_infinite() -> None:
-    loss = class_losses(np.array([[True, False]]), np.array([[0.0, 1.0]]))[0]
+    loss = Loss.of(class_losses(np.array([[True, False]]), np.array([[0.0, 1.0]]))[0])
     assert loss.mean == pytest.approx(36.04, abs=0.01)
     assert loss.interval is None
+
+
+def test_a_difference_of_means_is_that_of_rows() -> None:
+    """Against rows drawn with replacement, and a p-value of 5 % where an end of the interval is 0."""
+    generator = np.random.default_rng(1)
+    values = generator.exponential(1.0, 400) - 0.9
+    found = Difference.of_rows(values)
+    drawn = values[generator.integers(0, 400, (4000, 400))].mean(axis=1)
+    assert [found.low, found.high] == pytest.approx(percentile_interval(drawn), abs=0.02)
+    assert found.difference == pytest.approx(values.mean())
+    edge = Difference.of_rows(values - found.low)
+    assert [edge.low, edge.p] == pytest.approx([0, 0.05], abs=1e-4)
+    assert Difference.of_rows(np.zeros(3)) == Difference(0, 0, 0, 1.0)
+    assert Difference.of_rows(np.ones(3)).p == 0
 
 
 def test_intervals_of_means_and_of_the_calibration_error_are_those_of_rows() -> None:

@@ -8,6 +8,8 @@ import numpy as np
 
 from labeltune.metrics.calibration import (
     COVERAGE_LIMITS,
+    LOSSES,
+    Loss,
     binary_losses,
     calibration_error,
     calibration_interval,
@@ -15,14 +17,13 @@ from labeltune.metrics.calibration import (
     coverage_table,
     reliability,
 )
-from labeltune.metrics.paired import compare_ranking
+from labeltune.metrics.paired import Difference, compare_ranking
 from labeltune.metrics.ranking import UNITS, measure_ranking, recall_precision
 from labeltune.report.model import Calibration, Curve, FieldProbabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labeltune.metrics.paired import Difference
     from labeltune.metrics.patterns import BoolArray, FloatArray, IntArray
     from labeltune.metrics.quality import Shape
     from labeltune.predictions import Predictions
@@ -98,7 +99,7 @@ def probability_warnings(predictions: Predictions, shapes: Sequence[Shape]) -> l
 def _field(
     shape: Shape, true: BoolArray, probabilities: FloatArray, *, bootstrap: int, seed: int
 ) -> FieldProbabilities:
-    log_loss, brier = (class_losses if shape.single else binary_losses)(true, probabilities)
+    log_loss, brier = map(Loss.of, _losses(shape, true, probabilities))
     curves = [recall_precision(true[:, place], probabilities[:, place]) for place in range(true.shape[1])]
     average, rankings = measure_ranking(true, probabilities, bootstrap=bootstrap, seed=seed)
     return FieldProbabilities(
@@ -112,6 +113,11 @@ def _field(
     )
 
 
+def _losses(shape: Shape, true: BoolArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Of each row, (n_rows,), in the order of `LOSSES`."""
+    return (class_losses if shape.single else binary_losses)(true, probabilities)
+
+
 def compare_probabilities(
     ours: Predictions,
     other: Predictions,
@@ -121,7 +127,8 @@ def compare_probabilities(
     bootstrap: int,
     seed: int,
 ) -> Mapping[str, Difference]:
-    """How much better ours rank rows, by `METRIC`, or by `FIELD.METRIC` where there are several fields.
+    """How much better ours rank rows, and how much more ours lose, by `METRIC`, or by `FIELD.METRIC` where
+    there are several fields.
 
     `order` says where each of our rows stands in the other file. Empty where a file has no probabilities;
     rows that lack one in either are left out.
@@ -132,13 +139,16 @@ def compare_probabilities(
     for shape in shapes:
         known = _known(ours, shape) & _known(other, shape)[order]
         if known.any():
-            one = compare_ranking(
-                ours.pairs.true[ours.patterns.inverse[known], shape.part],
-                ours.probabilities[known, shape.part],
-                other.probabilities[order[known], shape.part],
-                bootstrap=bootstrap,
-                seed=seed,
-            )
+            true = ours.pairs.true[ours.patterns.inverse[known], shape.part]
+            mine = ours.probabilities[known, shape.part]
+            theirs = other.probabilities[order[known], shape.part]
+            one = compare_ranking(true, mine, theirs, bootstrap=bootstrap, seed=seed)
+            losses = zip(_losses(shape, true, mine), _losses(shape, true, theirs), strict=True)
+            if len(true) > 1:
+                one |= {
+                    name: Difference.of_rows(here - there)
+                    for name, (here, there) in zip(LOSSES, losses, strict=True)
+                }
             prefix = "" if len(shapes) == 1 else f"{shape.name}."
             found |= {prefix + name: difference for name, difference in one.items()}
     return found

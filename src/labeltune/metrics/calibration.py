@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labeltune.metrics.patterns import BoolArray, FloatArray
 
 __all__ = [
+    "LOSSES",
     "Bin",
     "Coverage",
     "Loss",
@@ -142,8 +143,13 @@ class Loss:
         return cls(mean, Interval(max(0.0, mean - reach), mean + reach))
 
 
-def class_losses(true: BoolArray, probability: FloatArray) -> tuple[Loss, Loss]:
-    """Log loss and Brier score of a single field; both arrays (n_rows, n_labels), `true` one-hot.
+LOSSES = ("log_loss", "brier")
+"""Less is better."""
+
+
+def class_losses(true: BoolArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Log loss and Brier score of each row of a single field, (n_rows,); the arrays are (n_rows, n_labels),
+    `true` one-hot.
 
     Probabilities are divided by their sum. The Brier score (1950) is summed over the labels, and halved where
     there are only two.
@@ -151,16 +157,15 @@ def class_losses(true: BoolArray, probability: FloatArray) -> tuple[Loss, Loss]:
     total = probability.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, probability / np.where(total > 0, total, 1), 1 / probability.shape[1])
     brier = ((shares - true) ** 2).sum(axis=1)
-    return Loss.of(-np.log(_clipped(shares[true]))), Loss.of(brier / 2 if true.shape[1] == 2 else brier)
+    return -np.log(_clipped(shares[true])), brier / 2 if true.shape[1] == 2 else brier
 
 
-def binary_losses(true: BoolArray, probability: FloatArray) -> tuple[Loss, Loss]:
-    """Log loss and Brier score of a multi field: of each label as a yes or no, and the mean over labels."""
+def binary_losses(true: BoolArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Log loss and Brier score of each row of a multi field, (n_rows,): of each label as a yes or no, and the
+    mean over labels.
+    """
     said = np.where(true, probability, 1 - probability)
-    return (
-        Loss.of(-np.log(_clipped(said)).mean(axis=1)),
-        Loss.of(((probability - true) ** 2).mean(axis=1)),
-    )
+    return -np.log(_clipped(said)).mean(axis=1), ((probability - true) ** 2).mean(axis=1)
 
 
 def _clipped(probability: FloatArray) -> FloatArray:

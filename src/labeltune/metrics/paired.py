@@ -50,6 +50,18 @@ class Difference:
         tail = (1 + min(int((values <= 0).sum()), int((values >= 0).sum()))) / (1 + len(values))
         return cls(point, float(low), float(high), min(1.0, 2 * tail))
 
+    @classmethod
+    def of_rows(cls, values: FloatArray) -> Difference:
+        """From the difference in each of two rows or more, (n_rows,): their mean, with the interval and the
+        p-value of a normal distribution.
+        """
+        mean = float(values.mean())
+        error = float(values.std(ddof=1)) / math.sqrt(len(values))
+        if error == 0:
+            return cls(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+        reach = Z_LEVEL * error
+        return cls(mean, mean - reach, mean + reach, math.erfc(abs(mean) / error / math.sqrt(2)))
+
 
 @dataclass(frozen=True, slots=True)
 class PairedResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from labeltune.metrics.calibration import LOSSES
 from labeltune.metrics.paired import rows_needed
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Comparison:
     lost: tuple[OtherAnswer, ...]
     """the reverse"""
     ranked: Mapping[str, Difference] = field(default_factory=dict)
-    """of average precision and ROC AUC, `FIELD.METRIC` of several fields; empty without probabilities"""
+    """of what probabilities tell, `FIELD.METRIC` of several fields; empty without them"""
     spent: Spent | None = None
     """on our predictions, and how long their answers took, where it is known"""
     spent_there: Spent | None = None
@@ -108,14 +109,21 @@ class Comparison:
         return (one.low > 0 or one.high < 0) and self.headline_p_holm < SIGNIFICANT
 
     def differences(self, names: Iterable[str]) -> list[tuple[str, Difference]]:
-        """Those of some metrics, by name, then those of the rankings by probability."""
+        """Those of some metrics, by name, then those of probabilities."""
         return [*((name, self.result.differences[name]) for name in names), *self.ranked.items()]
 
-    @property
-    def widest(self) -> float:
-        """The largest end of all intervals, and 1 if nothing differs: the scale of a drawing."""
+    def scale(self, name: str) -> float:
+        """The largest end of all intervals that are drawn to one scale, and 1 if nothing differs. A loss has
+        a scale of its own, for it may be larger than 1.
+        """
         every = self.differences(self.result.differences)
-        return max(abs(end) for _, one in every for end in (one.low, one.high)) or 1.0
+        drawn = [one for other, one in every if other == name or not (_is_loss(name) or _is_loss(other))]
+        return max(abs(end) for one in drawn for end in (one.low, one.high)) or 1.0
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether some of the metrics are such that less is better."""
+        return any(map(_is_loss, self.ranked))
 
     @property
     def verdict(self) -> str:
@@ -138,6 +146,10 @@ class Comparison:
             f"no difference in macro-F1 from {self.other} can be shown with {rows:,} rows; "
             f"about {_rounded(needed):,} would be needed to see one of {abs(100 * one.difference):.1f} points"
         )
+
+
+def _is_loss(name: str) -> bool:
+    return name.rpartition(".")[2] in LOSSES
 
 
 def _rounded(number: int) -> int:

@@ -206,11 +206,12 @@ def seconds(duration: float) -> str:
 
 
 def comparison_tail(comparison: Comparison) -> str:
-    """One sentence on the rows won and lost."""
+    """What to know of the differences, and the rows won and lost."""
     result = comparison.result
     adjusted = "" if comparison.p_holm == result.p else f", {comparison.p_holm:.3g} after Holm's correction"
+    losses = "Of log loss and Brier score, less is better. " if comparison.has_losses else ""
     return (
-        f"Rows right here and wrong there: {result.won:,}; the reverse: {result.lost:,}; "
+        f"{losses}Rows right here and wrong there: {result.won:,}; the reverse: {result.lost:,}; "
         f"exact McNemar p = {result.p:.3g}{adjusted}."
     )
 
