@@ -197,11 +197,13 @@ def test_row_15_a_second_process(folder: Folder) -> None:
     with FakeProvider(delay=0.1) as provider:
         process = folder.start(provider, "--concurrency", "4")
         wait_until(lambda: provider.billed.total() > 3)
+        # What is billed is on its way; what is done has arrived.
+        wait_until(lambda: states(folder).get(2, 0) > 3)
         asked = states(folder)
         second = folder.predict(provider)
         assert second.code == 9
         assert f"pid {process.pid} on host {socket.gethostname()} holds this run" in second.stderr
-        assert states(folder)[2] >= asked.get(2, 0)
+        assert states(folder)[2] >= asked[2]
         kill(process)
         provider.delay = 0.0
         assert folder.predict(provider).code == 0
@@ -272,7 +274,7 @@ def test_row_18_fewer_are_in_flight_after_a_rate_limit() -> None:
     from labeltune.predict.pace import Pace
 
     clock = [0.0]
-    pace = Pace(64, lambda: clock[0])
+    pace = Pace(50, lambda: clock[0])
     for _ in range(45):
         pace.answered()
     assert pace.limit == 50
