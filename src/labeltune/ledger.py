@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from labeltune import __version__
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
 from labeltune.files import make_private_file, make_private_folder
+from labeltune.write_ahead import use_write_ahead_log
 
 if TYPE_CHECKING:
     import os
@@ -250,21 +251,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise _damaged(path, problem)
-    _choose_journal(connection)
+    use_write_ahead_log(connection, patience=BUSY_SECONDS)
     connection.execute("PRAGMA synchronous = FULL")
     if version == 0:
         _make_tables(connection)
-
-
-def _choose_journal(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging where the file system has it; shared folders of a network often do not."""
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise
-        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -30,7 +30,7 @@ ALLOWED = {
     "starlette": ("local/",),
     "uvicorn": ("local/serve.py",),
     "python_multipart": ("local/multipart.py",),
-    "sqlite3": ("ledger.py", "journal/", "local/"),
+    "sqlite3": ("ledger.py", "journal/", "local/", "write_ahead.py"),
     "jinja2": ("report/",),
     "sklearn": ("metrics/",),
     "pandas": (),

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +152,41 @@ def test_a_lock_keeps_others_out(tmp_path: Path) -> None:
         with two.lock("other", timeout=0.05):
             pass
     with open_ledger(tmp_path) as one, one.lock("job", timeout=0.05):
+        pass
+
+
+def test_who_comes_while_another_process_makes_the_file_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does not wait for the one that switches a new file to a write-ahead log: it refuses at once."""
+    connect = sqlite3.connect
+    refused: list[str] = []
+
+    class Busy(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "PRAGMA journal_mode = WAL" and len(refused) < 3:
+                refused.append(sql)
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(sql, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=Busy, **kw))
+    with open_ledger(tmp_path) as ledger:
+        assert ledger.journal_mode == "wal"
+    assert len(refused) == 3
+
+
+def test_who_finds_the_file_locked_for_good_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeltune.ledger.BUSY_SECONDS", 0.05)
+    connect = sqlite3.connect
+
+    class Locked(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "PRAGMA journal_mode = WAL":
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(sql, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=Locked, **kw))
+    with pytest.raises(ConflictError, match="locked"), open_ledger(tmp_path):
         pass
 
 

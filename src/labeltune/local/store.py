@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DiskError, SettingsError
 from labeltune.files import make_private_file
+from labeltune.write_ahead import use_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,8 +159,7 @@ class Store:
             self._open(check=check)
 
     def _open(self, *, check: bool) -> None:
-        # WAL is refused on some network drives; SQLite then keeps its rollback journal, which is as safe.
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(self._connection, patience=_BUSY_MS / 1000)
         self._connection.execute("PRAGMA synchronous = FULL")
         if check and self._connection.execute("PRAGMA quick_check(1)").fetchone()["quick_check"] != "ok":
             raise sqlite3.DatabaseError("quick_check failed")
