@@ -164,40 +164,35 @@ class Journal:
 
     def pending(self, name: str) -> Iterator[Pending]:
         """The rows of the table `name`, in order, each with its request's state at about that time."""
-        input_, position = self._input(name), -1
-        while True:
-            chunk = self._execute(
-                "SELECT position, request, hash, state, batch FROM rows"
-                " LEFT JOIN requests ON requests.id = request"
-                " WHERE input = ? AND position > ? ORDER BY position LIMIT ?",
-                input_,
-                position,
-                _CHUNK,
-            ).fetchall()
-            if not chunk:
-                return
+        query = (
+            "SELECT position, request, hash, state, batch FROM rows"
+            " LEFT JOIN requests ON requests.id = request"
+        )
+        for chunk in self._in_order(query, name):
             for position, request, digest, state, batch in chunk:
                 yield Pending(position, request, digest, STATES[state or 0], batch is not None)
-            position = chunk[-1][0]
 
     def results(self, name: str) -> Iterator[Result]:
         """What is known about each row of the table `name`, in order."""
-        input_, position = self._input(name), -1
-        while True:
-            chunk = self._execute(
-                "SELECT position, hash, state, kind, raw FROM rows"
-                " LEFT JOIN requests ON requests.id = rows.request"
-                " LEFT JOIN answers ON answers.request = requests.id"
-                " WHERE input = ? AND position > ? ORDER BY position LIMIT ?",
-                input_,
-                position,
-                _CHUNK,
-            ).fetchall()
-            if not chunk:
-                return
-            position = chunk[-1][0]
+        query = (
+            "SELECT position, hash, state, kind, raw FROM rows"
+            " LEFT JOIN requests ON requests.id = rows.request"
+            " LEFT JOIN answers ON answers.request = requests.id"
+        )
+        for chunk in self._in_order(query, name):
             for _, digest, state, kind, raw in chunk:
                 yield Result(digest, None if state is None else STATES[state], kind or "", raw or b"")
+
+    def _in_order(self, query: str, name: str) -> Iterator[list[Any]]:
+        """What the query, whose first column is the position, finds for the rows of the table `name`: some
+        rows at a time, so that no cursor stays open while the journal is written to.
+        """
+        input_, position = self._input(name), -1
+        while chunk := self._execute(
+            f"{query} WHERE input = ? AND position > ? ORDER BY position LIMIT ?", input_, position, _CHUNK
+        ).fetchall():
+            yield chunk
+            position = chunk[-1][0]
 
     def tokens(self) -> tuple[int, int]:
         """Tokens read and written in all answers of this journal, as the provider counted them."""
