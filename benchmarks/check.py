@@ -40,8 +40,8 @@ SETS = (
 
 def one(what: str, folder: Path) -> None:
     """One run, told as JSON."""
-    from labeltune.check import CheckOptions, check
-    from labeltune.convert import convert
+    from labeltune.prepare.check import CheckOptions, check
+    from labeltune.prepare.convert import convert
     from labeltune.task import parse_task
 
     task = parse_task(TASK)
@@ -84,7 +84,7 @@ def speed(rows: int, repeat: int) -> bool:
 
 def tokens() -> bool:
     """Whether the estimate is within a tenth of the exact count, on each set."""
-    from labeltune.tokens import Estimator, token_counter
+    from labeltune.pricing.tokens import Estimator, token_counter
 
     exact, estimate = token_counter(mode="exact", seconds=60), Estimator()
     good = True

@@ -117,7 +117,7 @@ def polars_sink(data: str, out: str) -> None:
 
 
 def labeltune_convert(data: str, out: str) -> None:
-    from labeltune.convert import convert
+    from labeltune.prepare.convert import convert
     from labeltune.task import parse_task
 
     convert(parse_task(TASK), data, out)

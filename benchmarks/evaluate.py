@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltune.evaluate import EvaluateOptions, evaluate
-from labeltune.metrics.patterns import class_codes, find_patterns, one_hot
-from labeltune.metrics.quality import BOOTSTRAP, SEED, Shape, measure, pattern_pairs
-from labeltune.metrics.ranking import macro, measure_ranking, ranking
-from labeltune.metrics.scores import Pairs
-from labeltune.report.page import format_html
-from labeltune.report.table import classification_table
+from labeltune.evaluation.evaluate import EvaluateOptions, evaluate
+from labeltune.evaluation.metrics.patterns import class_codes, find_patterns, one_hot
+from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, Shape, measure, pattern_pairs
+from labeltune.evaluation.metrics.ranking import macro, measure_ranking, ranking
+from labeltune.evaluation.metrics.scores import Pairs
+from labeltune.evaluation.report.page import format_html
+from labeltune.evaluation.report.table import classification_table
 from labeltune.task import AnswerFormat, Field, Prompt, Task
 
 if TYPE_CHECKING:

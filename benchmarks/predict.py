@@ -167,7 +167,8 @@ def plain_sdk(url: str, count: int, in_flight: int) -> None:
 
 
 def labeltune(url: str, count: int, in_flight: int) -> None:
-    from labeltune.predict import PredictOptions, predict
+    from labeltune.prediction.options import PredictOptions
+    from labeltune.prediction.predict import predict
     from labeltune.providers import resolve_provider
     from labeltune.task import read_task
 

@@ -22,7 +22,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
 from labeltune.local.engines import Hyperparameters
-from labeltune.local.engines.linear import Linear
+from labeltune.local.engines.linear.engine import Linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltune.stratify import Combinations, stratify
+from labeltune.prepare.stratify import Combinations, stratify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

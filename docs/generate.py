@@ -13,9 +13,9 @@ from typing import Any
 
 import typer
 
-from labeltune.check import CATALOGUE
 from labeltune.cli.app import app
 from labeltune.errors import ExitCode, LabeltuneError
+from labeltune.prepare.check import CATALOGUE
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"

@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from labeltune.split import Split, SplitOptions, parse_sizes
-from labeltune.tables import open_table
+from labeltune.files.tables import open_table
+from labeltune.prepare.split import Split, SplitOptions, parse_sizes
 from tasks import INTENT
 
 LABELS = INTENT.labels

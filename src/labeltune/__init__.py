@@ -1,8 +1,8 @@
 """Fine-tune text classifiers from a table of labelled text, through the OpenAI fine-tuning protocol.
 
-The names here are those that every use needs. What a command does is a function in the module of its name:
-`labeltune.convert.convert`, `labeltune.train.train`, `labeltune.evaluate.evaluate`, …; see
-docs/reference/python.md.
+The names here are those that every use needs. What a command does is a function in the module of its name, in
+the wing of its step: `labeltune.prepare.convert.convert`, `labeltune.tuning.train.train`,
+`labeltune.evaluation.evaluate.evaluate`, …; see docs/reference/python.md.
 """
 
 from __future__ import annotations

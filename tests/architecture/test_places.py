@@ -24,21 +24,21 @@ ALLOWED = {
     "typer": ("cli/",),
     "rich": ("cli/output.py",),
     "click": (),
-    "openai": ("providers/", "upload.py", "train.py", "jobs.py", "predict/"),
+    "openai": ("providers/", "tuning/", "prediction/"),
     "aiohttp": ("providers/channel.py",),
-    "httpx2": ("providers/", "train.py"),
+    "httpx2": ("providers/", "tuning/train.py"),
     "starlette": ("local/",),
     "uvicorn": ("local/serve.py",),
     "python_multipart": ("local/multipart.py",),
-    "sqlite3": ("ledger.py", "journal/", "local/", "write_ahead.py"),
-    "jinja2": ("report/",),
-    "sklearn": ("metrics/",),
+    "sqlite3": ("tuning/ledger.py", "prediction/journal/", "local/", "files/write_ahead.py"),
+    "jinja2": ("evaluation/report/",),
+    "sklearn": ("evaluation/metrics/",),
     "pandas": (),
-    "tiktoken": ("tokens.py",),
+    "tiktoken": ("pricing/tokens.py",),
     "pickle": (),
     "joblib": (),
     "requests": (),
-    "tomllib": ("task.py", "toml_lines.py", "prices.py", "threshold_file.py"),
+    "tomllib": ("task/reading.py", "task/toml_lines.py", "pricing/prices.py", "files/threshold_file.py"),
 }
 """Where a library may be imported, as beginnings of paths below `src/labeltune`."""
 
@@ -162,7 +162,7 @@ def test_what_a_command_raises_becomes_its_exit_code(
     """In a process of its own, where a use case fails in the middle of its command."""
     program = (
         "import os, signal, time\n"
-        "from labeltune import errors, infer\n"
+        "from labeltune import errors\nfrom labeltune.prepare import infer\n"
         "def fail(*_, **__):\n"
         f"    problem = {raised}\n"
         "    if problem is not None:\n"

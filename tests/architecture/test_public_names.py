@@ -23,8 +23,10 @@ def test_public_names() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "infer.init", "convert.convert", "split.split", "check.check", "upload.upload", "train.train",
-        "predict.predict", "evaluate.evaluate", "thresholds.tune_thresholds", "baseline.baseline", "local.create_app", "local.serve",
+        "prepare.infer.init", "prepare.convert.convert", "prepare.split.split", "prepare.check.check",
+        "tuning.upload.upload", "tuning.train.train", "prediction.predict.predict", "evaluation.evaluate.evaluate",
+        "evaluation.thresholds.tune_thresholds", "studies.baseline.baseline", "studies.audit.audit_injection",
+        "local.create_app", "local.serve",
     ],
 )  # fmt: skip
 def test_each_command_is_a_function(name: str) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tasks
-from labeltune.evaluate import EvaluateOptions, evaluate
-from labeltune.report.page import format_html
+from labeltune.evaluation.evaluate import EvaluateOptions, evaluate
+from labeltune.evaluation.report.page import format_html
 from labeltune.task import parse_task
 
 if TYPE_CHECKING:

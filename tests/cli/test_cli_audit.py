@@ -14,7 +14,7 @@ import tasks
 from cli.remote import document, here, ran, run
 from faults.fake_provider import ANSWER, FakeProvider, Fate, refuse
 from faults.fault_folder import TASK
-from labeltune.audit import ATTACKS
+from labeltune.studies.audit import ATTACKS
 from labeltune.task import parse_task
 
 __all__ = ["here"]
@@ -143,8 +143,8 @@ def test_another_answer_is_a_legal_one_of_the_task(name: str) -> None:
     """For single and multi fields, parent and child, lists that must not be empty, and flags."""
     import random
 
-    from labeltune.audit import _another
-    from labeltune.labels import decode_answer, encode_answer
+    from labeltune.studies.audit import _another
+    from labeltune.task.labels import decode_answer, encode_answer
 
     task = parse_task(getattr(tasks, name))
     labels = decode_answer(task, _first_answer(task)).labels
@@ -157,7 +157,7 @@ def test_another_answer_is_a_legal_one_of_the_task(name: str) -> None:
 
 def _first_answer(task: Any) -> str:
     """Some legal answer."""
-    from labeltune.labels import decode_answer, encode_answer
+    from labeltune.task.labels import decode_answer, encode_answer
 
     child = next((field for field in task.fields if field.parent), None)
     labels = []
@@ -193,8 +193,8 @@ def test_with_a_model_that_was_trained_here(here: Path) -> None:
 
 
 def test_defaults_are_those_of_the_library() -> None:
-    from labeltune.audit import DEFAULT_OUTPUT, DEFAULT_ROWS
     from labeltune.cli.audit import injection
+    from labeltune.studies.audit import DEFAULT_OUTPUT, DEFAULT_ROWS
 
     parameters: Any = inspect.signature(injection).parameters
     assert (parameters["out"].default, parameters["rows"].default) == (DEFAULT_OUTPUT, DEFAULT_ROWS)

@@ -122,8 +122,8 @@ def test_a_baseline_that_cannot_be_trained_says_why(tables: Path) -> None:
 
 
 def test_the_default_output_is_that_of_the_library() -> None:
-    from labeltune.baseline import DEFAULT_OUTPUT
     from labeltune.cli.baseline import baseline
+    from labeltune.studies.baseline import DEFAULT_OUTPUT
 
     parameters: Any = inspect.signature(baseline).parameters
     assert parameters["out"].default == DEFAULT_OUTPUT

@@ -646,7 +646,7 @@ def test_annotations_are_a_result_not_a_story(here: Path, monkeypatch: pytest.Mo
 
 def test_defaults_are_those_of_the_library() -> None:
     from labeltune.cli.evaluate import evaluate
-    from labeltune.metrics.quality import BOOTSTRAP, SEED
+    from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED
 
     parameters: Any = inspect.signature(evaluate).parameters
     assert (parameters["bootstrap"].default, parameters["seed"].default) == (BOOTSTRAP, SEED)

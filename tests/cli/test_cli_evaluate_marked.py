@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import tasks
 from labeltune.cli.app import app
-from labeltune.tables import neutralise
+from labeltune.files.tables import neutralise
 
 if TYPE_CHECKING:
     from typer.testing import Result

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import tasks
 from labeltune.cli.app import app
-from labeltune.metrics.ranking import RANKING_METRICS, UNITS
+from labeltune.evaluation.metrics.ranking import RANKING_METRICS, UNITS
 
 if TYPE_CHECKING:
     from typer.testing import Result

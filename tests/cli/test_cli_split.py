@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from labeltune.cli.app import app
 from labeltune.cli.split import split as command
-from labeltune.split import DEFAULT_SEED, DEFAULT_SIZES
+from labeltune.prepare.split import DEFAULT_SEED, DEFAULT_SIZES
 from tasks import INTENT_TOML
 
 runner = CliRunner()

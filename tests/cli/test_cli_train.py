@@ -9,8 +9,8 @@ import pytest
 
 import tasks
 from cli.remote import document, here, ran, run
-from labeltune.ledger import open_ledger
 from labeltune.providers import resolve_provider
+from labeltune.tuning.ledger import open_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from labeltune.cli.app import app
 from labeltune.errors import ModelDamagedError, TrainingRefusedError
 from labeltune.local.engines import ENTRY_POINTS, Hyperparameters, get_engine
-from labeltune.local.models import base_models
+from labeltune.local.stored_models import base_models
 from protocol.harness import stop_worker
 
 if TYPE_CHECKING:

@@ -319,9 +319,9 @@ def test_row_44_rows_that_a_cancelled_batch_does_not_name(folder: Folder) -> Non
 def test_row_44_cancelling_without_end() -> None:
     """Ten minutes by a clock that is handed in."""
     from labeltune.errors import TemporaryError
-    from labeltune.journal import BatchEntry
-    from labeltune.predict.batch import Batches, _Watched
-    from labeltune.predict.story import Silence
+    from labeltune.prediction.batch import Batches, _Watched
+    from labeltune.prediction.journal import BatchEntry
+    from labeltune.prediction.story import Silence
 
     clock = [0.0]
     batches = object.__new__(Batches)
@@ -404,8 +404,8 @@ def test_row_47_checked_before_the_upload() -> None:
     import io
 
     from labeltune.errors import DataError
-    from labeltune.predict.plan import Ask
-    from labeltune.predict.shards import write_shard
+    from labeltune.prediction.plan import Ask
+    from labeltune.prediction.shards import write_shard
 
     asks = [Ask(number, bytes(16), b"{}", lost_before=False) for number in (1, 2)]
     with pytest.raises(DataError, match="same custom_id"):
@@ -446,7 +446,7 @@ def test_row_48_lines_that_are_none(folder: Folder) -> None:
 
 def test_row_49_more_than_one_batch_takes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards by number; each is created once, and each found again on its own after a kill."""
-    monkeypatch.setattr("labeltune.predict.batch.MOST_REQUESTS", 15)
+    monkeypatch.setattr("labeltune.prediction.batch.MOST_REQUESTS", 15)
     folder.table(ROWS)
     with FakeProvider() as provider:
         provider.fail_next["GET /files/file-8/content"] = [refuse(401, "invalid_api_key")]
@@ -461,8 +461,8 @@ def test_row_49_shards_by_size() -> None:
     """120,000 rows, and bytes; the limit holds for the whole line."""
     import io
 
-    from labeltune.predict.plan import Ask
-    from labeltune.predict.shards import MOST_REQUESTS, write_shard
+    from labeltune.prediction.plan import Ask
+    from labeltune.prediction.shards import MOST_REQUESTS, write_shard
 
     def ask(number: int, body: bytes) -> Ask:
         return Ask(number, number.to_bytes(16, "big"), body, lost_before=False)
@@ -487,7 +487,7 @@ def test_row_49_shards_by_size() -> None:
 
 def test_row_49_the_queue_is_full(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch too many waits until another one is over."""
-    monkeypatch.setattr("labeltune.predict.batch.MOST_REQUESTS", 15)
+    monkeypatch.setattr("labeltune.prediction.batch.MOST_REQUESTS", 15)
     folder.table(ROWS)
     with FakeProvider() as provider:
         provider.batch_queue = 30
@@ -499,12 +499,12 @@ def test_row_49_the_queue_is_full(folder: Folder, monkeypatch: pytest.MonkeyPatc
 
 
 def test_row_49_smaller_shards_for_a_small_queue(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeltune.predict.batch.LEAST_REQUESTS", 5)
+    monkeypatch.setattr("labeltune.prediction.batch.LEAST_REQUESTS", 5)
     folder.table(ROWS)
     with FakeProvider() as provider:
         provider.batch_queue = 24
         # What a batch of all rows and one of half of them do not fit into.
-        monkeypatch.setattr("labeltune.predict.batch.MOST_REQUESTS", ROWS)
+        monkeypatch.setattr("labeltune.prediction.batch.MOST_REQUESTS", ROWS)
         assert predict(folder, provider).code == 0
         assert sorted(b["size"] for b in provider.batches.values() if b["status"] == "completed") == [20, 20]
         assert provider.extra == 0

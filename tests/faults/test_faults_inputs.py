@@ -20,9 +20,9 @@ import pytest
 from typer.testing import CliRunner
 
 from labeltune.cli.app import app
-from labeltune.convert import convert
 from labeltune.errors import ConflictError, DataError
-from labeltune.tables import open_table
+from labeltune.files.tables import open_table
+from labeltune.prepare.convert import convert
 from tasks import INTENT, INTENT_TOML
 
 if TYPE_CHECKING:

@@ -30,11 +30,11 @@ from labeltune.errors import (
     RemoteError,
     TemporaryError,
 )
-from labeltune.jobs import Silence, Watcher, cancel_job
-from labeltune.ledger import open_ledger
 from labeltune.providers import Patience, connect, persist, resolve_provider, run
-from labeltune.train import Trainer, plan_training, train
-from labeltune.upload import LocalFile, Uploader
+from labeltune.tuning.jobs import Silence, Watcher, cancel_job
+from labeltune.tuning.ledger import open_ledger
+from labeltune.tuning.train import Trainer, plan_training, train
+from labeltune.tuning.upload import LocalFile, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
     from typer.testing import Result
 
-    from labeltune.jobs import Event
     from labeltune.providers import Provider
-    from labeltune.train import Trained
+    from labeltune.tuning.jobs import Event
+    from labeltune.tuning.train import Trained
 
 CANARY = "sk-canary-0123456789abcdef"
 
@@ -594,7 +594,7 @@ def test_the_key_appears_nowhere(
     code: int,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    monkeypatch.setattr("labeltune.train.LOOKUPS", (0.0,))
+    monkeypatch.setattr("labeltune.tuning.train.LOOKUPS", (0.0,))
     for patience in ("jobs.START_PATIENCE", "jobs.WATCH_PATIENCE", "train.START_PATIENCE"):
         monkeypatch.setattr(f"labeltune.{patience}", Patience(total=0.0))
     fake.fail(method, path, reply, times=99)

@@ -27,7 +27,7 @@ import pytest
 from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import KILLS, Folder, finish, kill, wait_until
 from labeltune.errors import DiskError
-from labeltune.journal import Journal
+from labeltune.prediction.journal import Journal
 
 KEY = "sk-canary-0123456789"
 
@@ -185,7 +185,7 @@ def test_row_13_a_process_that_slept(folder: Folder) -> None:
 
 def test_row_14_commits_are_flushed_to_the_disk(folder: Folder) -> None:
     """A power cut is a kill that also loses what was not flushed: every commit is (`synchronous` = FULL)."""
-    from labeltune.journal import open_journal
+    from labeltune.prediction.journal import open_journal
 
     with open_journal(folder.path / "x.db") as journal:
         assert journal._one("PRAGMA synchronous")[0] == 2
@@ -271,7 +271,7 @@ def test_row_18_a_rate_limit_pauses_everyone(folder: Folder, headers: dict[str, 
 
 
 def test_row_18_fewer_are_in_flight_after_a_rate_limit() -> None:
-    from labeltune.predict.pace import Pace
+    from labeltune.prediction.pace import Pace
 
     clock = [0.0]
     pace = Pace(50, lambda: clock[0])
@@ -613,7 +613,7 @@ def test_row_53_the_disk_is_full_when_the_output_is_written(
             def full(_descriptor: int) -> None:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-            patch.setattr("labeltune.files.os.fsync", full)
+            patch.setattr("labeltune.files.writing.os.fsync", full)
             assert folder.predict(provider).code == 8
         assert folder.output.read_text() == "the old predictions"
         assert list(folder.path.glob(".labeltune-*")) == []
@@ -688,7 +688,7 @@ def test_row_56_a_file_system_without_a_write_ahead_log(
             return super().execute(sql.replace("journal_mode = WAL", "journal_mode = DELETE"), *values)
 
     monkeypatch.setattr(
-        "labeltune.journal.opening.sqlite3.connect",
+        "labeltune.prediction.journal.opening.sqlite3.connect",
         lambda *a, **k: connect(*a, **({"factory": Refusing} | k)),
     )
     with FakeProvider() as provider:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labeltune.staging import finish_staged
+from labeltune.files.staging import finish_staged
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL"),
@@ -56,7 +56,7 @@ def hook(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-from labeltune.split import SplitOptions, parse_sizes, split
+from labeltune.prepare.split import SplitOptions, parse_sizes, split
 from labeltune.task import read_task
 
 task = read_task("task.toml")

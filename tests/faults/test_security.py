@@ -24,7 +24,7 @@ from cli.remote import LABELS, ran, run, write_chat
 from faults.fake_jobs import serving
 from faults.fake_provider import FakeProvider, Fate
 from faults.fault_folder import Folder
-from labeltune.tables.spreadsheet import restore
+from labeltune.files.tables.marks import restore
 from protocol.harness import stop_worker
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def test_a_key_that_is_none_is_not_shown(files: Folder, monkeypatch: pytest.Monk
 def test_key_in_the_log_of_the_sdk_and_in_a_traceback_of_ours(files: Folder) -> None:
     """With the SDK's log at its loudest, and a bug where the headers are at hand."""
     bug = (
-        "import labeltune.predict.traffic as traffic\n"
+        "import labeltune.prediction.traffic as traffic\n"
         "def judge(status, headers, body):\n"
         "    raise AssertionError('a bug')\n"
         "traffic.judge = judge\n"

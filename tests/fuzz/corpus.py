@@ -8,12 +8,12 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from labeltune.check import CheckOptions, check
-from labeltune.check.text import format_checked
-from labeltune.convert import convert
 from labeltune.errors import LabeltuneError
-from labeltune.jsonl import write_chat
-from labeltune.tables import write_table
+from labeltune.files.jsonl import write_chat
+from labeltune.files.tables import write_table
+from labeltune.prepare.check import CheckOptions, check
+from labeltune.prepare.check.text import format_checked
+from labeltune.prepare.convert import convert
 from labeltune.task import Task
 
 __all__ = ["chat_bytes", "csv_bytes", "good_files", "is_checked", "jsonl_bytes", "survives"]

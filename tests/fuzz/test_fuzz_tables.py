@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from fuzz.corpus import chat_bytes, csv_bytes, is_checked, jsonl_bytes, survives
 from labeltune.cli.app import app
 from labeltune.errors import DataError, LabeltuneError
-from labeltune.jsonl import ChatFile
-from labeltune.tables import open_table, write_table
+from labeltune.files.jsonl import ChatFile
+from labeltune.files.tables import open_table, write_table
 from tasks import INTENT, INTENT_TOML
 
 ON_DEMAND = int(os.environ.get("LABELTUNE_FUZZ", "0"))

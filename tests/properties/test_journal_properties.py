@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from labeltune.journal import Journal, open_journal
-from labeltune.journal.model import STATES
+from labeltune.prediction.journal import Journal, open_journal
+from labeltune.prediction.journal.model import STATES
 
 NAME = "data.csv\npredictions.csv"
 KINDS = st.sampled_from(["lost", "server_error"])

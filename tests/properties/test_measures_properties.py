@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeltune.metrics.calibration import (
+from labeltune.evaluation.metrics.calibration import (
     BINS,
     binary_losses,
     calibration_error,
@@ -18,11 +18,17 @@ from labeltune.metrics.calibration import (
     coverage_table,
     reliability,
 )
-from labeltune.metrics.intervals import clopper_pearson
-from labeltune.metrics.paired import holm, mcnemar_p
-from labeltune.metrics.patterns import one_hot
-from labeltune.metrics.quality import Shape, measure, pattern_pairs
-from labeltune.metrics.scores import CLASS_METRICS, HIERARCHICAL_METRICS, PATH_METRICS, VECTOR_METRICS, Pairs
+from labeltune.evaluation.metrics.intervals import clopper_pearson
+from labeltune.evaluation.metrics.paired import holm, mcnemar_p
+from labeltune.evaluation.metrics.patterns import one_hot
+from labeltune.evaluation.metrics.quality import Shape, measure, pattern_pairs
+from labeltune.evaluation.metrics.scores import (
+    CLASS_METRICS,
+    HIERARCHICAL_METRICS,
+    PATH_METRICS,
+    VECTOR_METRICS,
+    Pairs,
+)
 
 CASES = settings(max_examples=200, deadline=None, derandomize=True)
 Path_ = tuple[int, ...]

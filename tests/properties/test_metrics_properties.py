@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeltune.metrics.patterns import find_patterns, one_hot
-from labeltune.metrics.quality import FieldQuality, Shape, measure, pattern_pairs
-from labeltune.metrics.scores import (
+from labeltune.evaluation.metrics.patterns import find_patterns, one_hot
+from labeltune.evaluation.metrics.quality import FieldQuality, Shape, measure, pattern_pairs
+from labeltune.evaluation.metrics.scores import (
     CLASS_METRICS,
     VECTOR_METRICS,
     Pairs,
@@ -23,7 +23,7 @@ from labeltune.metrics.scores import (
     confusion,
     label_scores,
 )
-from labeltune.report.table import classification_table
+from labeltune.evaluation.report.table import classification_table
 
 CASES = settings(max_examples=200, deadline=None, derandomize=True)
 

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeltune.metrics.ranking import RANKING_METRICS, find_steps, measure_ranking, ranking, step_scores
+from labeltune.evaluation.metrics.ranking import (
+    RANKING_METRICS,
+    find_steps,
+    measure_ranking,
+    ranking,
+    step_scores,
+)
 
 CASES = settings(max_examples=200, deadline=None, derandomize=True)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeltune.stratify import NO_PART, Combinations, deviation, stratify
+from labeltune.prepare.stratify import NO_PART, Combinations, deviation, stratify
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from labeltune.errors import SettingsError
 from labeltune.task import AnswerFormat, Field, Prompt, Task, format_task, parse_task
-from labeltune.template import TemplateError, parse_template
-from labeltune.toml_lines import key_lines
+from labeltune.task.template import TemplateError, parse_template
+from labeltune.task.toml_lines import key_lines
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 names = words.filter(lambda word: word == word.strip() and word.strip() != "")

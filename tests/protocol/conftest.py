@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labeltune.local.models import base_models
+from labeltune.local.stored_models import base_models
 from protocol import tally_engine
 from protocol.harness import Provider, Server, stop_worker
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from labeltune.local.answering import CHUNK, next_size
+from labeltune.local.batch_answers import CHUNK, next_size
 from labeltune.local.launcher import worker_command
 from labeltune.local.store import Store
 from protocol.harness import Provider, log_of, run, stop_worker, worker_pid

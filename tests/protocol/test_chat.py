@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from labeltune.local.chat import ChatRequest, completion
+from labeltune.local.chat import completion
+from labeltune.local.chat_request import ChatRequest
 from labeltune.local.engines import Answer, TokenLogprob
-from labeltune.local.models import LoadedModels
 from labeltune.local.store import Store
+from labeltune.local.stored_models import LoadedModels
 from protocol.harness import Provider, run
 
 if TYPE_CHECKING:

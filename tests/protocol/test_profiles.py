@@ -13,8 +13,8 @@ import pytest
 
 import tasks
 from cli.remote import document, here, ran, run
-from labeltune.ledger import open_ledger
 from labeltune.providers import profiles, resolve_provider
+from labeltune.tuning.ledger import open_ledger
 from protocol.switched import LikeAzure, LikeNebius, LikeOpenAI, LikeProxy, switched
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from labeltune.cli.options import (
     TableFormatOption,
     TaskOption,
 )
-from labeltune.cli.telling import RowStory
+from labeltune.cli.progress import RowStory
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 from labeltune.errors import GateError
 
 if TYPE_CHECKING:
-    from labeltune.audit import InjectionAudit
     from labeltune.cli.output import Output
+    from labeltune.studies.audit import InjectionAudit
 
 __all__ = ["audit"]
 
@@ -76,9 +76,9 @@ def injection(
 ) -> None:
     """Put orders to the model into some texts, and see how many answers they turn."""
     sink = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.audit import audit_injection
-    from labeltune.predict import PredictOptions
+    from labeltune.prediction.options import PredictOptions
     from labeltune.providers import resolve_provider
+    from labeltune.studies.audit import audit_injection
     from labeltune.task import read_task
 
     options = PredictOptions(max_cost=max_cost)

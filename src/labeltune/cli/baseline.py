@@ -9,14 +9,14 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
-from labeltune.cli.telling import JobStory, RowStory
+from labeltune.cli.progress import JobStory, RowStory
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
-from labeltune.files import STANDARD_STREAM
+from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
-    from labeltune.baseline import Baseline
     from labeltune.cli.output import Output
+    from labeltune.studies.baseline import Baseline
 
 __all__ = ["baseline"]
 
@@ -54,9 +54,9 @@ def baseline(
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
 
-    from labeltune.baseline import PROVIDER
-    from labeltune.baseline import baseline as run
     from labeltune.providers import resolve_provider
+    from labeltune.studies.baseline import PROVIDER
+    from labeltune.studies.baseline import baseline as run
 
     with _Story(sink, resolve_provider(PROVIDER)) as story:
         done = run(

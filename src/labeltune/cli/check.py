@@ -21,9 +21,9 @@ from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 
 if TYPE_CHECKING:
-    from labeltune.check import Checked
-    from labeltune.check.fix import Fixed
     from labeltune.cli.output import Output
+    from labeltune.prepare.check import Checked
+    from labeltune.prepare.check.fix import Fixed
 
 __all__ = ["check"]
 
@@ -67,11 +67,11 @@ def check(
 ) -> None:
     """Find what would cost a paid job, offline: faults of rows and records, duplicates, overlap, cost."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.check import CheckOptions
-    from labeltune.check import check as run
-    from labeltune.check.document import check_document
-    from labeltune.check.fix import fix as mend
-    from labeltune.check.text import format_checked
+    from labeltune.prepare.check import CheckOptions
+    from labeltune.prepare.check import check as run
+    from labeltune.prepare.check.document import check_document
+    from labeltune.prepare.check.fix import fix as mend
+    from labeltune.prepare.check.text import format_checked
     from labeltune.task import task_if_there
 
     definition = task_if_there(task)

@@ -53,10 +53,10 @@ def convert(
     story = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
-    from labeltune.convert import FEWEST_RECORDS, OnError, default_output
-    from labeltune.convert import convert as run
     from labeltune.errors import SettingsError
-    from labeltune.files import STANDARD_STREAM
+    from labeltune.files.writing import STANDARD_STREAM
+    from labeltune.prepare.convert import FEWEST_RECORDS, OnError, default_output
+    from labeltune.prepare.convert import convert as run
     from labeltune.task import read_task
 
     to_stdout = (default_output(data) if out is None else out) == STANDARD_STREAM

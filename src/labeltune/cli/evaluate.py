@@ -12,11 +12,11 @@ from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
-from labeltune.files import STANDARD_STREAM
+from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.report.model import Report
+    from labeltune.evaluation.report.model import Report
 
 __all__ = ["evaluate"]
 
@@ -96,11 +96,11 @@ def evaluate(
     definition = read_task(task)
 
     from labeltune.cli.report_view import report_blocks
-    from labeltune.evaluate import EvaluateOptions, Gate, Review
-    from labeltune.evaluate import evaluate as run
-    from labeltune.evaluate.outputs import check_outputs
-    from labeltune.report.document import report_document
-    from labeltune.report.text import format_text
+    from labeltune.evaluation.evaluate import EvaluateOptions, Gate, Review
+    from labeltune.evaluation.evaluate import evaluate as run
+    from labeltune.evaluation.outputs import check_outputs
+    from labeltune.evaluation.report.document import report_document
+    from labeltune.evaluation.report.text import format_text
 
     review = None if review_below is None else Review(review_below, review_output)
     written = [html, markdown, None if review is None else review.output]
@@ -142,10 +142,10 @@ def _write_elsewhere(
     out: Output, report: Report, *, html: str | None, markdown: str | None, github: bool
 ) -> None:
     """The report in its other forms."""
-    from labeltune.files import atomic_write
-    from labeltune.report.github import append_summary, workflow_commands
-    from labeltune.report.markdown import format_markdown
-    from labeltune.report.page import format_html
+    from labeltune.evaluation.report.github import append_summary, workflow_commands
+    from labeltune.evaluation.report.markdown import format_markdown
+    from labeltune.evaluation.report.page import format_html
+    from labeltune.files.writing import atomic_write
 
     for path, form in ((html, format_html), (markdown, format_markdown)):
         if path is not None:

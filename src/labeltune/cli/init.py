@@ -56,8 +56,8 @@ def init(
 ) -> None:
     """Propose a task file from a table: its text, its labels, a prompt."""
     out_ = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.infer import Wishes
-    from labeltune.infer import init as run
+    from labeltune.prepare.infer import Wishes
+    from labeltune.prepare.infer import init as run
 
     wishes = Wishes(
         tuple(text or ()),

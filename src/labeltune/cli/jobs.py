@@ -39,8 +39,8 @@ def list_(
 ) -> None:
     """List the newest jobs: id, status, when it was created, model."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.jobs import list_jobs
     from labeltune.providers import resolve_provider
+    from labeltune.tuning.jobs import list_jobs
 
     found = list_jobs(resolve_provider(provider), limit=limit)
     rows = [
@@ -60,8 +60,8 @@ def show(
 ) -> None:
     """Show one job, with everything that the provider says about it."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.jobs import show_job
     from labeltune.providers import resolve_provider
+    from labeltune.tuning.jobs import show_job
 
     document = _document(show_job(resolve_provider(provider), job))
     out.result({"job": document}, *_described(document))
@@ -77,9 +77,9 @@ def watch(
 ) -> None:
     """Watch a job to its end, and print its model."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.cli.telling import JobStory
-    from labeltune.jobs import watch_job
+    from labeltune.cli.progress import JobStory
     from labeltune.providers import resolve_provider
+    from labeltune.tuning.jobs import watch_job
 
     place = resolve_provider(provider)
     with JobStory(out, place) as story:
@@ -101,8 +101,8 @@ def events(
     out = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
-    from labeltune.jobs import job_events
     from labeltune.providers import resolve_provider
+    from labeltune.tuning.jobs import job_events
 
     found = job_events(resolve_provider(provider), job, limit=limit)
     lines = (f"{_date(event.created_at)}  {event.level:5}  {event.message}" for event in found)
@@ -118,8 +118,8 @@ def checkpoints(
 ) -> None:
     """Print the models that a job kept on its way, newest first; each can be used like the last."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.jobs import job_checkpoints
     from labeltune.providers import resolve_provider
+    from labeltune.tuning.jobs import job_checkpoints
 
     found = [_document(checkpoint) for checkpoint in job_checkpoints(resolve_provider(provider), job)]
     out.table(
@@ -145,7 +145,7 @@ def cancel(
     quiet: QuietOption = False,
 ) -> None:
     """Cancel a job; it will have no model."""
-    from labeltune.jobs import cancel_job
+    from labeltune.tuning.jobs import cancel_job
 
     _act(cancel_job, job, provider, json=json, quiet=quiet)
 
@@ -158,7 +158,7 @@ def pause(
     quiet: QuietOption = False,
 ) -> None:
     """Pause a job; it keeps what it has learned."""
-    from labeltune.jobs import pause_job
+    from labeltune.tuning.jobs import pause_job
 
     _act(pause_job, job, provider, json=json, quiet=quiet)
 
@@ -171,7 +171,7 @@ def resume(
     quiet: QuietOption = False,
 ) -> None:
     """Let a paused job go on."""
-    from labeltune.jobs import resume_job
+    from labeltune.tuning.jobs import resume_job
 
     _act(resume_job, job, provider, json=json, quiet=quiet)
 

@@ -19,15 +19,15 @@ from labeltune.cli.options import (
     TaskOption,
     YesOption,
 )
-from labeltune.cli.telling import RowStory
+from labeltune.cli.progress import RowStory
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
-from labeltune.files import STANDARD_STREAM
-from labeltune.predict.options import DEFAULT_OUTPUT, PredictOptions
+from labeltune.files.writing import STANDARD_STREAM
+from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.predict import Predicted, Preview
+    from labeltune.prediction.predict import Predicted, Preview
 
 __all__ = ["predict"]
 
@@ -112,8 +112,8 @@ def predict(
     if json and out == STANDARD_STREAM and not dry_run:
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
-    from labeltune.predict import predict as run
-    from labeltune.predict import preview
+    from labeltune.prediction.predict import predict as run
+    from labeltune.prediction.predict import preview
     from labeltune.providers import resolve_provider
 
     options = PredictOptions(

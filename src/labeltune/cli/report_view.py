@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.cli.output import Bar, Grid
-from labeltune.report.sentences import (
+from labeltune.evaluation.report.sentences import (
     COVERAGE_HEADINGS,
     INTERVAL,
     RANKING_HEADINGS,
@@ -20,13 +20,13 @@ from labeltune.report.sentences import (
     shown_metrics,
     spending_lines,
 )
-from labeltune.report.table import HEADERS, average_lines, label_lines
+from labeltune.evaluation.report.table import HEADERS, average_lines, label_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labeltune.metrics.quality import FieldQuality, Level
-    from labeltune.report.model import Calibration, Comparison, FieldProbabilities, Report
+    from labeltune.evaluation.metrics.quality import FieldQuality, Level
+    from labeltune.evaluation.report.model import Calibration, Comparison, FieldProbabilities, Report
 
 __all__ = ["report_blocks"]
 

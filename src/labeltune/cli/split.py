@@ -22,12 +22,12 @@ from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.split import Split
+    from labeltune.prepare.split import Split
 
 __all__ = ["split"]
 
 _SEED = 42
-"""`DEFAULT_SEED` of `labeltune.split`, whose import would bring numpy; a test compares them."""
+"""`DEFAULT_SEED` of `labeltune.prepare.split`, whose import would bring numpy; a test compares them."""
 _ALL_LABELS, _WORST_LABELS, _PARTS_IN_COLUMNS, _NAMED = 20, 10, 4, 10
 
 
@@ -77,8 +77,8 @@ def split(
     # A chat file needs no task: only a file that was named must be there.
     definition = read_task(task) if task.exists() or str(task) != DEFAULT_TASK_FILE else None
 
-    from labeltune.split import DEFAULT_SIZES, SplitOptions, parse_sizes
-    from labeltune.split import split as run
+    from labeltune.prepare.split import DEFAULT_SIZES, SplitOptions, parse_sizes
+    from labeltune.prepare.split import split as run
 
     options = SplitOptions(
         sizes=parse_sizes(DEFAULT_SIZES if sizes is None else sizes),

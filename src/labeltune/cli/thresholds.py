@@ -11,7 +11,7 @@ from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
-from labeltune.files import STANDARD_STREAM
+from labeltune.files.writing import STANDARD_STREAM
 
 __all__ = ["thresholds"]
 
@@ -45,9 +45,9 @@ def thresholds(
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
 
-    from labeltune.evaluate.outputs import check_outputs
-    from labeltune.threshold_file import write_thresholds
-    from labeltune.thresholds import tune_thresholds
+    from labeltune.evaluation.outputs import check_outputs
+    from labeltune.evaluation.thresholds import tune_thresholds
+    from labeltune.files.threshold_file import write_thresholds
 
     check_outputs([validation_predictions, definition.source], [out_file])
     tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision)

@@ -14,7 +14,7 @@ from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.train import Plan
+    from labeltune.tuning.train import Plan
 
 __all__ = ["train"]
 
@@ -71,11 +71,11 @@ def train(
     out = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
-    from labeltune.cli.telling import JobStory
+    from labeltune.cli.progress import JobStory
     from labeltune.providers import resolve_provider
     from labeltune.task import task_if_there
-    from labeltune.train import Settings, plan_training
-    from labeltune.train import train as run
+    from labeltune.tuning.train import Settings, plan_training
+    from labeltune.tuning.train import train as run
 
     settings = Settings(
         epochs=_number("--epochs", epochs, int),
@@ -123,7 +123,7 @@ def _show(out: Output, plan: Plan) -> None:
     """The request that would create the job, with everything that is known before sending."""
     from json import dumps
 
-    from labeltune.train import preview
+    from labeltune.tuning.train import preview
 
     request = preview(plan)
     for file in plan.files:

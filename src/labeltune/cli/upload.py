@@ -32,7 +32,7 @@ def upload(
 
     from labeltune.providers import resolve_provider
     from labeltune.task import task_if_there
-    from labeltune.upload import upload as run
+    from labeltune.tuning.upload import upload as run
 
     place = resolve_provider(provider)
     done = run(

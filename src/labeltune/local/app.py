@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route, Router
 
 from labeltune.errors import DiskError
 from labeltune.local import batches, chat, files, jobs, models, uploads
+from labeltune.local.answerer import Answerer
 from labeltune.local.context import CONTEXT_KEY, Context
 from labeltune.local.errors import ApiError
 from labeltune.local.launcher import Launcher
@@ -45,7 +46,7 @@ def create_app(directory: Path, *, api_key: str | None = None, limits: Limits | 
     taken up. Raises `DiskError` if the directory cannot be used, `SettingsError` if a newer version made it.
     """
     store = Store(directory)
-    context = Context(store, chat.Answerer(store), Launcher(store))
+    context = Context(store, Answerer(store), Launcher(store))
     context.launcher.look_for_work()
     return Gate(context, api_key, limits or Limits())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from labeltune.local.chat import Answerer
+    from labeltune.local.answerer import Answerer
     from labeltune.local.launcher import Launcher
     from labeltune.local.store import Store
 

@@ -13,8 +13,8 @@ from labeltune.local.context import context_of
 from labeltune.local.errors import invalid, not_found
 from labeltune.local.files import find_usable_file
 from labeltune.local.launcher import ACTIVE_JOB
-from labeltune.local.models import base_models
 from labeltune.local.store import Row, Store, new_id, now
+from labeltune.local.stored_models import base_models
 from labeltune.local.wire import Fields, json_fields, json_reply, listing, page_of, seq_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from labeltune.errors import DiskError
-from labeltune.files import atomic_write, disk_errors, sha256_of
+from labeltune.files.writing import atomic_write, disk_errors, sha256_of
 from labeltune.local.errors import ApiError, invalid
 from labeltune.local.wire import Fields
 

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DiskError, SettingsError
-from labeltune.files import make_private_file
-from labeltune.write_ahead import use_write_ahead_log
+from labeltune.files.write_ahead import use_write_ahead_log
+from labeltune.files.writing import make_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from labeltune.files import sweep_leftovers
+from labeltune.files.writing import sweep_leftovers
 from labeltune.local.store import now
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.errors import DiskError, LabeltuneError
-from labeltune.files import atomic_write, sha256_of
+from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
 from labeltune.local.engines import Hyperparameters
 from labeltune.local.files import add_file
 from labeltune.local.jobs import add_event, model_name
-from labeltune.local.models import drop_unused_folders
 from labeltune.local.store import disk_is_full, new_id, now
+from labeltune.local.stored_models import drop_unused_folders
 from labeltune.local.validate import MIN_EXAMPLES, read_training_file
 
 if TYPE_CHECKING:

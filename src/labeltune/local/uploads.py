@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from labeltune.files import atomic_write, disk_errors, sha256_of
+from labeltune.files.writing import atomic_write, disk_errors, sha256_of
 from labeltune.local.context import context_of
 from labeltune.local.errors import invalid, not_found
 from labeltune.local.files import PURPOSES, add_file, file_object

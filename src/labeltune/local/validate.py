@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from labeltune.records import MIN_EXAMPLES, record_problems, text_of
+from labeltune.task.records import MIN_EXAMPLES, record_problems, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

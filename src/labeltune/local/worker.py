@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from filelock import Timeout
 
 from labeltune.errors import LabeltuneError
-from labeltune.local.answering import answer_batch
+from labeltune.local.batch_answers import answer_batch
 from labeltune.local.launcher import ACTIVE_BATCH, ACTIVE_JOB, active, worker_command, worker_lock
 from labeltune.local.store import Store
 from labeltune.local.sweep import sweep

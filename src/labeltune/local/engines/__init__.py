@@ -32,7 +32,7 @@ __all__ = [
     "get_engine",
 ]
 
-ENGINES: Mapping[str, str] = {"linear": "labeltune.local.engines.linear:Linear"}
+ENGINES: Mapping[str, str] = {"linear": "labeltune.local.engines.linear.engine:Linear"}
 """The engines of this package: the name of the base model, and the class as an entry point names it."""
 
 ENTRY_POINTS = "labeltune.engines"

@@ -1,0 +1,154 @@
+"""What confidences and probabilities are worth, where a file of predictions has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labeltune.evaluation.metrics.calibration import (
+    COVERAGE_LIMITS,
+    LOSSES,
+    Loss,
+    binary_losses,
+    calibration_error,
+    calibration_interval,
+    class_losses,
+    coverage_table,
+    reliability,
+)
+from labeltune.evaluation.metrics.paired import Difference, compare_ranking
+from labeltune.evaluation.metrics.ranking import UNITS, measure_ranking, recall_precision
+from labeltune.evaluation.report.model import Calibration, Curve, FieldProbabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
+    from labeltune.evaluation.metrics.quality import Shape
+    from labeltune.evaluation.predictions import Predictions
+
+__all__ = ["compare_probabilities", "measure_confidence", "measure_probabilities", "probability_warnings"]
+
+
+def measure_confidence(
+    predictions: Predictions, limit: float | None = None, *, bootstrap: int, seed: int
+) -> Calibration | None:
+    """Calibration and the coverage table, with a line for `limit`; None without confidences."""
+    confidence = predictions.confidence
+    if confidence is None:
+        return None
+    right = predictions.pairs.right[predictions.patterns.inverse]
+    valid = predictions.pairs.valid[predictions.patterns.inverse]
+    known = ~np.isnan(confidence) & valid
+    if not known.any():
+        return None
+    bins = reliability(confidence[known], right[known])
+    limits = COVERAGE_LIMITS if limit is None else (*COVERAGE_LIMITS, limit)
+    return Calibration(
+        rows=int(known.sum()),
+        error=calibration_error(bins),
+        interval=calibration_interval(bins, bootstrap=bootstrap, seed=seed),
+        bins=bins,
+        coverage=coverage_table(np.where(valid, confidence, np.nan), right, limits),
+    )
+
+
+def measure_probabilities(
+    predictions: Predictions, shapes: Sequence[Shape], *, bootstrap: int, seed: int
+) -> Mapping[str, FieldProbabilities]:
+    """By field; without those that no row has the probabilities of. Rows that lack one are left out."""
+    found = {}
+    for shape in shapes:
+        known = _known(predictions, shape)
+        if predictions.probabilities is not None and known.any():
+            true = predictions.pairs.true[predictions.patterns.inverse[known], shape.part]
+            shares = predictions.probabilities[known, shape.part]
+            found[shape.name] = _field(shape, true, shares, bootstrap=bootstrap, seed=seed)
+    return found
+
+
+def _known(predictions: Predictions, shape: Shape) -> BoolArray:
+    """(n_rows,) which rows have the probability of every label of a field."""
+    if predictions.probabilities is None:
+        return np.zeros(predictions.rows, dtype=np.bool_)
+    known: BoolArray = np.isfinite(predictions.probabilities[:, shape.part].sum(axis=1))
+    return known
+
+
+def probability_warnings(predictions: Predictions, shapes: Sequence[Shape]) -> list[str]:
+    """Of which fields there are probabilities, but not on every row with a valid answer."""
+    if predictions.probabilities is None:
+        return []
+    valid = predictions.pairs.valid[predictions.patterns.inverse]
+    said = []
+    for shape in shapes:
+        known, rows = int((_known(predictions, shape) & valid).sum()), int(valid.sum())
+        if known < rows:
+            have = f"only {known:,} of {rows:,} valid answers have" if known else "no valid answer has"
+            then = "figures on probabilities are about those" if known else "probabilities are not measured"
+            why = (
+                "" if shape.single else " (a list tells that of the labels in it, answers as flags tell all)"
+            )
+            said.append(
+                f"{predictions.source}: {have} the probability of every label of {shape.name}{why}: {then}"
+            )
+    return said
+
+
+def _field(
+    shape: Shape, true: BoolArray, probabilities: FloatArray, *, bootstrap: int, seed: int
+) -> FieldProbabilities:
+    log_loss, brier = map(Loss.of, _losses(shape, true, probabilities))
+    curves = [recall_precision(true[:, place], probabilities[:, place]) for place in range(true.shape[1])]
+    average, rankings = measure_ranking(true, probabilities, bootstrap=bootstrap, seed=seed)
+    return FieldProbabilities(
+        rows=len(true),
+        log_loss=log_loss,
+        brier=brier,
+        macro=average,
+        ranking=rankings,
+        groups=UNITS if bootstrap and len(true) > UNITS else None,
+        curves=tuple(None if curve is None else Curve(*curve) for curve in curves),
+    )
+
+
+def _losses(shape: Shape, true: BoolArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Of each row, (n_rows,), in the order of `LOSSES`."""
+    return (class_losses if shape.single else binary_losses)(true, probabilities)
+
+
+def compare_probabilities(
+    ours: Predictions,
+    other: Predictions,
+    order: IntArray,
+    shapes: Sequence[Shape],
+    *,
+    bootstrap: int,
+    seed: int,
+) -> Mapping[str, Difference]:
+    """How much better ours rank rows, and how much more ours lose, by `METRIC`, or by `FIELD.METRIC` where
+    there are several fields.
+
+    `order` says where each of our rows stands in the other file. Empty where a file has no probabilities;
+    rows that lack one in either are left out.
+    """
+    if ours.probabilities is None or other.probabilities is None:
+        return {}
+    found: dict[str, Difference] = {}
+    for shape in shapes:
+        known = _known(ours, shape) & _known(other, shape)[order]
+        if known.any():
+            true = ours.pairs.true[ours.patterns.inverse[known], shape.part]
+            mine = ours.probabilities[known, shape.part]
+            theirs = other.probabilities[order[known], shape.part]
+            one = compare_ranking(true, mine, theirs, bootstrap=bootstrap, seed=seed)
+            losses = zip(_losses(shape, true, mine), _losses(shape, true, theirs), strict=True)
+            if len(true) > 1:
+                one |= {
+                    name: Difference.of_rows(here - there)
+                    for name, (here, there) in zip(LOSSES, losses, strict=True)
+                }
+            prefix = "" if len(shapes) == 1 else f"{shape.name}."
+            found |= {prefix + name: difference for name, difference in one.items()}
+    return found

@@ -1,0 +1,167 @@
+"""Compare what was predicted with what is true: the use case behind `labeltune evaluate`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeltune.errors import SettingsError
+from labeltune.evaluation.comparing import compare
+from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
+from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
+from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
+from labeltune.evaluation.predictions import Predictions, compared_columns, read_predictions
+from labeltune.evaluation.report.model import Report
+from labeltune.evaluation.rows import pick_errors, show_rows, write_review
+from labeltune.evaluation.shapes import shapes_of
+from labeltune.evaluation.spending import find_spent
+from labeltune.evaluation.thresholding import apply_thresholds
+from labeltune.evaluation.training import read_training
+from labeltune.files.tables import open_table, take_off_marks
+from labeltune.files.threshold_file import read_thresholds
+from labeltune.tuning.ledger import STATE_FOLDER
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from labeltune.evaluation.report.model import Comparison, ShownRow
+    from labeltune.files.tables import Table
+    from labeltune.task import Task
+
+__all__ = ["EvaluateOptions", "Gate", "Review", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Which rows a person should look at, and where they are written."""
+
+    below: float
+    """the confidence under which a row is for review"""
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """What `evaluate` is asked for besides the figures."""
+
+    bootstrap: int = BOOTSTRAP
+    seed: int = SEED
+    compare: tuple[str, ...] = ()
+    """other predictions for the same rows"""
+    thresholds: str | None = None
+    """a file of thresholds to predict with anew"""
+    review: Review | None = None
+    errors: bool = False
+    """whether the report should hold wrong rows with their texts"""
+    training: str | None = None
+    """a job's events or result file, whose figures by step the report should hold"""
+    gates: tuple[Gate, ...] = ()
+    not_worse_than: str | None = None
+    """other predictions that these must not be shown to be worse than"""
+    state: str | os.PathLike[str] = STATE_FOLDER
+    """where the journals of prediction runs are, which know what they cost"""
+
+
+def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> Report:
+    """Measure the predictions in a table.
+
+    Raises `DataError` for a table that lacks columns or holds what is no label, for other predictions of
+    other rows, and for thresholds tuned on these rows; `SettingsError` for a gate on something that is not
+    measured.
+    """
+    options = options or EvaluateOptions()
+    others = tuple(dict.fromkeys([*options.compare, *filter(None, [options.not_worse_than])]))
+    if others and not options.bootstrap:
+        raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
+    shapes = shapes_of(task)
+    with ExitStack() as stack:
+        table, *tables = (stack.enter_context(open_table(name)) for name in (path, *others))
+        for one in (table, *tables):
+            take_off_marks(one, compared_columns(task))
+        predictions, warnings, tuned_on = _read(table, task, options)
+        warnings += probability_warnings(predictions, shapes)
+        quality = measure(
+            predictions.pairs,
+            predictions.patterns,
+            shapes,
+            bootstrap=options.bootstrap,
+            seed=options.seed,
+        )
+        comparisons = compare(
+            predictions,
+            [_read(other, task, options)[0] for other in tables],
+            shapes,
+            bootstrap=options.bootstrap,
+            seed=options.seed,
+        )
+        spent, *theirs = (
+            find_spent(name, each, rows=predictions.rows, state=options.state)
+            for name, each in zip((path, *others), (table, *tables), strict=True)
+        )
+        comparisons = tuple(
+            replace(one, spent=spent, spent_there=there)
+            for one, there in zip(comparisons, theirs, strict=True)
+        )
+        review = options.review
+        reviewed = None
+        if review is not None:
+            reviewed = write_review(predictions, table, below=review.below, path=review.output)
+        errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
+        rows = _rows(predictions, table, task, errors, comparisons)
+        training = None if options.training is None else read_training(options.training)
+    probabilities = measure_probabilities(predictions, shapes, bootstrap=options.bootstrap, seed=options.seed)
+    calibration = measure_confidence(
+        predictions,
+        None if review is None else review.below,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
+    )
+    gates = check_gates(options.gates, quality, probabilities, calibration)
+    if options.not_worse_than is not None:
+        gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
+    return Report(
+        source=table.source,
+        quality=quality,
+        problems=predictions.problems,
+        tuned_on=tuned_on,
+        calibration=calibration,
+        probabilities=probabilities,
+        spent=spent,
+        comparisons=comparisons,
+        wrong=int(predictions.patterns.counts[~predictions.pairs.right].sum()),
+        errors=errors,
+        rows=rows,
+        training=training,
+        reviewed=reviewed,
+        gates=gates,
+        warnings=tuple(warnings),
+    )
+
+
+def _rows(
+    predictions: Predictions,
+    table: Table,
+    task: Task,
+    errors: Sequence[int],
+    comparisons: Sequence[Comparison],
+) -> dict[int, ShownRow]:
+    """Every row that the report names, by line: wrong ones, and those won and lost."""
+    compared = (answer.line for one in comparisons for answer in (*one.won, *one.lost))
+    lines = {*errors, *compared}
+    return show_rows(predictions, table, task, lines) if lines else {}
+
+
+def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictions, list[str], str | None]:
+    """The predictions, thresholds applied; warnings; where the thresholds are from, if there are any."""
+    predictions = read_predictions(table, task)
+    warnings = predictions.warnings()
+    if options.thresholds is None:
+        return predictions, warnings, None
+    thresholds = read_thresholds(options.thresholds, task)
+    predictions, more = apply_thresholds(predictions, task, thresholds, sha256=table.sha256())
+    tuned_on = thresholds.tuned_on
+    described = f"{Path(options.thresholds).name}, tuned on {tuned_on.name} ({tuned_on.rows:,} rows)"
+    return predictions, warnings + more, described

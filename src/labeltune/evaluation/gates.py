@@ -1,0 +1,137 @@
+"""Quality gates: a figure, a limit, and whether it was kept."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from labeltune.errors import SettingsError, did_you_mean
+from labeltune.evaluation.metrics.intervals import Interval
+from labeltune.evaluation.metrics.ranking import RANKING_METRICS
+from labeltune.evaluation.report.model import GateResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from labeltune.evaluation.metrics.quality import FieldQuality, Quality
+    from labeltune.evaluation.report.model import Calibration, Comparison, FieldProbabilities
+
+__all__ = ["Gate", "check_gates", "check_not_worse"]
+
+_SCORES = ("precision", "recall", "f1")
+_LOSSES = ("log_loss", "brier")
+"""What can be larger than 1."""
+_CALIBRATION_ERROR = "expected_calibration_error"
+
+_Figure = tuple[float, "Interval | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a figure must not fall under, or go over."""
+
+    name: str
+    side: Literal["under", "over"]
+    limit: float
+
+    @classmethod
+    def parse(cls, text: str, side: Literal["under", "over"]) -> Gate:
+        """Read `METRIC=X`. Raises `SettingsError`."""
+        name, equals, number = text.rpartition("=")
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = float("nan")
+        highest = sys.float_info.max if name.strip().rpartition(".")[2] in _LOSSES else 1
+        if not (equals and name.strip() and -1 <= limit <= highest):
+            raise SettingsError(
+                f'--fail-{side} "{text}": expected METRIC=X with a number X, such as macro_f1=0.8'
+            )
+        return cls(name.strip(), side, limit)
+
+
+def check_gates(
+    gates: Iterable[Gate],
+    quality: Quality,
+    probabilities: Mapping[str, FieldProbabilities],
+    calibration: Calibration | None,
+) -> tuple[GateResult, ...]:
+    """Measure each gate. Raises `SettingsError` for one on something that is not measured."""
+    gates = tuple(gates)
+    known = dict(_figures(quality, probabilities, calibration)) if gates else {}
+    return tuple(_check(gate, known) for gate in gates)
+
+
+def _check(gate: Gate, known: Mapping[str, _Figure]) -> GateResult:
+    if gate.name not in known:
+        raise _not_measured(gate, known)
+    measured, interval = known[gate.name]
+    passed = measured >= gate.limit if gate.side == "under" else measured <= gate.limit
+    words = "at least" if gate.side == "under" else "at most"
+    return GateResult(gate.name, f"{words} {gate.limit:g}", measured, interval, passed)
+
+
+def check_not_worse(comparison: Comparison) -> GateResult:
+    """Not met if the predictions are shown to be worse: the whole interval of the difference is below 0."""
+    one = comparison.result.differences[comparison.HEADLINE]
+    return GateResult(
+        f"{comparison.HEADLINE} minus that of {comparison.other}",
+        "an interval that is not all below 0",
+        one.difference,
+        Interval(one.low, one.high),
+        passed=one.high >= 0,
+    )
+
+
+def _figures(
+    quality: Quality, probabilities: Mapping[str, FieldProbabilities], calibration: Calibration | None
+) -> Iterator[tuple[str, _Figure]]:
+    """Everything that `METRIC`, `FIELD.METRIC` and `FIELD.LABEL.SCORE` can stand for.
+
+    What probabilities are worth is told by field; where there is only one, its name may be left out.
+    """
+    yield "invalid_rate", (quality.invalid_rate, quality.invalid_interval)
+    yield from ((name, (value, quality.interval(name))) for name, value in quality.metrics.items())
+    if calibration is not None:
+        yield _CALIBRATION_ERROR, (calibration.error, calibration.interval)
+    if len(quality.fields) == 1:
+        yield from ((name, one) for each in probabilities.values() for name, one in each.figures.items())
+    for field in quality.fields:
+        prefix = f"{field.shape.name}."
+        yield from ((prefix + name, (value, field.interval(name))) for name, value in field.metrics.items())
+        its = probabilities.get(field.shape.name)
+        if its is not None:
+            yield from ((prefix + name, one) for name, one in its.figures.items())
+        for place, label in enumerate(field.shape.labels):
+            scores = {score: _label_figure(field, place, score) for score in _SCORES}
+            if its is not None:
+                scores |= its.ranking[place].figures
+            yield from ((f"{prefix}{label}.{score}", one) for score, one in scores.items())
+
+
+def _label_figure(field: FieldQuality, place: int, score: str) -> _Figure:
+    measured = float(getattr(field.scores, score)[place])
+    if score not in field.score_intervals:
+        return measured, None
+    low, high = field.score_intervals[score]
+    return measured, Interval(float(low[place]), float(high[place]))
+
+
+def _not_measured(gate: Gate, known: Mapping[str, _Figure]) -> SettingsError:
+    metric = gate.name.rpartition(".")[2]
+    if metric in (*RANKING_METRICS, *_LOSSES):
+        hint = (
+            f"{metric} needs probabilities, which labeltune predict --probabilities writes, and a label that "
+            "some rows have and others have not; of several fields, FIELD.METRIC"
+        )
+    elif metric == _CALIBRATION_ERROR:
+        hint = "it needs valid answers with a confidence"
+    else:
+        whole = [name for name in known if "." not in name]
+        hint = (
+            f"a gate names one of {', '.join(whole)}; FIELD.METRIC; or FIELD.LABEL.precision, .recall or .f1"
+        )
+    return SettingsError(
+        f'--fail-{gate.side}: "{gate.name}" is not measured here{did_you_mean(gate.name, known)}', hint=hint
+    )

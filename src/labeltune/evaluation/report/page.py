@@ -1,0 +1,197 @@
+"""A report as one HTML page that needs nothing else: no outside address, no script that is not its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from labeltune.evaluation.metrics.ranking import RANKING_METRICS
+from labeltune.evaluation.report.drawing import heat_map, lines_chart, reliability_points
+from labeltune.evaluation.report.model import Curve
+from labeltune.evaluation.report.sentences import (
+    COVERAGE_HEADINGS,
+    calibration_line,
+    coverage_cells,
+    invalid_line,
+    named,
+    notes,
+    probability_line,
+    shown_metrics,
+    spending_lines,
+)
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from labeltune.evaluation.metrics.quality import FieldQuality
+    from labeltune.evaluation.report.model import FieldProbabilities, Report
+
+__all__ = ["MAX_DATA_BYTES", "format_html"]
+
+MAX_DATA_BYTES = 2_000_000
+"""How much of the page the texts of wrong rows may take."""
+SMALL_CURVES = 24
+"""How many labels get a curve of their own: those with the lowest average precision."""
+SHOWN_CURVES = 6
+"""How many of them are to be seen at once."""
+
+
+def format_html(report: Report) -> str:
+    """The page. Everything in it that comes from data is escaped, or stands in a block of JSON."""
+    style, script = _asset("report.css"), _asset("report.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            quality=report.quality,
+            style=style,
+            script=script,
+            policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+            "base-uri 'none'; form-action 'none'",
+            invalid=invalid_line(report.quality, report.problems),
+            fields=[
+                _field(field, report.probabilities.get(field.shape.name)) for field in report.quality.fields
+            ],
+            reliability=None if report.calibration is None else reliability_points(report.calibration.bins),
+            unit=lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
+            training=_training(report),
+            ranking_metrics=RANKING_METRICS,
+            few=SHOWN_CURVES,
+            coverage_headings=COVERAGE_HEADINGS,
+            data=_data(report),
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("labeltune.evaluation.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["calibration"] = calibration_line
+    environment.filters["coverage"] = coverage_cells
+    environment.filters["sentence"] = probability_line
+    environment.filters["named"] = named
+    environment.filters["notes"] = notes
+    environment.filters["spending"] = spending_lines
+    environment.filters["shown_metrics"] = shown_metrics
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("labeltune.evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """A hash by which the page's policy knows its own style and script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dict[str, Any]:
+    """What the template needs of one field."""
+    scores = field.scores
+    ranking = None if probabilities is None else probabilities.ranking
+    return {
+        "name": field.shape.name,
+        "single": field.shape.single,
+        "level": field,
+        "labels": [
+            {
+                "name": label,
+                "precision": float(scores.precision[place]),
+                "recall": float(scores.recall[place]),
+                "f1": float(scores.f1[place]),
+                "low": _bound(field, place, 0),
+                "high": _bound(field, place, 1),
+                "support": int(scores.support[place]),
+                "predicted": int(field.totals.pred[place]),
+                "ranking": None if ranking is None else ranking[place],
+            }
+            for place, label in enumerate(field.shape.labels)
+        ],
+        "ranked": ranking is not None,
+        "heat": heat_map(field),
+        "probabilities": probabilities,
+        "curves": [] if probabilities is None else _curves(field, probabilities),
+    }
+
+
+def _bound(field: FieldQuality, place: int, side: int) -> float | None:
+    return float(field.score_intervals["f1"][side][place]) if "f1" in field.score_intervals else None
+
+
+def _curves(field: FieldQuality, probabilities: FieldProbabilities) -> list[Any]:
+    """A precision–recall chart for each of the labels that are ranked worst."""
+    drawn = [
+        (one.average_precision or 0.0, label, curve)
+        for label, one, curve in zip(
+            field.shape.labels, probabilities.ranking, probabilities.curves, strict=True
+        )
+        if curve is not None
+    ]
+    drawn.sort(key=lambda item: item[0])
+    return [
+        lines_chart(
+            f"{label} (average precision {precision:.3f})",
+            {label: curve},
+            x_range=(0, 1),
+            y_range=(0, 1),
+        )
+        for precision, label, curve in drawn[:SMALL_CURVES]
+    ]
+
+
+def _training(report: Report) -> list[Any]:
+    """One chart for losses and one for the other figures."""
+    if report.training is None:
+        return []
+    groups: dict[str, dict[str, Curve]] = {"Loss": {}, "Accuracy": {}}
+    for name, curve in report.training.series.items():
+        groups["Loss" if "loss" in name else "Accuracy"][name] = _thinned(curve)
+    return [lines_chart(title, curves) for title, curves in groups.items() if curves]
+
+
+def _thinned(curve: Curve, points: int = 500) -> Curve:
+    step = max(1, len(curve.x) // points)
+    return Curve(curve.x[::step], curve.y[::step])
+
+
+def _data(report: Report) -> dict[str, Any]:
+    """The wrong rows, for the page's script; as many as there is room for."""
+    labels = {
+        label: place
+        for place, label in enumerate(
+            dict.fromkeys(label for field in report.quality.fields for label in field.shape.labels)
+        )
+    }
+    rows: list[list[Any]] = []
+    room = MAX_DATA_BYTES
+    for line in report.errors:
+        row = report.rows[line]
+        entry = [
+            row.line,
+            row.id,
+            row.text,
+            [labels[label] for label in row.true],
+            [labels[label] for label in row.predicted],
+            row.problem,
+            row.confidence,
+        ]
+        # Escaped for HTML, a character may take six bytes.
+        room -= len(json.dumps(entry, ensure_ascii=True))
+        if room < 0:
+            break
+        rows.append(entry)
+    return {"labels": list(labels), "rows": rows}

@@ -1,0 +1,250 @@
+"""What every form of a report says in the same words: sentences, headings and the cells of tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labeltune.evaluation.metrics.quality import FieldQuality, Quality
+from labeltune.evaluation.metrics.ranking import RANKING_METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from labeltune.evaluation.metrics.calibration import Coverage
+    from labeltune.evaluation.metrics.intervals import Interval
+    from labeltune.evaluation.metrics.quality import Level
+    from labeltune.evaluation.metrics.ranking import Ranking
+    from labeltune.evaluation.report.model import (
+        Calibration,
+        Comparison,
+        FieldProbabilities,
+        OtherAnswer,
+        Report,
+        ShownRow,
+        Spent,
+    )
+
+__all__ = [
+    "COVERAGE_HEADINGS",
+    "EXAMPLES",
+    "INTERVAL",
+    "NO_ANSWER",
+    "RANKING_HEADINGS",
+    "calibration_line",
+    "comparison_tail",
+    "coverage_cells",
+    "example_lines",
+    "head_line",
+    "invalid_line",
+    "named",
+    "notes",
+    "percent",
+    "probability_line",
+    "ranking_cells",
+    "seconds",
+    "shortened",
+    "shown_metrics",
+    "spending_lines",
+]
+
+EXAMPLES = 3
+"""How many of the rows won, and of those lost, are shown with their texts."""
+INTERVAL = "95 % interval"
+COVERAGE_HEADINGS = (
+    "confidence from",
+    "rows kept",
+    "exact match",
+    INTERVAL,
+    "for review",
+    "errors found",
+)
+NO_ANSWER = "no valid answer"
+_TEXT_LENGTH = 70
+_SAME_AS_ACCURACY = ("exact_match", "micro_f1", "samples_f1", "hamming_loss", "jaccard")
+"""What says nothing that accuracy does not, where each row has one label."""
+_EXACT = (
+    "those of proportions (exact match, accuracy, a label's precision and recall) are exact (Clopper–Pearson)"
+)
+_NORMAL = "those of log loss and Brier score are normal approximations"
+_FIGURE_NAMES = {
+    "average_precision": "macro average precision",
+    "roc_auc": "macro ROC AUC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+RANKING_HEADINGS = ("average precision", INTERVAL, "ROC AUC", INTERVAL)
+"""Of the table that tells how well the probability of each label ranks rows."""
+
+
+def percent(share: float) -> str:
+    """A share as per cent, with as many places as it takes to see it is not nothing."""
+    return f"{100 * share:.2f} %"
+
+
+def head_line(report: Report) -> str:
+    """What was measured, and how many answers were none."""
+    quality = report.quality
+    return f"{report.source}: {quality.rows:,} rows, {invalid_line(quality, report.problems)}"
+
+
+def notes(report: Report) -> Iterator[str]:
+    """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
+    yield _method(report)
+    for field in report.quality.fields:
+        absent, labels = int((field.scores.support == 0).sum()), len(field.shape.labels)
+        if absent:
+            name = field.shape.name
+            yield f"Labels of {name} that are on no row, and 0 in macro averages: {absent:,} of {labels:,}."
+    if report.tuned_on is not None:
+        yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
+    if report.spent is not None and not report.comparisons:
+        yield f"Cost: {_spending(report.spent)}."
+
+
+def invalid_line(quality: Quality, problems: object) -> str:
+    """How many rows have no valid answer, and why."""
+    if not quality.invalid:
+        return "every answer valid"
+    interval = quality.invalid_interval
+    spread = f"95 % interval {100 * interval.low:.2f} to {percent(interval.high)}"
+    reasons = problems.items() if isinstance(problems, dict) else ()
+    why = ", ".join(f"{problem} {count:,}" for problem, count in reasons)
+    return (
+        f"{quality.invalid:,} without a valid answer, counted as wrong "
+        f"({percent(quality.invalid_rate)}, {spread}): {why}"
+    )
+
+
+def shown_metrics(level: Level) -> list[str]:
+    """The metrics to show a person: of a single field without those that repeat its accuracy."""
+    repeats = _SAME_AS_ACCURACY if "accuracy" in level.metrics and _one_label(level) else ()
+    return [name for name in level.metrics if name not in repeats]
+
+
+def _one_label(level: Level) -> bool:
+    fields = level.fields if isinstance(level, Quality) else [level]
+    return len(fields) == 1 and isinstance(fields[0], FieldQuality) and fields[0].shape.single
+
+
+def probability_line(probabilities: FieldProbabilities) -> str:
+    """What the probabilities of one field are worth as a whole, and what its intervals were drawn from."""
+    figures = ", ".join(
+        f"{_FIGURE_NAMES[name]} {_figure(value, interval)}"
+        for name, (value, interval) in probabilities.figures.items()
+    )
+    groups = probabilities.groups
+    drawn = (
+        "" if groups is None else f" The rankings' intervals: resamples of {groups:,} random groups of rows."
+    )
+    return f"Probabilities of {probabilities.rows:,} rows: {figures}.{drawn}"
+
+
+def ranking_cells(one: Ranking) -> tuple[str, ...]:
+    """One label, in the order of `RANKING_HEADINGS`."""
+    cells = []
+    for name in RANKING_METRICS:
+        value, interval = one.value(name), one.intervals.get(name)
+        cells.append("-" if value is None else f"{value:.3f}")
+        cells.append("-" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}")
+    return tuple(cells)
+
+
+def _figure(value: float, interval: Interval | None) -> str:
+    return f"{value:.4f}" + ("" if interval is None else f" ({interval.low:.4f} to {interval.high:.4f})")
+
+
+def calibration_line(calibration: Calibration) -> str:
+    """One sentence on whether confidences can be believed."""
+    interval = calibration.interval
+    spread = "" if interval is None else f" ({100 * interval.low:.2f} to {percent(interval.high)})"
+    return (
+        f"Confidence: expected calibration error {percent(calibration.error)}{spread} over "
+        f"{calibration.rows:,} answers."
+    )
+
+
+def coverage_cells(line: Coverage) -> tuple[str, ...]:
+    """One limit, in the order of `COVERAGE_HEADINGS`."""
+    spread = line.interval
+    return (
+        f"{line.limit:g}",
+        f"{line.kept:,}",
+        "-" if line.accuracy is None else f"{line.accuracy:.4f}",
+        "-" if spread is None else f"{spread.low:.4f} to {spread.high:.4f}",
+        f"{line.review:,}",
+        f"{line.errors_found:,}",
+    )
+
+
+def spending_lines(comparison: Comparison) -> Iterator[str]:
+    """What the two sides cost, if that is known of either."""
+    if comparison.spent is None and comparison.spent_there is None:
+        return
+    for where, spent in (("here", comparison.spent), ("there", comparison.spent_there)):
+        yield f"Cost {where}: {'not known' if spent is None else _spending(spent)}."
+
+
+def _spending(spent: Spent) -> str:
+    took = (
+        ""
+        if spent.latency_median is None or spent.latency_p95 is None
+        else f"; half of the answers came within {seconds(spent.latency_median)}, "
+        f"95 of a hundred within {seconds(spent.latency_p95)}"
+    )
+    usd = "unknown price" if spent.usd is None else f"${spent.usd:,.4f}" if spent.usd else "$0"
+    return (
+        f"{usd}, {spent.input_tokens:,} tokens read and {spent.output_tokens:,} written in "
+        f"{spent.requests:,} requests ({spent.model}){took}"
+    )
+
+
+def seconds(duration: float) -> str:
+    """A duration to three digits, in milliseconds below a second."""
+    if duration < 0.9995:
+        return f"{1000 * duration:.3g} ms"
+    return f"{duration:.3g} s" if duration < 99.95 else f"{duration:,.0f} s"
+
+
+def comparison_tail(comparison: Comparison) -> str:
+    """What to know of the differences, and the rows won and lost."""
+    result = comparison.result
+    adjusted = "" if comparison.p_holm == result.p else f", {comparison.p_holm:.3g} after Holm's correction"
+    losses = "Of log loss and Brier score, less is better. " if comparison.has_losses else ""
+    return (
+        f"{losses}Rows right here and wrong there: {result.won:,}; the reverse: {result.lost:,}; "
+        f"exact McNemar p = {result.p:.3g}{adjusted}."
+    )
+
+
+def example_lines(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[str]:
+    """Some rows won and some lost: their texts, what is true, what was said here and there."""
+    for name, answers in (("won", comparison.won), ("lost", comparison.lost)):
+        yield from (f"  {name}: {_example_line(answer, rows)}" for answer in answers[:EXAMPLES])
+
+
+def _example_line(answer: OtherAnswer, rows: Mapping[int, ShownRow]) -> str:
+    row = rows[answer.line]
+    here = row.problem or named(row.predicted)
+    there = named(answer.predicted) if answer.valid else NO_ANSWER
+    return f'line {row.line} "{shortened(row.text)}": {named(row.true)}; here {here}, there {there}'
+
+
+def named(labels: Sequence[str]) -> str:
+    """Labels as a person reads them."""
+    return ", ".join(labels) or "no label"
+
+
+def shortened(text: str, length: int = _TEXT_LENGTH) -> str:
+    """Text on one line of at most so many characters."""
+    words = " ".join(text.split())
+    return words if len(words) <= length else words[: length - 1] + "…"
+
+
+def _method(report: Report) -> str:
+    """One sentence on where the intervals come from."""
+    quality = report.quality
+    others = [_EXACT, *([_NORMAL] if report.probabilities else [])]
+    if not quality.bootstrap:
+        return f"Intervals hold 95 %: {'; '.join(others)}; there are no others (--bootstrap 0)."
+    resampled = f"percentiles of {quality.bootstrap:,} bootstrap resamples of the rows (seed {quality.seed})"
+    return f"Intervals hold 95 %: {'; '.join([resampled, *others])}."

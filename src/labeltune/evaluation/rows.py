@@ -1,0 +1,103 @@
+"""Rows that a person should see, fetched from the table once it is known which."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labeltune.evaluation.predictions import UNNAMED_PROBLEM
+from labeltune.evaluation.report.model import ShownRow
+from labeltune.files.tables import neutralise
+from labeltune.files.writing import atomic_write
+from labeltune.task.columns import PROBLEM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labeltune.evaluation.metrics.patterns import IntArray
+    from labeltune.evaluation.predictions import Predictions
+    from labeltune.files.tables import Table
+    from labeltune.task import Task
+
+__all__ = ["SHOWN_ERRORS", "pick_errors", "show_rows", "write_review"]
+
+SHOWN_ERRORS = 2_000
+"""How many wrong rows a report holds at most."""
+_TEXT_LENGTH = 600
+
+
+def pick_errors(predictions: Predictions, *, count: int = SHOWN_ERRORS) -> IntArray:
+    """The places of wrong rows, in the order of the file; if there are too many, some of every kind."""
+    wrong = np.flatnonzero(~predictions.pairs.right[predictions.patterns.inverse])
+    return np.sort(_spread(wrong, predictions.patterns.inverse, count))
+
+
+def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
+    """The first `count` of `rows` when their patterns take turns."""
+    by_pattern = rows[np.argsort(patterns[rows], kind="stable")]
+    kinds = patterns[by_pattern]
+    starts = np.flatnonzero(np.append(True, kinds[1:] != kinds[:-1])) if len(kinds) else kinds
+    turn = np.arange(len(kinds)) - np.repeat(starts, np.diff(np.append(starts, len(kinds))))
+    picked: IntArray = by_pattern[np.argsort(turn, kind="stable")][:count]
+    return picked
+
+
+def _fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
+    """The values of the rows at these places, in the order of the file."""
+    places = set(wanted.tolist())
+    return {place: list(values) for place, (_, values) in enumerate(table) if place in places}
+
+
+def show_rows(
+    predictions: Predictions, table: Table, task: Task, lines: Iterable[int]
+) -> dict[int, ShownRow]:
+    """The rows that begin on these lines, by line."""
+    places = np.flatnonzero(np.isin(predictions.lines, list(lines)))
+    columns = [table.header.index(column) for column in task.text]
+    problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
+    shown = {}
+    for place, values in _fetch(table, places).items():
+        confidence = np.nan if predictions.confidence is None else predictions.confidence[place]
+        valid = predictions.pairs.valid[predictions.patterns.inverse[place]]
+        line = int(predictions.lines[place])
+        shown[line] = ShownRow(
+            line=line,
+            id="" if predictions.ids is None else predictions.ids[place],
+            text=_shortened("\n\n".join(values[column].strip() for column in columns)),
+            true=predictions.true(place),
+            predicted=predictions.predicted(place),
+            problem="" if valid else (problem is not None and values[problem]) or UNNAMED_PROBLEM,
+            confidence=None if np.isnan(confidence) else float(confidence),
+        )
+    return shown
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…"
+
+
+def write_review(predictions: Predictions, table: Table, *, below: float, path: str) -> int:
+    """Write the rows whose confidence is below a limit as CSV, lowest first; returns how many.
+
+    Rows without a valid answer or without a confidence come first of all.
+    """
+    confidence = predictions.confidence
+    if confidence is None:
+        confidence = np.full(predictions.rows, np.nan)
+    valid = predictions.pairs.valid[predictions.patterns.inverse]
+    sure = np.where(valid & ~np.isnan(confidence), confidence, -1.0)
+    wanted = np.flatnonzero(sure < below)
+    wanted = wanted[np.argsort(sure[wanted], kind="stable")]
+    rows = _fetch(table, wanted)
+    # What was safe to open in a spreadsheet stays so.
+    marked = neutralise if table.marked else list
+    with atomic_write(path) as handle:
+        text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(marked(table.header))
+        writer.writerows(marked(rows[place]) for place in wanted.tolist())
+        text.detach()
+    return len(wanted)

@@ -1,0 +1,174 @@
+"""Chat files: one record per line; read with line numbers, written whole or not at all."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from labeltune.errors import DataError
+from labeltune.files.findings import Findings
+from labeltune.files.sources import ByteSource
+from labeltune.files.writing import atomic_write
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
+
+    from labeltune.errors import Finding
+
+__all__ = ["LONGEST_RECORD", "ChatFile", "Record", "is_chat_file", "write_chat"]
+
+Record = dict[str, Any]
+
+LONGEST_RECORD = 1 << 26
+"""Bytes. A longer line is no record that any provider takes, and would cost memory without end."""
+
+_MARK = b"\xef\xbb\xbf"
+_CHUNK = 1 << 18
+
+
+class ChatFile:
+    r"""The records of a chat file, read one by one, as often as wanted; `-` is standard input.
+
+    Lines end with `\n` and nothing else; blank ones are passed over. Iterating yields `(line, record)` for
+    each line that is a JSON object; the others are kept in `findings` and raised together as a `DataError` at
+    the end, or handed to `on_bad`, if it is set, with the line's text. What a record must look like is not
+    looked at here. Close it, or use it with `with`.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | ByteSource) -> None:
+        self._source = source if isinstance(source, ByteSource) else ByteSource(source)
+        self.source = self._source.name
+        self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self._findings = Findings(self.source)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with lines read so far: the first twenty."""
+        return self._findings.first
+
+    @property
+    def bad_records(self) -> int:
+        """How many findings there are in all."""
+        return self._findings.total
+
+    def reject(self, code: str, line: int, message: str) -> None:
+        """Report a record as bad; for users of the file that find fault with it."""
+        self._findings.add(code, line, message)
+
+    def raise_findings(self) -> None:
+        """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
+        self._findings.raise_if_any()
+
+    def __iter__(self) -> Iterator[tuple[int, Record]]:
+        for line, content in self.lines():
+            record = self.record(line, content)
+            if record is not None:
+                yield line, record
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """The same records as the bytes they are, with their line ends; the last may lack its own."""
+        for line, content in self.lines():
+            if self.record(line, content) is not None:
+                yield line, content
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """The lines that are not blank, with their ends, for those who have not all read by `record`."""
+        self._findings = Findings(self.source, self.on_bad)
+        any_line = False
+        for line, content in enumerate(chain.from_iterable(self._chunks()), 1):
+            if len(content) > LONGEST_RECORD:
+                raise DataError(
+                    f"{self.source}:{line}: a line of more than {LONGEST_RECORD:,} bytes",
+                    hint="each line is one record; is this a chat file?",
+                )
+            if not content.isspace():
+                any_line = True
+                yield line, content
+        self._source.check_unchanged()
+        if not any_line:
+            raise DataError(f"{self.source}: no records", hint="each line is one record")
+        self.raise_findings()
+
+    def record(self, line: int, content: bytes) -> Record | None:
+        """The record on a line; None, and a finding, if it holds none."""
+        try:
+            record = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            self._refuse("bad_json", line, f"not valid JSON: {_reason(error)}", content)
+            return None
+        if not isinstance(record, dict):
+            self._refuse("bad_record", line, 'expected an object, {"messages": […]}', content)
+            return None
+        return record
+
+    def _chunks(self) -> Iterator[Iterable[bytes]]:
+        """All lines, many at a time; the last is one that is too long, if there is such a line."""
+        with self._source.open() as stream:
+            rest = stream.read(_CHUNK).removeprefix(_MARK)
+            while chunk := stream.read(_CHUNK):
+                cut = chunk.rfind(b"\n") + 1
+                if cut:
+                    yield BytesIO(rest + chunk[:cut])
+                    rest = b""
+                rest += chunk[cut:]
+                if len(rest) > LONGEST_RECORD + _CHUNK:
+                    break
+            yield BytesIO(rest)
+
+    def _refuse(self, code: str, line: int, message: str, content: bytes) -> None:
+        self._findings.add(code, line, message, (content.decode(errors="replace").rstrip("\n"),))
+
+    def sha256(self) -> str:
+        """The SHA-256 of the file's bytes."""
+        return self._source.sha256()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reason(error: orjson.JSONDecodeError) -> str:
+    message = error.msg[:1].lower() + error.msg[1:]
+    return f"{message} at character {error.pos + 1}" if error.pos else message
+
+
+def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:
+    """Whether the first line that is not blank begins a record: an object with `messages`."""
+    if not isinstance(path, ByteSource):
+        with ByteSource(path) as source:
+            return is_chat_file(source)
+    with path.open() as stream:
+        line = stream.readline(LONGEST_RECORD).removeprefix(_MARK)
+        while line.isspace():
+            line = stream.readline(LONGEST_RECORD)
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(record, dict) and "messages" in record
+
+
+def write_chat(path: str | os.PathLike[str], records: Iterable[Mapping[str, Any]]) -> int:
+    """Write records as a chat file, with the bytes of `json.dumps(record, ensure_ascii=False)`; how many.
+
+    `path` ends up whole or untouched; `-` is standard output. Raises `DiskError`.
+    """
+    import json
+
+    written = 0
+    with atomic_write(path) as handle:
+        for record in records:
+            handle.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            written += 1
+    return written

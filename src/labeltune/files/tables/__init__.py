@@ -1,0 +1,24 @@
+"""Tables: CSV, TSV, JSON Lines, Parquet, Excel, standard input and DataFrames, as rows of exact text."""
+
+from __future__ import annotations
+
+from labeltune.files.tables.copying import copy_raw, copy_rows, ending_of_copies
+from labeltune.files.tables.marks import neutralise
+from labeltune.files.tables.opening import FORMATS, Source, open_table
+from labeltune.files.tables.spreadsheet import take_off_marks
+from labeltune.files.tables.table import Table
+from labeltune.files.tables.writing import table_writer, write_table
+
+__all__ = [
+    "FORMATS",
+    "Source",
+    "Table",
+    "copy_raw",
+    "copy_rows",
+    "ending_of_copies",
+    "neutralise",
+    "open_table",
+    "table_writer",
+    "take_off_marks",
+    "write_table",
+]

@@ -1,0 +1,87 @@
+"""Rows copied into other files of the same format, as they are: byte for byte where rows are bytes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from labeltune.files.tables.opening import FORMATS
+from labeltune.files.tables.text_table import TextTable
+from labeltune.files.tables.writing import WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
+
+    from labeltune.files.sources import ByteSource
+    from labeltune.files.tables.row_writer import Handle
+    from labeltune.files.tables.table import Table
+
+    Route: TypeAlias = Sequence[int]
+    """The positions of the files that a row is copied to."""
+
+__all__ = ["copy_raw", "copy_rows", "ending_of_copies"]
+
+_WRITTEN_AS = {"excel": ".xlsx", "dataframe": ".csv"}
+
+
+def ending_of_copies(table: Table, ending: str) -> str:
+    """What names of files of copied rows end with: the table's own `ending`, if it tells the format.
+
+    Every spreadsheet becomes an `.xlsx`, and a DataFrame a `.csv`.
+    """
+    if table.format in _WRITTEN_AS:
+        return _WRITTEN_AS[table.format]
+    known = {one for _, endings in FORMATS.values() for one in endings}
+    return ending if ending in known else FORMATS[table.format][1][0]
+
+
+def copy_rows(
+    table: Table, source: ByteSource | None, routes: Iterable[Route], files: Sequence[Handle]
+) -> None:
+    """Copy each good row of a table, in order, to the files that its route names; each file gets the header.
+
+    `source` is what the table was opened from; None for a DataFrame.
+
+    Rows of text keep their bytes; rows of Parquet keep their types; of other tables the values are written.
+    Raises `DataError` for text in an encoding that does not let its bytes be kept.
+    """
+    if isinstance(table, TextTable):
+        table.check_reversible()
+        for file in files:
+            file.write(table.header_bytes or b"")
+        copy_raw(table.raw(), routes, files)
+    elif source is not None and table.format == "parquet":
+        _copy_parquet(source, routes, files)
+    else:
+        with ExitStack() as stack:
+            writer = WRITERS[_WRITTEN_AS[table.format]]
+            writes = [stack.enter_context(writer(file, table.header)) for file in files]
+            _deal((values for _, values in table), routes, writes)
+
+
+def copy_raw(raw: Iterable[tuple[int, bytes]], routes: Iterable[Route], files: Sequence[Handle]) -> None:
+    """The same for rows, or records of a chat file, given as their lines and bytes."""
+    _deal((content for _, content in raw), routes, [file.write for file in files])
+
+
+def _deal(rows: Iterable[Any], routes: Iterable[Route], writes: Sequence[Callable[[Any], object]]) -> None:
+    for route, row in zip(routes, rows, strict=False):
+        for file in route:
+            writes[file](row)
+
+
+def _copy_parquet(source: ByteSource, routes: Iterable[Route], files: Sequence[Handle]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    ahead = iter(routes)
+    with parquet.ParquetFile(source.path) as whole, ExitStack() as stack:
+        writers = [stack.enter_context(parquet.ParquetWriter(file, whole.schema_arrow)) for file in files]
+        for batch in whole.iter_batches():
+            own = list(islice(ahead, batch.num_rows))
+            for position, writer in enumerate(writers):
+                rows = batch.filter(pa.array([position in route for route in own]))
+                if rows.num_rows:
+                    writer.write_batch(rows)

@@ -1,0 +1,172 @@
+"""What every table offers, whatever its format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from labeltune.errors import DataError, Finding, SettingsError, Where
+from labeltune.files.findings import Findings
+from labeltune.files.tables.marks import restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Self
+
+    from labeltune.files.sources import ByteSource
+
+__all__ = ["ReadOptions", "Table", "check_header"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What is told about a table instead of being found: its encoding and what separates its columns."""
+
+    encoding: str | None = None
+    separator: str | None = None
+
+
+class Table(ABC):
+    """Rows of text under a header, read one by one, as often as wanted.
+
+    Iterating yields `(line, values)` for each good row: the physical line on which the row begins, counted
+    from 1, and one value per column of `header`, exactly as it is written. Bad rows are passed over and kept
+    in `findings`; when the rows end, they are raised together as a `DataError`, or, if `on_bad` is set, have
+    been handed to it one by one with the values that could be read. A table without any row is a `DataError`
+    in both cases.
+    """
+
+    format: ClassVar[str]
+    header: tuple[str, ...]
+    separator: str | None = None
+    """What separates the columns, for text formats."""
+
+    def __init__(self, source: ByteSource | None, name: str) -> None:
+        self._source = source
+        self.source = name
+        """The name that stands in messages."""
+        self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self.marked = False
+        """Whether marks of `neutralise` are taken off what is read; `take_off_marks` finds out."""
+        self.notes: list[str] = []
+        """What a reader of the table's messages should know; complete when the rows have ended."""
+        self.warnings: list[str] = []
+        self._findings = Findings(name)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with rows read so far: the first twenty."""
+        return self._findings.first
+
+    @property
+    def bad_rows(self) -> int:
+        """How many findings there are in all."""
+        return self._findings.total
+
+    @property
+    def bad_counts(self) -> Mapping[str, int]:
+        """How many findings there are of each code."""
+        return self._findings.counts
+
+    def reject(self, code: str, line: int, message: str, values: Sequence[str] = ()) -> None:
+        """Report a row as bad; for users of the table that find fault with a row's values."""
+        self._findings.add(code, line, message, values)
+
+    def raise_findings(self) -> None:
+        """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
+        self._findings.raise_if_any()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        self._findings = Findings(self.source, self.on_bad)
+        rows = self._rows()
+        return ((line, restore(values)) for line, values in rows) if self.marked else rows
+
+    @abstractmethod
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The good rows; bad ones go to `reject`. Ends with a call of `_finish`."""
+
+    def _finish(self, *, any_row: bool) -> None:
+        """What is left to say when the rows have ended."""
+        if self._source is not None:
+            self._source.check_unchanged()
+        if not any_row:
+            raise self._no_rows()
+        self.raise_findings()
+
+    def _no_rows(self) -> DataError:
+        """The error of this table, if it holds none."""
+        hint = (
+            "each line is one row, a JSON object"
+            if self.format == "jsonl"
+            else "the first line names the columns, each further line is a row"
+        )
+        return DataError(f"{self.source}: no rows", hint=hint)
+
+    def raw(self) -> Iterator[tuple[int, bytes]]:
+        """The good rows as the bytes they are in the file, with their own line ends; the last may lack one.
+
+        The same rows, in the same order, as iterating yields. `header_bytes` are what stands before them.
+        Raises `SettingsError` for formats whose rows are not bytes in a file.
+        """
+        raise SettingsError(f"{self.source}: the rows of a {self.format} table have no bytes of their own")
+
+    @property
+    def header_bytes(self) -> bytes | None:
+        """What stands before the first row, byte for byte; None where rows are not bytes (see `raw`)."""
+        return None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of how many have been read in the present iteration; zeros where that is unknown."""
+        return (0, 0) if self._source is None else (self._source.position, self._source.size)
+
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes that the table was read from."""
+        if self._source is None:
+            raise SettingsError(f"{self.source}: is not read from bytes")
+        return self._source.sha256()
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        if self._source is not None:
+            self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def check_header(source: str, line: int | None, header: Sequence[str]) -> tuple[str, ...]:
+    """The header, if every column has a name of its own; else raises `DataError`.
+
+    `line` is None for formats in which the names stand in no line.
+    """
+    findings = Findings(source)
+    seen: dict[str, int] = {}
+    for number, name in enumerate(header, 1):
+        if not name.strip():
+            findings.add("unnamed_column", line, f"column {number} has no name in the header")
+        elif name in seen:
+            findings.add(
+                "duplicate_column", line, f'columns {seen[name]} and {number} are both called "{name}"'
+            )
+        elif not _is_whole(name):
+            findings.add(
+                "bad_column", line, f"the name of column {number} holds half a character (a lone surrogate)"
+            )
+        seen.setdefault(name, number)
+    findings.raise_if_any(hint="give each column a name of its own")
+    if not header:
+        raise DataError(f"{Where(source, line)}: no columns", hint="a table needs a text and its labels")
+    return tuple(header)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

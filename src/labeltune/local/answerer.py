@@ -1,0 +1,86 @@
+"""Answers of the models in memory: requests that come together are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labeltune.errors import ModelDamagedError
+from labeltune.local.errors import ApiError
+from labeltune.local.stored_models import LoadedModels, find_model
+
+if TYPE_CHECKING:
+    from labeltune.local.chat_request import ChatRequest
+    from labeltune.local.engines import Answer, Engine
+    from labeltune.local.store import Row, Store
+
+__all__ = ["Answerer"]
+
+MAX_GATHERED = 256
+"""How many conversations are answered in one go, so that nobody waits long for others."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    engine: Engine
+    request: ChatRequest
+    answer: asyncio.Future[Answer]
+
+
+class Answerer:
+    """Answers requests; those that arrive together are answered together, as one matrix."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.models = LoadedModels(store)
+        self._waiting: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+
+    async def answer(self, request: ChatRequest) -> Answer:
+        """The engine's answer. Raises `ApiError` for an unknown or a damaged model."""
+        model = find_model(self._store, request.model)
+        engine = self.models.ready(model) or await self._load(model)
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting.get(loop)
+        if waiting is None:
+            waiting = self._waiting[loop] = []
+            # Whoever is ready in the same turn of the loop gets in before this runs.
+            loop.call_soon(self._answer_waiting, loop)
+        future: asyncio.Future[Answer] = loop.create_future()
+        waiting.append(_Waiting(engine, request, future))
+        return await future
+
+    async def _load(self, model: Row) -> Engine:
+        try:
+            return await asyncio.to_thread(self.models.load, model)
+        except ModelDamagedError as error:
+            raise ApiError(
+                500, f"The model '{model['name']}' is damaged: {error}", code="model_damaged"
+            ) from error
+
+    def _answer_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer in the loop's own thread: handing over to another costs more than an answer does."""
+        waiting = self._waiting.pop(loop)
+        if len(waiting) > MAX_GATHERED:
+            self._waiting[loop] = waiting[MAX_GATHERED:]
+            loop.call_soon(self._answer_waiting, loop)
+        groups: dict[int, list[_Waiting]] = {}
+        for one in waiting[:MAX_GATHERED]:
+            groups.setdefault(id(one.engine), []).append(one)
+        for group in groups.values():
+            _answer_group(group)
+
+
+def _answer_group(group: list[_Waiting]) -> None:
+    top = max(one.request.top_logprobs for one in group)
+    try:
+        answers = group[0].engine.answer([one.request.messages for one in group], top_logprobs=top)
+    except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must hear of it)
+        for one in group:
+            if not one.answer.done():
+                one.answer.set_exception(error)
+        return
+    for one, answer in zip(group, answers, strict=True):
+        # A client that hung up has cancelled its future.
+        if not one.answer.done():
+            one.answer.set_result(answer)

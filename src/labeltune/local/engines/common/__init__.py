@@ -1,0 +1,1 @@
+"""What engines share: answer formats found in records, calibration, layout and saving of models."""

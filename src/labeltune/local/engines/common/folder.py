@@ -1,0 +1,135 @@
+"""Saved models: plain arrays and JSON, named by their content and listed with their hashes in a manifest.
+
+The manifest is written last and read first: a folder holds what its manifest says or nothing. Nothing in it
+can run: arrays are read without pickle, after their hash matched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltune.errors import ModelDamagedError
+from labeltune.files.writing import atomic_write, disk_errors, sweep_leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read_folder", "write_folder"]
+
+MANIFEST = "manifest.json"
+
+_HINT = "train the model again, or restore its folder from a copy"
+
+
+def write_folder(
+    folder: Path, *, about: Mapping[str, Any], values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Save `values` as JSON and `arrays` as `.npy`; what the folder held before goes when all is written.
+
+    Raises `DiskError`.
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    # One after the other: all contents together would be as large as the training itself.
+    contents = chain(
+        ((f"{name}.json", _json(value)) for name, value in values.items()),
+        ((f"{name}.npy", _npy(array)) for name, array in arrays.items()),
+    )
+    files: dict[str, dict[str, Any]] = {}
+    for name, content in contents:
+        digest = hashlib.sha256(content).hexdigest()
+        stem, _, kind = name.rpartition(".")
+        stored = f"{stem}-{digest[:12]}.{kind}"
+        files[name] = {"file": stored, "sha256": digest}
+        with atomic_write(folder / stored) as handle:
+            handle.write(content)
+    manifest = {**about, "files": files}
+    manifest["sha256"] = hashlib.sha256(_json(manifest)).hexdigest()
+    with atomic_write(folder / MANIFEST) as handle:
+        handle.write(_json(manifest))
+    kept = {MANIFEST, *(entry["file"] for entry in files.values())}
+    sweep_leftovers(folder)
+    for path in folder.iterdir():
+        if path.name not in kept and path.suffix in (".json", ".npy"):
+            path.unlink(missing_ok=True)
+
+
+def read_folder(
+    folder: Path, *, about: Mapping[str, Any], names: frozenset[str] | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The values and arrays of a folder, or only those in `names`, each under its name.
+
+    Raises `ModelDamagedError` if something is missing, its hash does not match, or `about` is another one.
+    """
+    manifest = _read_manifest(folder)
+    for key, expected in about.items():
+        if manifest.get(key) != expected:
+            raise ModelDamagedError(
+                f"{folder / MANIFEST}: {key} is {manifest.get(key)!r}, expected {expected!r}", hint=_HINT
+            )
+    values: dict[str, Any] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, entry in manifest["files"].items():
+        stem, _, kind = name.rpartition(".")
+        if names is not None and stem not in names:
+            continue
+        content = _read_file(folder, entry)
+        try:
+            if kind == "npy":
+                arrays[stem] = np.load(io.BytesIO(content), allow_pickle=False)
+            else:
+                values[stem] = json.loads(content)
+        except ValueError as error:
+            raise ModelDamagedError(f"{folder / entry['file']}: {error}", hint=_HINT) from error
+    return values, arrays
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        digest = manifest.pop("sha256")
+        entries = manifest["files"].values()
+        good = all(isinstance(e["file"], str) and isinstance(e["sha256"], str) for e in entries)
+        good &= digest == hashlib.sha256(_json(manifest)).hexdigest()
+    except OSError as error:
+        raise ModelDamagedError(f"{path}: cannot be read: {error.strerror}", hint=_HINT) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelDamagedError(f"{path}: is not a manifest", hint=_HINT) from error
+    if not good:
+        raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
+    return dict(manifest)
+
+
+def _read_file(folder: Path, entry: Mapping[str, str]) -> bytes:
+    name = entry["file"]
+    path = folder / name
+    if "/" in name or "\\" in name or name in ("", ".", ".."):
+        raise ModelDamagedError(f"{folder / MANIFEST}: {name!r} is not the name of a file", hint=_HINT)
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelDamagedError(f"{path}: cannot be read", hint=_HINT) from error
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
+    return content
+
+
+def _json(value: Any) -> bytes:
+    # Escaped, since a label may hold a lone surrogate, which UTF-8 cannot say.
+    return json.dumps(value, ensure_ascii=True, sort_keys=False, separators=(",", ":")).encode()
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()

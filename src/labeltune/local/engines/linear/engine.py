@@ -1,0 +1,136 @@
+"""The engine `linear`: a linear model of words and pieces of words, trained in seconds on a processor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from labeltune.local.engines.common.answers import AnswerFormat, Verdict
+from labeltune.local.engines.common.folder import read_folder
+from labeltune.local.engines.common.formats import format_from_json
+from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.records import Template
+from labeltune.local.engines.linear.features import Vocabulary
+from labeltune.local.engines.linear.manifest import ABOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from labeltune.local.engines import Answer, Hyperparameters, Message, Record
+    from labeltune.local.engines.linear.learning import LinearRun
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["Linear"]
+
+_MODEL = frozenset({"model", "vocabulary", "weights", "intercepts", "scales"})
+
+
+class Linear:
+    """A trained model: `load` it and `answer`."""
+
+    name: ClassVar[str] = "linear"
+
+    def __init__(
+        self,
+        *,
+        template: Template,
+        answer_format: AnswerFormat,
+        vocabulary: Vocabulary,
+        weights: Floats,
+        intercepts: Floats,
+        scales: Floats,
+        decided: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self._template = template
+        self._format = answer_format
+        self._vocabulary = vocabulary
+        self._weights = weights
+        self._intercepts = intercepts
+        self._scales = scales
+        self._layout = Layout(answer_format.heads)
+        self._deciders = [
+            _Decider(head.kind == "choice", head.at_least_one, decision)
+            for head, decision in zip(answer_format.heads, decided, strict=True)
+        ]
+
+    @classmethod
+    def fit(
+        cls,
+        training: Sequence[Record],
+        validation: Sequence[Record],
+        hyperparameters: Hyperparameters,
+        *,
+        seed: int,
+        resume: Path | None = None,
+    ) -> LinearRun:
+        """See `Engine`."""
+        # What only learning needs takes longer to import than a model to load: who answers goes without.
+        from labeltune.local.engines.linear.learning import LinearRun
+
+        return LinearRun(training, validation, hyperparameters, seed=seed, resume=resume)
+
+    @classmethod
+    def load(cls, folder: Path) -> Linear:
+        """See `Engine`."""
+        values, arrays = read_folder(folder, about=ABOUT, names=_MODEL)
+        model = values["model"]
+        return cls(
+            template=Template.from_json(model["template"]),
+            answer_format=format_from_json(model["answers"]),
+            vocabulary=Vocabulary.from_json(values["vocabulary"]),
+            weights=arrays["weights"],
+            intercepts=arrays["intercepts"],
+            scales=arrays["scales"],
+            decided=model["decisions"],
+        )
+
+    def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
+        """See `Engine`. An answer depends on its own conversation only, to the last bit."""
+        scores = np.empty((len(conversations), self._layout.n_outputs))
+        for row, conversation in enumerate(conversations):
+            scores[row] = self._scores(self._template.text(conversation))
+        verdicts = [
+            decider.verdicts(scores[:, part])
+            for decider, part in zip(self._deciders, self._layout.slices, strict=True)
+        ]
+        return [self._format.answer(of_one, top_logprobs) for of_one in zip(*verdicts, strict=True)]
+
+    def _scores(self, text: str) -> Floats:
+        """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""
+        numbers, values = self._vocabulary.features(text)
+        weighted = values * self._scales.take(numbers)
+        length = np.sqrt(weighted @ weighted)
+        if length == 0:
+            return self._intercepts
+        return np.asarray(self._intercepts + (values / length) @ self._weights.take(numbers, axis=0))
+
+
+class _Decider:
+    """From the scores of one head to its verdict."""
+
+    def __init__(self, is_choice: bool, at_least_one: bool, decision: Mapping[str, Any]) -> None:
+        self._is_choice = is_choice
+        self._at_least_one = at_least_one
+        self._slope = float(decision["slope"])
+        self._offset = float(decision["offset"])
+        self._thresholds = np.array(decision["thresholds"], dtype=np.float64)
+
+    def verdicts(self, scores: NDArray[np.float64]) -> list[Verdict]:
+        """The verdict of each row of scores, float (n, labels)."""
+        z = self._slope * scores + self._offset
+        if self._is_choice:
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            p = e / e.sum(axis=1, keepdims=True)
+            return list(map(Verdict, p.argmax(axis=1, keepdims=True), p))
+        p = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
+        holds = p >= self._thresholds
+        if self._at_least_one:
+            none = np.flatnonzero(~holds.any(axis=1))
+            t = self._thresholds
+            holds[none, (z[none] - np.log(t / (1 - t))).argmax(axis=1)] = True
+        return list(map(Verdict, map(np.flatnonzero, holds), p))

@@ -1,0 +1,302 @@
+"""A training of the engine `linear`: what it learns from, how it goes on, and what it saves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltune.errors import TrainingRefusedError
+from labeltune.local.engines import Step
+from labeltune.local.engines.common.calibration import decisions
+from labeltune.local.engines.common.folder import read_folder, write_folder
+from labeltune.local.engines.common.formats import read_format
+from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.records import Template, content_of
+from labeltune.local.engines.linear.choosing import choose
+from labeltune.local.engines.linear.corpus import Corpus
+from labeltune.local.engines.linear.fitting import Examples, Fitting
+from labeltune.local.engines.linear.manifest import ABOUT
+from labeltune.local.engines.linear.weighting import row_lengths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from labeltune.local.engines import Hyperparameters, Record
+    from labeltune.local.engines.common.answers import AnswerFormat
+    from labeltune.local.engines.linear.optimiser import MiniBatch
+
+    Floats = NDArray[np.float32]
+    Bools = NDArray[np.bool_]
+
+__all__ = ["LinearRun"]
+
+_FOLDS = 3
+_FOLDS_OF_FEW = 10
+_FEW_EXAMPLES = 2_000
+"""With fewer examples a model that lacks a third of them is too unlike the whole one to calibrate it by."""
+_ENOUGH_VALIDATION = 1_000
+"""With so many validation examples, and ten per label, calibration needs no cross-validation."""
+_VALIDATIONS = 100
+"""How many steps of a run report a validation batch."""
+
+
+class LinearRun:
+    """A training of `Linear` under way."""
+
+    hyperparameters: Mapping[str, int | float]
+    trained_tokens: int
+
+    def __init__(
+        self,
+        training: Sequence[Record],
+        validation: Sequence[Record],
+        hyperparameters: Hyperparameters,
+        *,
+        seed: int,
+        resume: Path | None,
+    ) -> None:
+        if not training:
+            raise TrainingRefusedError("there are no examples to learn from")
+        asked = checked(hyperparameters)
+        self._seed = seed
+        conversations = [record[:-1] for record in training]
+        self._template = Template.of(conversations)
+        answers = [content_of(record[-1]) for record in training]
+        if len(set(answers)) == 1:
+            raise TrainingRefusedError(
+                f"all {len(training):,} examples have the same answer: there is nothing to learn",
+                hint="train on examples of at least two different answers",
+            )
+        self._format = read_format(answers, self._template.declared_labels())
+        self._layout = Layout(self._format.heads)
+        examples = self._examples(training)
+        if len(set(examples.texts)) == 1:
+            raise TrainingRefusedError(
+                f"all {len(training):,} examples have the same messages but different answers: "
+                "there is nothing to tell them apart by",
+                hint="check that the prompt has the text in it",
+            )
+        self._validation = self._examples(validation)
+        hints = _label_names(self._format)
+        saved = None if resume is None else _Saved.read(resume)
+        self.hyperparameters = (
+            self._choose(asked, examples, hints) if saved is None else saved.hyperparameters
+        )
+        self._epochs = int(self.hyperparameters["n_epochs"])
+        self.trained_tokens = self._epochs * sum(map(_tokens, training))
+        self._fingerprint = self._fingerprint_of(asked, examples)
+        self._prepare(examples, hints)
+        self._step = 0
+        if saved is not None:
+            self._resume(saved)
+
+    def _choose(
+        self, asked: Hyperparameters, examples: Examples, hints: Examples | None
+    ) -> dict[str, int | float]:
+        """The numbers for what was asked, with every `"auto"` chosen for these examples."""
+        size, epochs, rate = asked.batch_size, asked.n_epochs, asked.learning_rate_multiplier
+        size = min(64, max(16, len(examples) // 300)) if isinstance(size, str) else size
+        epochs, rate = choose(
+            self._layout,
+            examples,
+            hints=hints,
+            size=size,
+            seed=self._seed,
+            epochs=None if isinstance(epochs, str) else epochs,
+            multiplier=None if isinstance(rate, str) else float(rate),
+        )
+        return {"n_epochs": epochs, "batch_size": size, "learning_rate_multiplier": rate}
+
+    def _examples(self, records: Sequence[Record]) -> Examples:
+        """The texts and targets of those records whose answers can be answered."""
+        targets, fits = self._format.targets([content_of(record[-1]) for record in records])
+        texts = [
+            self._template.text(record[:-1])
+            for record, fit in zip(records, fits.tolist(), strict=True)
+            if fit
+        ]
+        return Examples(texts, targets[fits])
+
+    def _prepare(self, examples: Examples, hints: Examples | None) -> None:
+        """Lay out the training and the validation examples."""
+        size = int(self.hyperparameters["batch_size"])
+        enough = len(self._validation) >= max(_ENOUGH_VALIDATION, 10 * self._layout.n_outputs)
+        folds = _FOLDS if len(examples) >= _FEW_EXAMPLES else _FOLDS_OF_FEW
+        self._folds = 0 if enough else folds
+        fitting = Fitting(self._layout, examples, hints=hints, folds=self._folds, size=size, seed=self._seed)
+        self._fitting = fitting
+        self._optimiser = fitting.optimiser(float(self.hyperparameters["learning_rate_multiplier"]))
+        self._total_steps = self._epochs * len(fitting.batches)
+        rows = np.arange(len(self._validation))
+        size = max(size, 256)
+        self._valid = fitting.batches_of(Corpus(self._validation.texts), rows, size)
+        self._valid_lengths = row_lengths(self._valid, fitting.scales[:, :1], len(rows))
+
+    def __iter__(self) -> Iterator[Step]:
+        """See `Run`."""
+        fitting = self._fitting
+        per_epoch = len(fitting.batches)
+        every = max(1, self._total_steps // _VALIDATIONS)
+        while self._step < self._total_steps:
+            epoch, place = divmod(self._step, per_epoch)
+            batch = fitting.batches[fitting.order(epoch)[place]]
+            probabilities = self._optimiser.step(batch)
+            self._step += 1
+            real = batch.rows < fitting.n
+            loss, accuracy = (
+                self._layout.loss_and_accuracy(probabilities[real], fitting.targets[batch.rows[real]])
+                if real.any()
+                else (0.0, 1.0)
+            )
+            if not math.isfinite(loss):
+                raise TrainingRefusedError(
+                    f"the loss is not finite any more after {self._step} steps",
+                    hint="use a smaller learning-rate multiplier",
+                )
+            epoch_end = place + 1 == per_epoch
+            valid: dict[str, float] = {}
+            if self._valid and (epoch_end or self._step % every == 0):
+                some = self._valid[self._step // every % len(self._valid)]
+                valid["valid_loss"], valid["valid_accuracy"] = self._validate([some])
+            if self._valid and epoch_end:
+                valid["full_valid_loss"], valid["full_valid_accuracy"] = self._validate(self._valid)
+            yield Step(
+                step=self._step,
+                total_steps=self._total_steps,
+                epoch=epoch + 1,
+                train_loss=loss,
+                train_accuracy=accuracy,
+                epoch_end=epoch_end,
+                **valid,
+            )
+
+    def _validate(self, batches: Sequence[MiniBatch]) -> tuple[float, float]:
+        rows = np.concatenate([batch.rows for batch in batches])
+        scores = np.concatenate([self._valid_scores(batch) for batch in batches])
+        return self._layout.loss_and_accuracy(
+            self._layout.probabilities(scores), self._validation.targets[rows]
+        )
+
+    def _valid_scores(self, batch: MiniBatch) -> Floats:
+        """Scores of validation examples by the model, float (b, labels)."""
+        scores = batch.x() @ self._optimiser.weights[batch.columns, 0]
+        scores /= np.maximum(self._valid_lengths[batch.rows], 1e-12)
+        return np.asarray(scores + self._optimiser.intercepts()[0], dtype=np.float32)
+
+    def _held_out(self) -> tuple[NDArray[np.float64], Bools]:
+        """Scores and targets of examples that the scoring model has not seen."""
+        scores = [self._valid_scores(batch) for batch in self._valid]
+        targets = [self._validation.targets[batch.rows] for batch in self._valid]
+        if self._folds:
+            held_out = self._fitting.held_out(self._optimiser)
+            scores.insert(0, held_out[0])
+            targets.insert(0, held_out[1])
+        return np.concatenate(scores).astype(np.float64), np.concatenate(targets)
+
+    def save(self, folder: Path) -> None:
+        """See `Run`. A finished model is saved without the optimiser's state."""
+        finished = self._step == self._total_steps
+        values = {
+            "model": {
+                "template": self._template.to_json(),
+                "answers": self._format.to_json(),
+                "decisions": decisions(self._layout, *self._held_out()),
+            },
+            "vocabulary": self._fitting.vocabulary.to_json(),
+            "training": {
+                "step": self._step,
+                "fingerprint": self._fingerprint,
+                "hyperparameters": dict(self.hyperparameters),
+            },
+        }
+        optimiser = self._optimiser
+        arrays: dict[str, NDArray[Any]] = {
+            "weights": optimiser.weights[:, 0],
+            "intercepts": optimiser.intercepts()[0],
+            "scales": self._fitting.scales[:, 0],
+        }
+        if not finished:
+            arrays |= {
+                "all_weights": optimiser.weights,
+                "all_bias": optimiser.bias,
+                "shares": optimiser.shares,
+            }
+        write_folder(folder, about=ABOUT, values=values, arrays=arrays)
+
+    def _resume(self, saved: _Saved) -> None:
+        if saved.fingerprint != self._fingerprint:
+            raise TrainingRefusedError(
+                f"{saved.folder}: this training began with other examples, hyperparameters or another seed",
+                hint="start it anew",
+            )
+        self._step = saved.step
+        if self._step < self._total_steps:
+            self._optimiser.weights = saved.arrays["all_weights"]
+            self._optimiser.bias = saved.arrays["all_bias"]
+            self._optimiser.shares = saved.arrays["shares"]
+
+    def _fingerprint_of(self, asked: Hyperparameters, examples: Examples) -> str:
+        digest = hashlib.sha256()
+        settings = [astuple(asked), self._seed, self._format.to_json(), self._template.to_json()]
+        digest.update(json.dumps(settings).encode())
+        for part in (examples, self._validation):
+            # Text by text: all of them at once would be the largest thing that a training holds.
+            for text in part.texts:
+                digest.update(json.dumps(text).encode())
+            digest.update(part.targets.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """What a training left to go on from."""
+
+    folder: Path
+    step: int
+    fingerprint: str
+    hyperparameters: dict[str, int | float]
+    arrays: dict[str, NDArray[Any]]
+
+    @classmethod
+    def read(cls, folder: Path) -> _Saved:
+        names = frozenset({"training", "all_weights", "all_bias", "shares"})
+        values, arrays = read_folder(folder, about=ABOUT, names=names)
+        return cls(folder=folder, arrays=arrays, **values["training"])
+
+
+def checked(asked: Hyperparameters) -> Hyperparameters:
+    """What was asked. Raises `TrainingRefusedError` if a number makes no sense."""
+    for name, value in (("n_epochs", asked.n_epochs), ("batch_size", asked.batch_size)):
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise TrainingRefusedError(f"{name} is {value!r}, expected a whole number from 1 on, or 'auto'")
+    rate = asked.learning_rate_multiplier
+    if rate != "auto" and (
+        isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf
+    ):
+        raise TrainingRefusedError(
+            f"learning_rate_multiplier is {rate!r}, expected a number above 0, or 'auto'"
+        )
+    return asked
+
+
+def _tokens(record: Record) -> int:
+    # As the local provider counts a request: four characters a token, and four for the message.
+    return sum((len(content_of(message)) + 3) // 4 + 4 for message in record)
+
+
+def _label_names(answer_format: AnswerFormat) -> Examples | None:
+    """The names of the labels as examples of their own, if there is one choice among words."""
+    if len(answer_format.heads) != 1 or answer_format.heads[0].kind != "choice":
+        return None
+    names = ["".join(c if c.isalnum() else " " for c in label) for label in answer_format.heads[0].labels]
+    if not all(any(len(word) > 2 for word in name.split()) for name in names):
+        return None
+    return Examples(names, np.eye(len(names), dtype=np.bool_))

@@ -1,0 +1,84 @@
+"""Why a provider refused a batch whole, in terms of the table that it was made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labeltune.errors import (
+    AccessError,
+    BudgetError,
+    DataError,
+    Finding,
+    LabeltuneError,
+    ModelDamagedError,
+    RemoteError,
+    Where,
+)
+from labeltune.prediction.replies import MODEL_DAMAGED
+from labeltune.providers.failures import QUOTA_CODES, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from openai.types import BatchError
+
+    from labeltune.prediction.journal import Journal
+    from labeltune.prediction.plan import Job, Plan
+
+__all__ = ["failure_of"]
+
+_BROKEN = frozenset({"server_error", "internal_error", "disk_full", "worker_died"})
+"""Codes that say nothing about what was sent."""
+
+
+def failure_of(
+    job: Job,
+    plan: Plan,
+    journal: Journal,
+    batch: str,
+    errors: Sequence[BatchError],
+    named: Mapping[int, bytes],
+) -> LabeltuneError:
+    """The error for a batch that failed; `named` are the requests on the lines that its errors name.
+
+    `DataError` with the lines of the table for what is wrong with requests, `BudgetError` for a used-up
+    quota, `AccessError` for an unknown model, `RemoteError` where the provider broke down.
+    """
+    codes = {error.code or "" for error in errors}
+    said = "; ".join(redact(f"{error.message} [{error.code}]") for error in errors[:3])
+    said = f"{batch} failed, nothing was billed: {said or 'the provider does not say why'}"
+    if codes & QUOTA_CODES:
+        return BudgetError(said, hint="top up, then run the same command again")
+    if MODEL_DAMAGED in codes:
+        return ModelDamagedError(said, hint="train it again, or bring its files back from a copy")
+    if not errors or codes & _BROKEN:
+        return RemoteError(said, hint="run the same command again: it creates the batch anew")
+    if any("model" in code for code in codes):
+        return AccessError(said, hint="see: labeltune jobs list")
+    findings = [*_findings(job, plan, journal, batch, errors, named)]
+    return DataError.of(
+        findings, hint=f"{batch} failed, nothing was billed; mend the rows, then run it again"
+    )
+
+
+def _findings(
+    job: Job,
+    plan: Plan,
+    journal: Journal,
+    batch: str,
+    errors: Sequence[BatchError],
+    named: Mapping[int, bytes],
+) -> Iterator[Finding]:
+    """What is wrong, in the order of the errors; with the line of the table where that is known."""
+    positions: dict[int, int] = {}
+    for number, digest in named.items():
+        request = journal.find(digest)
+        rows = journal.positions_of(plan.name, request) if request is not None else []
+        if rows:
+            positions[number] = rows[0]
+    lines = plan.lines_at(positions.values())
+    for error in errors:
+        where = Where(batch, error.line)
+        if error.line in positions:
+            where = Where(job.source, lines[positions[error.line]])
+        yield Finding(error.code or "batch_failed", "error", redact(error.message or "is refused"), where)

@@ -1,0 +1,321 @@
+"""The one loop that sends requests: each row once, and what can go wrong in between."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from labeltune.errors import BudgetError, DiskError, LabeltuneError
+from labeltune.prediction.pace import CANARY, Pace
+from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, usage_of
+from labeltune.prediction.signals import stop_signals
+from labeltune.prediction.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labeltune.prediction.costs import Rate
+    from labeltune.prediction.journal import Journal
+    from labeltune.prediction.options import PredictOptions
+    from labeltune.prediction.plan import Ask
+    from labeltune.prediction.replies import Reply
+    from labeltune.prediction.story import Story
+    from labeltune.providers import Provider
+    from labeltune.providers.channel import Channel
+
+__all__ = ["GRACE_SECONDS", "Sender", "Sent"]
+
+GRACE_SECONDS = 20.0
+"""How long SIGTERM and SIGHUP wait for answers in flight."""
+
+ROW_ERRORS = 25
+"""A request that meets so many server errors, while others are answered, is the reason for them."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one call sent, and what came of it."""
+
+    answers: int = 0
+    resent: int = 0
+    unknown: int = 0
+    rejections: dict[str, int] = field(default_factory=dict)
+    """How many were refused for good, by code."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = None
+    dropped: int = 0
+    """Requests in flight whose answers were not waited for."""
+    stopped_by: int | None = None
+    """The signal that ended it."""
+
+    def count(self, read: int, written: int, rate: Rate | None) -> None:
+        """An answer came, which read and wrote so many tokens."""
+        self.answers += 1
+        self.input_tokens += read
+        self.output_tokens += written
+        if rate is not None:
+            self.usd = rate.usd(self.input_tokens, self.output_tokens)
+
+    @property
+    def asked(self) -> int:
+        """Requests that are over."""
+        return self.answers + self.unknown + sum(self.rejections.values())
+
+
+@dataclass(slots=True)
+class _Try:
+    """A request's tries: how often it may still be lost, whether it was, how often the server failed."""
+
+    chances: int
+    lost: bool
+    errors: int = 0
+
+
+class Sender:
+    """Sends requests through a channel, at a pace, with every step in the journal."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        journal: Journal,
+        provider: Provider,
+        options: PredictOptions,
+        *,
+        rate: Rate | None,
+        story: Story,
+    ) -> None:
+        self._journal, self._options, self._rate, self._story = journal, options, rate, story
+        loop = asyncio.get_running_loop()
+        self._now = loop.time
+        self._pace = Pace(options.concurrency, loop.time)
+        self._traffic = Traffic(
+            channel,
+            provider,
+            self._pace,
+            deadline=options.timeout,
+            max_wait=options.max_wait,
+            stop=self.stop,
+            story=story,
+        )
+        self.sent = Sent(usd=None if rate is None else 0.0)
+        self._stop: LabeltuneError | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._begun = 0
+        self._ended = 0
+        self._refusals: list[tuple[Ask, Reply, bytes]] = []
+        self._proved = loop.create_future()
+
+    async def run(self, asks: Iterator[Ask]) -> Sent:
+        """Send all; returns when every answer is on the disk.
+
+        Stops early, once the answers in flight have come, for what would stop every further row: raises
+        `AccessError`, `BudgetError`, `TemporaryError`, `SettingsError` (every request is refused) or
+        `DiskError`. After a signal it returns, with `stopped_by` set.
+        """
+        with stop_signals(self._on_signal):
+            count = self._options.concurrency
+            self._workers = [asyncio.create_task(self._work(asks)) for _ in range(count)]
+            watch = asyncio.create_task(self._traffic.watch())
+            try:
+                await self._join()
+            finally:
+                watch.cancel()
+                self._enter_refusals()
+                await self._journal.flush()
+        if self._stop is not None:
+            raise self._stop
+        return self.sent
+
+    async def _join(self) -> None:
+        """Wait for the workers. A cancellation from outside stops cleanly, a second one drops answers."""
+        cancelled: asyncio.CancelledError | None = None
+        while True:
+            everyone = asyncio.gather(*self._workers, return_exceptions=True)
+            try:
+                ended = await asyncio.shield(everyone)
+                break
+            except asyncio.CancelledError as error:
+                if cancelled is not None:
+                    self._drop()
+                cancelled = error
+                self._close()
+        for end in ended:
+            if isinstance(end, Exception):
+                raise end
+        if cancelled is not None:
+            raise cancelled
+
+    # ------------------------------------------------------------------------------------------- stopping
+
+    def stop(self, reason: LabeltuneError) -> None:
+        """Send nothing more; `reason` is raised when what is in flight has come back."""
+        if self._stop is None:
+            self._stop = reason
+        self._close()
+
+    def _close(self) -> None:
+        self._pace.close()
+        self._prove()
+
+    def _drop(self) -> None:
+        """Do not wait for what is in flight: those rows stay `sent` in the journal."""
+        self.sent.dropped += self._pace.in_flight
+        for worker in self._workers:
+            worker.cancel()
+
+    def _on_signal(self, signum: int) -> None:
+        if self.sent.stopped_by is not None:
+            if not self.sent.dropped:
+                self._drop()
+            return
+        self.sent.stopped_by = signum
+        self._close()
+        again = " (Ctrl-C again to drop them)" if signum == signal.SIGINT else ""
+        self._story.note(f"stopping: waiting for {self._pace.in_flight} answers{again}")
+        if signum != signal.SIGINT:
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, self._drop)
+
+    # -------------------------------------------------------------------------------------------- working
+
+    async def _work(self, asks: Iterator[Ask]) -> None:
+        try:
+            await self._work_on(asks)
+        except BaseException:
+            # A table that changed meanwhile, or a bug of ours: the others must not wait for this one.
+            self._close()
+            raise
+
+    async def _work_on(self, asks: Iterator[Ask]) -> None:
+        while not self._pace.closed:
+            if self._begun >= CANARY and not self._proved.done():
+                # Shielded: one worker's cancellation is not the others'.
+                await asyncio.shield(self._proved)
+                continue
+            ask = next(asks, None)
+            if ask is None:
+                return
+            self._begun += 1
+            await self._ask(ask)
+            self._end_one()
+
+    def _end_one(self) -> None:
+        """Count a row that is over: when the first ones are, it is known whether any can be answered."""
+        self._ended += 1
+        if self._proved.done() or self._ended < CANARY:
+            return
+        if len(self._refusals) < self._ended:
+            self._prove()
+            return
+        # What is wrong is not the rows: they wait for a run that is mended.
+        refusal = self._refusals[0][1]
+        for ask, _, _ in self._refusals:
+            self._journal.put_back(ask.request)
+        self._refusals.clear()
+        self.stop(all_rejected(refusal))
+
+    def _prove(self) -> None:
+        """The rows after the first may go."""
+        if not self._proved.done():
+            self._proved.set_result(None)
+
+    async def _ask(self, ask: Ask) -> None:
+        """Send a request until it is answered, refused for good, lost for good, or the run stops."""
+        tries = _Try(self._options.resend + (not ask.lost_before), ask.lost_before)
+        try:
+            while await self._pace.enter():
+                try:
+                    await self._journal.sent(ask.request)
+                    if self._journal.full:
+                        self._put_back(ask, tries)
+                        self.stop(_disk_full(self.sent.answers))
+                        return
+                    left = self._now()
+                    reply, raw = await self._traffic.post(ask.body)
+                    if self._settle(ask, tries, reply, raw, self._now() - left):
+                        return
+                finally:
+                    self._pace.leave()
+        except DiskError as error:
+            self.stop(error)
+            return
+        if tries.lost:
+            self._put_back(ask, tries)
+
+    def _settle(self, ask: Ask, tries: _Try, reply: Reply, raw: bytes, seconds: float) -> bool:
+        """Write down what a reply, which came after so many seconds, means for its row. False if it is to be
+        sent again.
+        """
+        match reply.verdict:
+            case "answer" | "bad_response":
+                self._answered(ask, reply, raw, seconds)
+            case "rejected":
+                self._refusals.append((ask, reply, raw))
+                if self._proved.done():
+                    self._enter_refusals()
+            case "lost":
+                tries.chances, tries.lost = tries.chances - 1, True
+                if tries.chances > 0:
+                    self.sent.resent += 1
+                    return False
+                self._give_up_row(ask, "lost", raw)
+            case "server_error" if tries.errors + 1 >= ROW_ERRORS and not self._pace.broken:
+                self._give_up_row(ask, "server_error", raw)
+            case _:
+                tries.errors += reply.verdict == "server_error"
+                self._put_back(ask, tries)
+                return False
+        self._story.advance(1, **({} if self.sent.usd is None else {"usd": self.sent.usd}))
+        return True
+
+    def _answered(self, ask: Ask, reply: Reply, raw: bytes, seconds: float) -> None:
+        read, written = usage_of(reply.document)
+        if reply.verdict == "answer":
+            self._journal.done(
+                ask.request, raw, input_tokens=read, output_tokens=written, seconds=round(seconds, 4)
+            )
+            self._prove()
+        else:
+            self._journal.failed(ask.request, BAD_RESPONSE, raw)
+        self.sent.count(read, written, self._rate)
+        if self._journal.full:
+            self.stop(_disk_full(self.sent.answers))
+        if self.sent.usd is not None:
+            self._check_cost(self.sent.usd)
+
+    def _check_cost(self, usd: float) -> None:
+        limit = self._options.max_cost
+        if limit is not None and usd > limit:
+            self.stop(
+                BudgetError(
+                    f"spent ${usd:.2f} of --max-cost ${limit:.2f}; all answers are kept",
+                    hint="the same command with a higher --max-cost goes on",
+                )
+            )
+
+    def _put_back(self, ask: Ask, tries: _Try) -> None:
+        """The request was not taken up this time; if an answer was lost before, it may still be billed."""
+        if tries.lost:
+            self._journal.unknown(ask.request, "lost")
+        else:
+            self._journal.put_back(ask.request)
+
+    def _give_up_row(self, ask: Ask, kind: str, raw: bytes) -> None:
+        self._journal.unknown(ask.request, kind, raw)
+        self.sent.unknown += 1
+
+    def _enter_refusals(self) -> None:
+        """Write down the rows that were refused; not before it is known that not every row is."""
+        for ask, reply, raw in self._refusals:
+            self._journal.failed(ask.request, REJECTED, raw)
+            self.sent.rejections[reply.code] = self.sent.rejections.get(reply.code, 0) + 1
+        self._refusals.clear()
+
+
+def _disk_full(answers: int) -> DiskError:
+    return DiskError(
+        f"disk full; stopped; all {answers:,} answers are saved",
+        hint="free some space, then run the same command again",
+    )

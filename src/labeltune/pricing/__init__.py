@@ -1,0 +1,1 @@
+"""What a file costs, offline: tokens, prices by model, and whether a training is within the budget."""
