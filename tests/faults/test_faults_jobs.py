@@ -596,7 +596,7 @@ def test_the_key_appears_nowhere(
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
     monkeypatch.setattr("labeltune.tuning.train.LOOKUPS", (0.0,))
     for patience in ("jobs.START_PATIENCE", "jobs.WATCH_PATIENCE", "train.START_PATIENCE"):
-        monkeypatch.setattr(f"labeltune.{patience}", Patience(total=0.0))
+        monkeypatch.setattr(f"labeltune.tuning.{patience}", Patience(total=0.0))
     fake.fail(method, path, reply, times=99)
     result = cli("train", "train.jsonl", "--model", MODEL, "--provider", fake.url)
     assert result.exit_code == code, result.stderr
