@@ -26,7 +26,7 @@ ALLOWED = {
     "click": (),
     "openai": ("providers/", "tuning/", "prediction/"),
     "aiohttp": ("providers/channel.py",),
-    "httpx2": ("providers/", "tuning/train.py"),
+    "httpx2": ("providers/", "tuning/creating.py"),
     "starlette": ("local/",),
     "uvicorn": ("local/serve.py",),
     "python_multipart": ("local/multipart.py",),

@@ -14,12 +14,12 @@ from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.tuning.train import Plan
+    from labeltune.tuning.plan import Plan
 
 __all__ = ["train"]
 
 _AUTO = "auto"
-"""`train.AUTO`, whose module is imported when it is needed."""
+"""`plan.AUTO`, whose module is imported when it is needed."""
 
 
 def train(
@@ -74,7 +74,7 @@ def train(
     from labeltune.cli.progress import JobStory
     from labeltune.providers import resolve_provider
     from labeltune.task import task_if_there
-    from labeltune.tuning.train import Settings, plan_training
+    from labeltune.tuning.plan import Settings, plan_training
     from labeltune.tuning.train import train as run
 
     settings = Settings(
@@ -123,7 +123,7 @@ def _show(out: Output, plan: Plan) -> None:
     """The request that would create the job, with everything that is known before sending."""
     from json import dumps
 
-    from labeltune.tuning.train import preview
+    from labeltune.tuning.plan import preview
 
     request = preview(plan)
     for file in plan.files:

@@ -22,9 +22,9 @@ from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence
+from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import ANSWER, PROBLEM
-from labeltune.task.labels import decode_answer, encode_answer
 from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:

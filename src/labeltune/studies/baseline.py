@@ -23,10 +23,11 @@ from labeltune.prediction.story import Story as PredictStory
 from labeltune.prepare.convert import convert
 from labeltune.providers import resolve_provider
 from labeltune.task.records import MIN_EXAMPLES
-from labeltune.tuning.jobs import Silence as JobSilence
-from labeltune.tuning.jobs import Story as JobStory
 from labeltune.tuning.ledger import STATE_FOLDER
-from labeltune.tuning.train import Settings, plan_training, train
+from labeltune.tuning.plan import Settings, plan_training
+from labeltune.tuning.story import Silence as JobSilence
+from labeltune.tuning.story import Story as JobStory
+from labeltune.tuning.train import train
 
 if TYPE_CHECKING:
     import os
