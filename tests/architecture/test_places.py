@@ -22,7 +22,7 @@ SOURCE = Path(labeltune.__file__).parent
 
 ALLOWED = {
     "typer": ("cli/",),
-    "rich": ("cli/output.py",),
+    "rich": ("cli/output/",),
     "click": (),
     "openai": ("providers/", "tuning/", "prediction/"),
     "aiohttp": ("providers/channel.py",),
