@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from labeltune.prediction.predict import Predicted
+    from labeltune.prepare.convert import Converted
     from labeltune.task import Task
     from labeltune.tuning.train import Trained
 
@@ -90,21 +91,7 @@ def baseline(
     story = story or _Silence()
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         chat = Path(folder) / CHAT_NAME
-        converted = convert(task, training, chat)
-        for warning in converted.warnings:
-            story.warn(warning)
-        story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
-        if unlabelled := converted.left_out.get("no_label"):
-            story.warn(
-                f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
-                'none may apply; none = "…" under [answer] in the task gives such rows an answer'
-            )
-        if converted.written < MIN_EXAMPLES:
-            # Told of the table: the file that training would name is one that nobody else knows.
-            raise DataError(
-                f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
-                hint="a baseline needs the whole training table",
-            )
+        converted = _convert(training, chat, task, story)
         plan = plan_training(
             str(chat),
             model=MODEL,
@@ -131,6 +118,26 @@ def baseline(
         predicted=predicted,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _convert(training: str, chat: Path, task: Task, story: Story) -> Converted:
+    """Write the table as a chat file, and tell which rows are trained on."""
+    converted = convert(task, training, chat)
+    for warning in converted.warnings:
+        story.warn(warning)
+    story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
+    if unlabelled := converted.left_out.get("no_label"):
+        story.warn(
+            f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
+            'none may apply; none = "…" under [answer] in the task gives such rows an answer'
+        )
+    if converted.written < MIN_EXAMPLES:
+        # Told of the table: the file that training would name is one that nobody else knows.
+        raise DataError(
+            f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
+            hint="a baseline needs the whole training table",
+        )
+    return converted
 
 
 def _check_paths(training: str, test: str, output: str) -> None:
