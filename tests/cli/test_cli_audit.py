@@ -175,7 +175,7 @@ def _first_answer(task: Any) -> str:
 
 
 def test_a_task_with_one_answer_has_nothing_to_be_talked_into(folder: Path) -> None:
-    (folder / "task.toml").write_text(TASK.replace('["alpha", "beta", "gamma"]', '["alpha"]'))
+    (folder / "task.toml").write_text(tasks.intent_toml("alpha"))
     with FakeProvider() as provider:
         result = audit(provider)
     assert result.exit_code == 2
