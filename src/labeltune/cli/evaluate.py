@@ -135,7 +135,7 @@ def evaluate(
 
 def _check_files(read: Iterable[str | None], written: Iterable[str | None]) -> None:
     """Raise `SettingsError` where a file would be written over another one, or over the report."""
-    from labeltune.evaluation.outputs import check_outputs
+    from labeltune.evaluation.output_paths import check_outputs
 
     written = list(written)
     if STANDARD_STREAM in written:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
+from labeltune.evaluation.applying_thresholds import apply_thresholds
 from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
@@ -17,8 +18,7 @@ from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.spending import find_spent
-from labeltune.evaluation.thresholding import apply_thresholds
-from labeltune.evaluation.training import read_training
+from labeltune.evaluation.training_curves import read_training
 from labeltune.files.tables import open_table, take_off_marks
 from labeltune.files.threshold_file import read_thresholds
 from labeltune.tuning.ledger import STATE_FOLDER

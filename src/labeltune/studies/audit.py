@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.metrics.intervals import clopper_pearson
-from labeltune.evaluation.outputs import check_outputs
+from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import open_table, write_table
 from labeltune.files.writing import STANDARD_STREAM

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.evaluation.outputs import check_outputs, same_file
+from labeltune.evaluation.output_paths import check_outputs, same_file
 from labeltune.files.jsonl import is_chat_file
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
