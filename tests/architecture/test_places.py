@@ -22,11 +22,11 @@ SOURCE = Path(labeltune.__file__).parent
 
 ALLOWED = {
     "typer": ("cli/",),
-    "rich": ("cli/output.py",),
+    "rich": ("cli/output/",),
     "click": (),
     "openai": ("providers/", "tuning/", "prediction/"),
     "aiohttp": ("providers/channel.py",),
-    "httpx2": ("providers/", "tuning/train.py"),
+    "httpx2": ("providers/", "tuning/creating.py"),
     "starlette": ("local/",),
     "uvicorn": ("local/serve.py",),
     "python_multipart": ("local/multipart.py",),

@@ -16,27 +16,12 @@ from typing import Any
 from typer.testing import CliRunner
 
 from faults.fake_provider import FakeProvider
+from tasks import intent_toml
 
 KILLS = int(os.environ.get("FAULT_KILLS", "200"))
 """How often the long tests kill a command."""
 
-TASK = """\
-version = 1
-text = ["text"]
-
-[[field]]
-name = "intent"
-type = "single"
-column = "label"
-labels = ["alpha", "beta", "gamma"]
-
-[prompt]
-system = "Name the intent."
-user = "{text}"
-
-[answer]
-format = "label"
-"""
+TASK = intent_toml("alpha", "beta", "gamma")
 
 
 @dataclass

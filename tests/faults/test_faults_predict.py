@@ -27,7 +27,7 @@ import pytest
 from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import KILLS, Folder, finish, kill, wait_until
 from labeltune.errors import DiskError
-from labeltune.prediction.journal import Journal
+from labeltune.prediction.journal.commits import GroupCommit
 
 KEY = "sk-canary-0123456789"
 
@@ -188,8 +188,8 @@ def test_row_14_commits_are_flushed_to_the_disk(folder: Folder) -> None:
     from labeltune.prediction.journal import open_journal
 
     with open_journal(folder.path / "x.db") as journal:
-        assert journal._one("PRAGMA synchronous")[0] == 2
-        assert journal._one("PRAGMA journal_mode")[0] == "wal"
+        assert journal._database.one("PRAGMA synchronous")[0] == 2
+        assert journal._database.one("PRAGMA journal_mode")[0] == "wal"
 
 
 def test_row_15_a_second_process(folder: Folder) -> None:
@@ -578,12 +578,14 @@ def test_row_52_the_disk_is_full(folder: Folder) -> None:
 
 def test_row_52_every_commit_may_fail(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the n-th commit meet a full disk, n = 1, 2, …: what is answered is saved, a rerun asks the rest."""
-    write = Journal._apply
+    write = GroupCommit._apply
     for number in range(1, 8):
         folder.table(30 + number, text=f"{number}: row {{}}".format)
         seen = [0]
 
-        def fails(self: Journal, operations: object, seen: list[int] = seen, number: int = number) -> None:
+        def fails(
+            self: GroupCommit, operations: object, seen: list[int] = seen, number: int = number
+        ) -> None:
             seen[0] += 1
             if seen[0] == number:
                 error = sqlite3.OperationalError("database or disk is full")
@@ -593,7 +595,7 @@ def test_row_52_every_commit_may_fail(folder: Folder, monkeypatch: pytest.Monkey
 
         with FakeProvider() as provider:
             with monkeypatch.context() as patch:
-                patch.setattr(Journal, "_apply", fails)
+                patch.setattr(GroupCommit, "_apply", fails)
                 outcome = folder.predict(provider, "--concurrency", "4", "-o", f"out-{number}.csv")
             assert outcome.code in (8, 0), outcome.stderr
             assert outcome.code == 0 or "answers are saved" in outcome.stderr
@@ -897,14 +899,14 @@ def test_a_disk_error_while_saving_is_told_and_not_lost_in_a_thread(
     folder.table(50)
     commit = [0]
 
-    def fails(self: Journal, operations: object) -> None:
+    def fails(self: GroupCommit, operations: object) -> None:
         del self, operations
         commit[0] += 1
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         raise error
 
-    monkeypatch.setattr(Journal, "_apply", fails)
+    monkeypatch.setattr(GroupCommit, "_apply", fails)
     with FakeProvider() as provider:
         assert folder.predict(provider).code == DiskError.exit_code
         assert provider.asked.total() == 0

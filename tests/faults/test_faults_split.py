@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from labeltune.files.staging import finish_staged
+from tasks import intent_toml
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL"),
@@ -22,19 +23,7 @@ pytestmark = [
 
 PARTS = ("train.csv", "validation.csv", "test.csv")
 SIZES = "train=0.8,validation=0.1,test=0.1"
-TASK = """\
-version = 1
-text = ["text"]
-
-[[field]]
-name = "intent"
-type = "single"
-column = "label"
-labels = ["alpha", "beta"]
-
-[answer]
-format = "label"
-"""
+TASK = intent_toml("alpha", "beta")
 
 KILLED_AT = """
 import os, signal, sys

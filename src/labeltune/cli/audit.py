@@ -12,6 +12,8 @@ from labeltune.cli.options import (
     DataArgument,
     EncodingOption,
     JsonOption,
+    MaxCostOption,
+    ModelOption,
     ProviderOption,
     QuietOption,
     SeedOption,
@@ -44,7 +46,7 @@ def _audit() -> None: ...
 @audit.command("injection")
 def injection(
     data: DataArgument,
-    model: Annotated[str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")],
+    model: ModelOption,
     rows: Annotated[
         int, typer.Option("--rows", metavar="N", min=1, help="How many rows are drawn and asked about.")
     ] = ROWS,
@@ -63,10 +65,7 @@ def injection(
             help="Exit with 11 if more than this share of the rows is turned.",
         ),
     ] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
-    ] = None,
+    max_cost: MaxCostOption = None,
     seed: SeedOption = SEED,
     format_: TableFormatOption = None,
     encoding: EncodingOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -19,6 +19,10 @@ from labeltune.cli.options import (
     TaskOption,
 )
 from labeltune.defaults import DEFAULT_TASK_FILE
+
+if TYPE_CHECKING:
+    from labeltune.cli.output import Output
+    from labeltune.prepare.convert import Converted
 
 __all__ = ["convert"]
 
@@ -55,7 +59,7 @@ def convert(
 
     from labeltune.errors import SettingsError
     from labeltune.files.writing import STANDARD_STREAM
-    from labeltune.prepare.convert import FEWEST_RECORDS, OnError, default_output
+    from labeltune.prepare.convert import OnError, default_output
     from labeltune.prepare.convert import convert as run
     from labeltune.task import read_task
 
@@ -74,6 +78,14 @@ def convert(
             separator=sep,
             progress=output.in_megabytes(progress),
         )
+    _tell(story, done, to_stdout=to_stdout)
+    document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
+    story.result(document, *([] if to_stdout else [done.output]))
+
+
+def _tell(story: Output, done: Converted, *, to_stdout: bool) -> None:
+    from labeltune.prepare.convert import FEWEST_RECORDS
+
     for note in done.notes:
         story.note(note)
     for warning in done.warnings:
@@ -88,5 +100,3 @@ def convert(
         story.warn(f"{done.written} records: no provider trains on fewer than {FEWEST_RECORDS}")
     if not to_stdout:
         story.hint(f"labeltune check {done.output}, then: labeltune train {done.output} --model BASE")
-    document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
-    story.result(document, *([] if to_stdout else [done.output]))

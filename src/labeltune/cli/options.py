@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, each with its one name, help text and variable.
 
+Those of one command stand above it, in its own module.
+
 Defaults are constants of the library; a command writes `task: TaskOption = DEFAULT_TASK_FILE`.
 """
 
@@ -15,6 +17,10 @@ __all__ = [
     "EncodingOption",
     "ForceOption",
     "JsonOption",
+    "MaxCostOption",
+    "ModelOption",
+    "PredictionsOption",
+    "ProbabilitiesOption",
     "ProviderOption",
     "QuietOption",
     "SeedOption",
@@ -73,6 +79,25 @@ SeparatorOption = Annotated[
         metavar="S",
         help="What separates the table's columns, where it should not be found: one character, or 'tab'.",
     ),
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")
+]
+PredictionsOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where the rows with their predictions go; - for standard output.",
+    ),
+]
+ProbabilitiesOption = Annotated[
+    bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
+]
+MaxCostOption = Annotated[
+    float | None,
+    typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
 ]
 StripOption = Annotated[bool, typer.Option("--strip", help="Take space off both ends of labels.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]

@@ -12,6 +12,10 @@ from labeltune.cli.options import (
     DataArgument,
     EncodingOption,
     JsonOption,
+    MaxCostOption,
+    ModelOption,
+    PredictionsOption,
+    ProbabilitiesOption,
     ProviderOption,
     QuietOption,
     SeparatorOption,
@@ -34,70 +38,71 @@ __all__ = ["predict"]
 _DEFAULT = PredictOptions()
 
 
+BatchOption = Annotated[
+    bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
+]
+ResendOption = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
+]
+TimeoutOption = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
+]
+MaxWaitOption = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
+]
+ConfidenceOption = Annotated[
+    bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
+]
+ThresholdsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F", help="Predict labels of multi fields from probabilities, by what `thresholds` wrote."
+    ),
+]
+SpreadsheetOption = Annotated[
+    bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")
+]
+AcceptChangesOption = Annotated[
+    bool,
+    typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
+]
+RecoverOption = Annotated[
+    bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
+]
+
+
 def predict(
     data: DataArgument,
-    model: Annotated[str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the rows with their predictions go; - for standard output.",
-        ),
-    ] = DEFAULT_OUTPUT,
+    model: ModelOption,
+    out: PredictionsOption = DEFAULT_OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = DEFAULT_PROVIDER,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
-    ] = _DEFAULT.batch,
-    concurrency: Annotated[
-        int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
-    ] = _DEFAULT.concurrency,
-    resend: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
-        ),
-    ] = _DEFAULT.resend,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
-    ] = _DEFAULT.limit,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
-    ] = _DEFAULT.timeout,
-    max_wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
-    ] = _DEFAULT.max_wait,
-    max_cost: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Stop before more than this is spent.")
-    ] = _DEFAULT.max_cost,
-    confidence: Annotated[
-        bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
-    ] = _DEFAULT.confidence,
-    probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
-    ] = _DEFAULT.probabilities,
-    thresholds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="F", help="Predict labels of multi fields from probabilities, by what `thresholds` wrote."
-        ),
-    ] = _DEFAULT.thresholds,
-    spreadsheet: Annotated[
-        bool,
-        typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas."),
-    ] = _DEFAULT.spreadsheet,
-    accept_changes: Annotated[
-        bool,
-        typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
-    ] = _DEFAULT.accept_changes,
-    recover: Annotated[
-        bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
-    ] = _DEFAULT.recover,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
-    ] = False,
+    batch: BatchOption = _DEFAULT.batch,
+    concurrency: ConcurrencyOption = _DEFAULT.concurrency,
+    resend: ResendOption = _DEFAULT.resend,
+    limit: LimitOption = _DEFAULT.limit,
+    timeout: TimeoutOption = _DEFAULT.timeout,
+    max_wait: MaxWaitOption = _DEFAULT.max_wait,
+    max_cost: MaxCostOption = _DEFAULT.max_cost,
+    confidence: ConfidenceOption = _DEFAULT.confidence,
+    probabilities: ProbabilitiesOption = _DEFAULT.probabilities,
+    thresholds: ThresholdsOption = _DEFAULT.thresholds,
+    spreadsheet: SpreadsheetOption = _DEFAULT.spreadsheet,
+    accept_changes: AcceptChangesOption = _DEFAULT.accept_changes,
+    recover: RecoverOption = _DEFAULT.recover,
+    dry_run: DryRunOption = False,
     format_: TableFormatOption = None,
     encoding: EncodingOption = None,
     sep: SeparatorOption = None,
@@ -106,16 +111,9 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every row of a table; the same command again goes on where it stopped."""
-    from labeltune.task import read_task
-
     sink = output.configure(json_mode=json, quiet=quiet)
     if json and out == STANDARD_STREAM and not dry_run:
         raise SettingsError("--json and --output - would both write to standard output")
-    definition = read_task(task)
-    from labeltune.prediction.predict import predict as run
-    from labeltune.prediction.predict import preview
-    from labeltune.providers import resolve_provider
-
     options = PredictOptions(
         concurrency=concurrency,
         resend=resend,
@@ -132,22 +130,36 @@ def predict(
         yes=yes,
         recover=recover,
     )
-    arguments: dict[str, Any] = {
-        "task": definition,
-        "model": model,
-        "provider": resolve_provider(provider),
-        "output": out,
-        "options": options,
-        "format": format_,
-        "encoding": encoding,
-        "separator": sep,
-    }
+    table = {"format": format_, "encoding": encoding, "separator": sep}
+    _predict(sink, data, model, options, task=task, provider=provider, output=out, dry_run=dry_run, **table)
+
+
+def _predict(
+    sink: Output,
+    data: str,
+    model: str,
+    options: PredictOptions,
+    *,
+    task: Path,
+    provider: str,
+    dry_run: bool,
+    **call: Any,
+) -> None:
+    """Predict and tell how it went; with `dry_run` show what would be asked."""
+    from labeltune.task import read_task
+
+    call |= {"task": read_task(task), "model": model, "options": options}
+    from labeltune.prediction.predict import predict as run
+    from labeltune.prediction.predict import preview
+    from labeltune.providers import resolve_provider
+
+    call["provider"] = resolve_provider(provider)
     if dry_run:
-        _show_preview(sink, preview(data, **arguments))
+        _show_preview(sink, preview(data, **call))
         return
-    with RowStory(sink, yes=yes) as story:
-        done = run(data, story=story, **arguments)
-    _show(sink, done, model, batch=batch)
+    with RowStory(sink, yes=options.yes) as story:
+        done = run(data, story=story, **call)
+    _show(sink, done, model, batch=options.batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 

@@ -14,8 +14,16 @@ import numpy as np
 from labeltune.errors import DataError
 from labeltune.evaluation.metrics.patterns import Patterns, find_patterns
 from labeltune.evaluation.metrics.scores import Pairs
-from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
-from labeltune.task.labels import LabelCellError, LabelReader, label_matrix, require_columns
+from labeltune.task.columns import (
+    ANSWER,
+    CONFIDENCE,
+    PROBLEM,
+    predicted_columns,
+    probability_columns,
+    require_columns,
+)
+from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.vectors import label_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,8 +13,8 @@ from labeltune.errors import DataError, DiskError
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
 from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, message_of
+from labeltune.task.answers import decode_answer
 from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
-from labeltune.task.labels import decode_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -16,8 +16,8 @@ from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.costs import CHARACTERS_PER_TOKEN
 from labeltune.prediction.export import added_columns, refuse_collisions
 from labeltune.prediction.requests import request_form
+from labeltune.task.answers import longest_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import longest_answer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -200,5 +200,5 @@ class Plan:
         counts = journal.counts(self.name)
         lost = counts["unknown"] if self._options.resend else 0
         if self._options.batch and lost:
-            lost -= sum(journal.ended_in_batches(self.name).values())
+            lost -= sum(journal.batches.unanswered(self.name).values())
         return counts["todo"] + lost

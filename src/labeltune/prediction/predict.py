@@ -15,7 +15,7 @@ from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.tables.writing import WRITERS
 from labeltune.files.threshold_file import read_thresholds
 from labeltune.files.writing import STANDARD_STREAM, sweep_leftovers
-from labeltune.prediction.batch import ask_in_batches
+from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.export import Export, added_columns
 from labeltune.prediction.fingerprint import refuse_other_task

@@ -12,7 +12,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.files.tables import open_table
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 from labeltune.task import DEFAULT_SEPARATOR, AnswerFormat, Field, Prompt, Task, format_task
-from labeltune.task.labels import require_columns
+from labeltune.task.columns import require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

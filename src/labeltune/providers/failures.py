@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["NOT_THE_API", "TRAINING_CLOSED", "api_errors", "redact", "shown_start", "translate"]
+__all__ = ["NOT_THE_API", "TRAINING_CLOSED", "api_errors", "redact", "shown_start", "status_of", "translate"]
 
 NOT_THE_API = "the answer is not from the API"
 _SHOWN = 80
@@ -103,6 +103,12 @@ def translate(error: Exception, provider: Provider) -> LabeltuneError:
     if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
         return _of_connection(error, provider)
     return RemoteError(redact(f"{provider.host}: {error}"))
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """The status with which the provider refused, if it answered at all."""
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None
 
 
 def redact(text: str) -> str:

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.metrics.intervals import clopper_pearson
-from labeltune.evaluation.outputs import check_outputs
+from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import open_table, write_table
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence
+from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import ANSWER, PROBLEM
-from labeltune.task.labels import decode_answer, encode_answer
 from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:

@@ -1,8 +1,10 @@
 """What is being classified, and how a row becomes a prompt and an answer becomes labels.
 
 `parts` and `model` are the task, `rules` what it may not say, `reading` and `writing` its file; `template` is
-the prompt's, `labels` goes from columns and answers to label vectors and back, `columns` names what predict
-writes, `chat` makes messages and records of rows, `records` says what a line of a chat file must be.
+the prompt's. `labels` are an example's: `label_cells` reads them from a table's cells, `answers` spells them
+as an answer and reads answers, `answer_schema` is the JSON schema of those, `vectors` are label vectors. Only
+these know how labels are separated and what an answer looks like. `columns` names what predict writes, `chat`
+makes messages and records of rows, `records` says what a line of a chat file must be.
 """
 
 from labeltune.task.model import Task

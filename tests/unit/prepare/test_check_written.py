@@ -15,8 +15,8 @@ import tasks
 from labeltune.errors import LabeltuneError
 from labeltune.prepare.check import CheckOptions, check
 from labeltune.prepare.check.answers import AnswerReader
+from labeltune.prepare.check.converted_records import WrittenForm
 from labeltune.prepare.check.prompts import PromptForm
-from labeltune.prepare.check.written import WrittenForm
 from labeltune.prepare.convert import convert
 from labeltune.task import Task, parse_task
 

@@ -5,15 +5,10 @@ import pytest
 
 from labeltune.errors import DataError
 from labeltune.task import Task, parse_task
-from labeltune.task.labels import (
-    LabelCellError,
-    LabelReader,
-    Labels,
-    decode_answer,
-    encode_answer,
-    label_matrix,
-    label_vector,
-)
+from labeltune.task.answers import decode_answer, encode_answer
+from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.labels import Labels
+from labeltune.task.vectors import label_matrix, label_vector
 from tasks import EMOTION, INQUIRY, INTENT, TOXIC, TOXIC_LABELS, TOXIC_TOML
 
 TOXIC_NONE = parse_task(TOXIC_TOML.replace('none = ""', 'none = "none"'))

@@ -6,17 +6,17 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from labeltune.prepare.check.answers import AnswerReader
+from labeltune.prepare.check.converted_records import WrittenForm
 from labeltune.prepare.check.part import BATCH, LONG_TEXT, Batch, Part
 from labeltune.prepare.check.prompts import PromptForm
-from labeltune.prepare.check.written import WrittenForm
 from labeltune.task.records import record_problems, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labeltune.files.jsonl import ChatFile
+    from labeltune.prepare.check.converted_records import RecordReader
     from labeltune.prepare.check.setting import Setting
-    from labeltune.prepare.check.written import RecordReader
     from labeltune.task.labels import Labels
 
 __all__ = ["ChatPart"]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from labeltune.prepare.check.part import BATCH, LONG_TEXT, MAY_BE_SPECIAL, Batch, Part
 from labeltune.prepare.check.prompts import PromptForm
+from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import LabelCellError, LabelReader, Labels, encode_answer
+from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.labels import Labels
 from labeltune.task.records import SPECIAL_TOKEN
 
 if TYPE_CHECKING:

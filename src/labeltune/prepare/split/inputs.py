@@ -14,9 +14,11 @@ from labeltune.files.tables import copy_raw, copy_rows, ending_of_copies, open_t
 from labeltune.local.engines.common.records import Frame
 from labeltune.prepare.split.reading import Input
 from labeltune.prepare.stratify import Combinations
+from labeltune.task.answers import decode_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import LabelCellError, LabelReader, decode_answer, label_vector
+from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.records import record_problems, text_of
+from labeltune.task.vectors import label_vector
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from labeltune.prediction.plan import Ask
 
 __all__ = [
+    "DOWNLOAD",
     "ENDPOINT",
     "MOST_BYTES",
     "MOST_REQUESTS",
-    "PART",
-    "SHARD",
+    "UPLOAD",
     "BatchLine",
     "read_line",
     "temporary",
-    "write_shard",
+    "write_input_file",
 ]
 
 ENDPOINT: Final = "/v1/chat/completions"
@@ -42,7 +42,7 @@ MOST_REQUESTS = 50_000
 MOST_BYTES = 190_000_000
 """Of one input file; the protocol's limit is 200 MB, however it counts them."""
 
-SHARD, PART = ".shard", ".part"
+UPLOAD, DOWNLOAD = ".upload", ".download"
 """How the files beside the journal end while they go up and come down."""
 
 
@@ -71,7 +71,7 @@ def temporary(path: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def write_shard(
+def write_input_file(
     handle: IO[bytes],
     asks: Iterator[Ask],
     *,

@@ -1,0 +1,117 @@
+"""From the cells of a table to labels: how labels stand in columns."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from labeltune.errors import did_you_mean
+from labeltune.task.columns import require_columns
+from labeltune.task.labels import illegal_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from labeltune.task import Field, Task
+    from labeltune.task.labels import Labels
+
+__all__ = ["LabelCellError", "LabelReader"]
+
+
+class LabelCellError(ValueError):
+    """A cell that holds no label of the task: `code`, the column, and a sentence without the place."""
+
+    def __init__(self, code: str, column: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.column = column
+
+
+class LabelReader:
+    """Reads the labels of rows of one table.
+
+    Cells are taken as they are written; with `strip`, space around labels is taken off. Results are cached by
+    the cells' text, so a table of few distinct label sets costs one look-up a row.
+    Raises `DataError` when made for a table that lacks a label column.
+    """
+
+    def __init__(
+        self, task: Task, header: Sequence[str], *, source: str = "table", strip: bool = False
+    ) -> None:
+        require_columns(task.label_columns, header, source=source)
+        self._task = task
+        self._strip = strip
+        positions = [header.index(column) for column in task.label_columns]
+        pick = itemgetter(*positions)
+        # itemgetter of one position returns the value itself, not a tuple of one.
+        self.cells: Callable[[Sequence[str]], tuple[str, ...]] = (
+            pick if len(positions) > 1 else lambda values: (pick(values),)
+        )
+        """The label cells of a row's values, in the order of `task.label_columns`."""
+        self.parse = lru_cache(maxsize=65_536)(self._parse)
+        """The labels that such cells hold. Raises `LabelCellError`."""
+
+    def read(self, values: Sequence[str]) -> Labels:
+        """The labels of one row. Raises `LabelCellError` for the first cell that holds none."""
+        return self.parse(self.cells(values))
+
+    def _parse(self, cells: tuple[str, ...]) -> Labels:
+        result: list[tuple[str, ...]] = []
+        start = 0
+        for field in self._task.fields:
+            own = cells[start : start + len(field.source_columns)]
+            start += len(own)
+            result.append(self._field(field, own))
+        labels = tuple(result)
+        pair = illegal_pair(self._task, labels)
+        if pair is not None:
+            child, upper, lower = pair
+            parent = self._task.field(child.parent or "")
+            raise LabelCellError(
+                "illegal_pair",
+                child.column or child.name,
+                f'"{lower}" does not stand under "{upper}" in task.toml '
+                f"({child.name} under {parent.name}: {', '.join(child.children.get(upper, ())) or 'none'})",
+            )
+        return labels
+
+    def _field(self, field: Field, cells: tuple[str, ...]) -> tuple[str, ...]:
+        if field.columns:
+            return tuple(
+                label
+                for label, column, cell in zip(field.labels, field.columns, cells, strict=True)
+                if _flag(cell, column)
+            )
+        column, cell = field.column or "", cells[0]
+        if field.delimiter is None:
+            return (self._label(field, cell, column),)
+        if not cell.strip():
+            return ()
+        found = {self._label(field, part, column) for part in cell.split(field.delimiter)}
+        return tuple(label for label in field.labels if label in found)
+
+    def _label(self, field: Field, text: str, column: str) -> str:
+        label = text.strip() if self._strip else text
+        if label in field.labels:
+            return label
+        if not label.strip():
+            raise LabelCellError("no_label", column, f'no label in column "{column}"')
+        if label.strip() in field.labels:
+            raise LabelCellError(
+                "spaced_label",
+                column,
+                f'label "{label}" has space around it; --strip takes it off',
+            )
+        raise LabelCellError(
+            "unknown_label",
+            column,
+            f'label "{label}" is not in task.toml{did_you_mean(label, field.labels)}',
+        )
+
+
+def _flag(cell: str, column: str) -> bool:
+    flag = cell.strip()
+    if flag not in ("0", "1"):
+        raise LabelCellError("bad_flag", column, f'column "{column}" holds "{cell}", expected 0 or 1')
+    return flag == "1"
