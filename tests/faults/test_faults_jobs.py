@@ -35,6 +35,7 @@ from labeltune.ledger import open_ledger
 from labeltune.providers import Patience, connect, persist, resolve_provider, run
 from labeltune.train import Trainer, plan_training, train
 from labeltune.upload import LocalFile, Uploader
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +151,7 @@ class Command:
         return lambda: os.kill(self.process.pid, number)
 
     def ended(self) -> tuple[int, str, str]:
-        stdout, stderr = self.process.communicate(timeout=60)
+        stdout, stderr = self.process.communicate(timeout=HANG_S)
         return self.process.returncode, stdout, stderr
 
 

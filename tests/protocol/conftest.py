@@ -13,7 +13,7 @@ from protocol import tally_engine
 from protocol.harness import Provider, Server, stop_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -35,6 +35,23 @@ def _tally(tally_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     base_models.cache_clear()
     yield
     base_models.cache_clear()
+
+
+@pytest.fixture
+def allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """How many steps of a job, or answers, the engine `tally` may take: before the next one it waits for more.
+
+    Of workers that are started after the first call; without one, there is no limit.
+    """
+    told = tmp_path / "allowed"
+
+    def allow(count: int) -> None:
+        new = told.with_suffix(".new")
+        new.write_text(str(count))
+        new.replace(told)
+        monkeypatch.setenv("TALLY_ALLOWED", str(told))
+
+    return allow
 
 
 @pytest.fixture
