@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from faults.clock import SLEEPER, Clock
 from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import KILLS, Folder, finish, kill
+from labeltune.cli.app import app
 from labeltune.errors import DiskError
 from labeltune.journal import Journal
 from waiting import HANG_S, wait_until
@@ -745,6 +747,30 @@ def test_row_55_not_a_journal_at_all(folder: Folder) -> None:
         journal_of(folder).write_bytes(random.Random(2).randbytes(9000))
         assert folder.predict(provider).code == 8
         assert folder.predict(provider, "--recover").code == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to know what is open")
+@pytest.mark.parametrize("where", ["_enter", "results"])
+def test_row_55_a_journal_that_fails_leaves_the_table_closed(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Else it stays open for as long as the error is held."""
+    folder.table(50)
+    method = getattr(Journal, where)
+
+    def broken(values: Iterator[Any]) -> Iterator[Any]:
+        yield next(iter(values))
+        raise DiskError("the journal is damaged")
+
+    def fails(journal: Journal, first: Any, *more: Any) -> Any:
+        return method(journal, first, broken(*more)) if more else broken(method(journal, first))
+
+    with FakeProvider() as provider, monkeypatch.context() as patch:
+        patch.setattr(Journal, where, fails)
+        result = CliRunner().invoke(app, folder.arguments(provider))
+    assert result.exit_code == DiskError.exit_code, result.stderr
+    opened = [entry.resolve().name for entry in Path("/proc/self/fd").iterdir()]
+    assert "data.csv" not in opened
 
 
 def test_row_56_a_file_system_without_a_write_ahead_log(
