@@ -10,7 +10,7 @@ import pytest
 
 from labeltune.local.models import base_models
 from protocol import tally_engine
-from protocol.harness import Provider, Server, stop_worker
+from protocol.harness import Provider, Server, end_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ def allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], No
 def directory(tmp_path: Path) -> Iterator[Path]:
     """The directory of a local provider, whose worker is gone afterwards."""
     yield tmp_path / "provider"
-    stop_worker(tmp_path / "provider")
+    end_work(tmp_path / "provider")
 
 
 @pytest.fixture

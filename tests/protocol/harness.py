@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -114,6 +115,16 @@ def stop_worker(directory: Path) -> None:
             return False
 
     wait_until(stopped, lambda: log_of(directory))
+
+
+def end_work(directory: Path) -> None:
+    """Stop the worker for good: one that is just about to begin finds nothing to do, and ends."""
+    stop_worker(directory)
+    database = directory / "labeltune.db"
+    if database.exists():
+        with contextlib.closing(sqlite3.connect(database, timeout=HANG_S)) as connection, connection:
+            for table in ("jobs", "batches"):
+                connection.execute(f"UPDATE {table} SET status = 'cancelled'")
 
 
 PROGRAM = """
