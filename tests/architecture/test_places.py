@@ -167,7 +167,7 @@ def test_what_a_command_raises_becomes_its_exit_code(
         f"    problem = {raised}\n"
         "    if problem is not None:\n"
         "        raise problem\n"
-        "    time.sleep(10)\n"
+        "    time.sleep(3600)\n"
         "infer.init = fail\n"
         "from labeltune.__main__ import main\n"
         "main()"

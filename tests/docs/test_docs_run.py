@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from docs.pages import ROOT, blocks, executed_pages, shell_script
+from waiting import HANG_S
 
 # What each page must end up having said.
 SAID = {
@@ -36,7 +37,7 @@ def run_here(command: list[str], folder: Path) -> subprocess.CompletedProcess[st
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True,
-        text=True, timeout=115, check=False,
+        text=True, timeout=4 * HANG_S, check=False,
     )  # fmt: skip
 
 

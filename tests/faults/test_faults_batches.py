@@ -16,7 +16,8 @@ import pytest
 from openai.types import Batch
 
 from faults.fake_provider import FakeProvider, Fate, completion, refuse
-from faults.fault_folder import KILLS, Folder, Outcome, finish, kill, wait_until
+from faults.fault_folder import KILLS, Folder, Outcome, finish, kill
+from waiting import wait_until
 
 ROWS = 40
 

@@ -38,6 +38,7 @@ from labeltune.tuning.story import Silence
 from labeltune.tuning.train import Trainer, train
 from labeltune.tuning.upload import LocalFile, Uploader
 from labeltune.tuning.watching import Watcher
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +154,7 @@ class Command:
         return lambda: os.kill(self.process.pid, number)
 
     def ended(self) -> tuple[int, str, str]:
-        stdout, stderr = self.process.communicate(timeout=60)
+        stdout, stderr = self.process.communicate(timeout=HANG_S)
         return self.process.returncode, stdout, stderr
 
 

@@ -26,6 +26,7 @@ from faults.fake_provider import FakeProvider, Fate
 from faults.fault_folder import Folder
 from labeltune.files.tables.marks import restore
 from protocol.harness import stop_worker
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,7 +159,7 @@ def test_key_in_the_log_of_the_sdk_and_in_a_traceback_of_ours(files: Folder) -> 
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=HANG_S,
                 env=os.environ | {"OPENAI_LOG": "debug"},
             )
             assert "DEBUG" in done.stderr

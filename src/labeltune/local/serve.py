@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,8 @@ def serve(
 ) -> None:
     """Serve `directory` on a port until SIGINT or SIGTERM; requests under way are answered first.
 
+    A signal that the process was started to ignore stays ignored.
+
     `say` gets every line meant for people: a warning where others can reach the port, one line per request
     without texts or keys, and at the end what goes on without the server. `ready` gets the base URL once
     connections are accepted; port 0 takes a free one.
@@ -58,11 +62,15 @@ def serve(
             timeout_graceful_shutdown=_GRACE_S,
         )
         server = uvicorn.Server(config)
+        ignored = _ignored()
         started = server.startup
 
         async def startup(sockets: list[socket.socket] | None = None) -> None:
             # Only now does a signal mean: end what is under way, then stop.
             await started(sockets)
+            # uvicorn has taken them all.
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
             if ready is not None:
                 shown = f"[{host}]" if ":" in host else host
                 ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
@@ -92,6 +100,15 @@ def _listening(host: str, port: int) -> socket.socket:
             f"{host}:{port}: cannot listen there: {reason}",
             hint="choose another --port or --host",
         ) from error
+
+
+def _ignored() -> list[signal.Signals]:
+    """The stop signals that this process was started to ignore, as a script's background job is."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [
+        number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) == signal.SIG_IGN
+    ]
 
 
 def _warn(host: str, api_key: str | None, say: Callable[[str], None]) -> None:

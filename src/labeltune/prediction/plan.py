@@ -20,7 +20,7 @@ from labeltune.task.answers import longest_answer
 from labeltune.task.chat import Renderer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from labeltune.files.tables import Source, Table
     from labeltune.prediction.journal import Journal
@@ -133,18 +133,19 @@ class Plan:
         # A table that is read to its end has raised them itself.
         self._table.raise_findings()
 
-    def hashes(self) -> Iterator[bytes | None]:
+    def hashes(self) -> Generator[bytes | None]:
         """What each row's request is known by; None for a row without a text, which is not asked."""
         self.total = self._asked = self._characters = 0
-        for _, values in self.rows():
-            self.total += 1
-            if not self.renderer.text(values):
-                yield None
-                continue
-            messages = self.messages(values)
-            self._asked += 1
-            self._characters += sum(len(message["content"]) for message in messages)
-            yield self.form.hash(messages)
+        with closing(self.rows()) as rows:
+            for _, values in rows:
+                self.total += 1
+                if not self.renderer.text(values):
+                    yield None
+                    continue
+                messages = self.messages(values)
+                self._asked += 1
+                self._characters += sum(len(message["content"]) for message in messages)
+                yield self.form.hash(messages)
 
     def estimate(self, requests: int) -> tuple[int, int]:
         """About how many tokens so many requests read and write."""

@@ -211,7 +211,8 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
             hint="another --output begins a run of its own; --accept-changes begins it here",
         )
     turn = 1 if earlier is None else earlier.turn + (earlier.path != job.journal)
-    changes = journal.plan(name, plan.hashes(), accept=accept, turn=turn)
+    with closing(plan.hashes()) as hashes:
+        changes = journal.plan(name, hashes, accept=accept, turn=turn)
     if changes.changed and not accept:
         raise ConflictError(
             f"{job.source}: {_said(changes)} since it was last predicted into {job.output}",
@@ -294,11 +295,12 @@ def _write(
     probabilities = job.options.probabilities
     export = Export(job.task, probabilities, thresholds)
     header = [*plan.header, *added_columns(job.task, probabilities=probabilities)]
-    rows = export.table(plan.beside(journal.results(plan.name)))
-    if job.options.spreadsheet:
-        write_table(job.output, neutralise(header), map(neutralise, rows))
-    else:
-        write_table(job.output, header, rows)
+    with closing(plan.beside(journal.results(plan.name))) as answered:
+        rows = export.table(answered)
+        if job.options.spreadsheet:
+            write_table(job.output, neutralise(header), map(neutralise, rows))
+        else:
+            write_table(job.output, header, rows)
     return Predicted(
         output=job.output,
         rows=export.rows,
