@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from labeltune.errors import SettingsError
 from labeltune.files import STANDARD_STREAM, atomic_write
 from labeltune.sources import GZIP_ENDING
-from labeltune.tables.columnar import needs_extra
+from labeltune.tables.columnar import needs_package
 from labeltune.tables.workbook import workbook_writer
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _json_lines(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
 
 @contextmanager
 def _parquet(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
-    pa = needs_extra("pyarrow", "parquet", "the output")
+    pa = needs_package("pyarrow", "the output")
     from pyarrow import parquet
 
     schema = pa.schema([(name, pa.string()) for name in header])
