@@ -18,6 +18,7 @@ from waiting import HANG_S
 SAID = {
     "README.md": ("sub_category", "macro avg"),
     "docs/tutorial.md": ("sub_category", "macro avg"),
+    "docs/how-to/ci-gate.md": ("predictions.csv",),
     "docs/how-to/compare-models.md": ("macro avg",),
     "docs/how-to/leave-openai.md": ("macro avg", "old.csv"),
     "docs/how-to/predict.md": ("Bearer [masked]", "for_people.csv"),

@@ -138,7 +138,7 @@ def test_without_the_extra_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SettingsError, match="tiktoken is not installed") as caught:
         token_counter(mode="exact")
     assert caught.value.hint is not None
-    assert "labeltune[tokens]" in caught.value.hint
+    assert "pip install tiktoken" in caught.value.hint
 
 
 def test_without_the_network_it_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

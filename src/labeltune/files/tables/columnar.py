@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
     from labeltune.files.tables.table import ReadOptions
 
-__all__ = ["ExcelTable", "FrameTable", "ParquetTable", "needs_extra"]
+__all__ = ["ExcelTable", "FrameTable", "ParquetTable", "needs_package"]
 
 _BATCH = 4096
 
@@ -52,7 +52,7 @@ class ParquetTable(_ValueTable):
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source, source.name)
         _refuse_options(self, options)
-        pyarrow = needs_extra("pyarrow", "parquet", self.source)
+        pyarrow = needs_package("pyarrow", self.source)
         from pyarrow import parquet
 
         try:
@@ -93,7 +93,7 @@ class ExcelTable(_ValueTable):
     def __init__(self, source: ByteSource, options: ReadOptions) -> None:
         super().__init__(source, source.name)
         _refuse_options(self, options)
-        calamine = needs_extra("python_calamine", "excel", self.source)
+        calamine = needs_package("python_calamine", self.source)
         try:
             book = calamine.load_workbook(str(source.path))
             sheet = book.get_sheet_by_index(0)
@@ -166,8 +166,8 @@ def _refuse_options(table: Table, options: ReadOptions) -> None:
             raise SettingsError(f"{table.source}: {name} is for text tables; this is {table.format}")
 
 
-def needs_extra(module: str, extra: str, source: str) -> Any:
-    """The module that an extra brings. Raises `SettingsError` that says how to install it."""
+def needs_package(module: str, source: str) -> Any:
+    """A module that the base install leaves out. Raises `SettingsError` that says how to install it."""
     from importlib import import_module
 
     try:
@@ -175,5 +175,5 @@ def needs_extra(module: str, extra: str, source: str) -> Any:
     except ImportError as error:
         raise SettingsError(
             f"{source}: Excel and Parquet need one more package each",
-            hint=f'pip install "labeltune[{extra}]"',
+            hint=f"pip install {module.replace('_', '-')}",
         ) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
 from labeltune.files.sources import GZIP_ENDING
-from labeltune.files.tables.columnar import needs_extra
+from labeltune.files.tables.columnar import needs_package
 from labeltune.files.tables.workbook import workbook_writer
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 
@@ -85,7 +85,7 @@ def _json_lines(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
 
 @contextmanager
 def _parquet(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
-    pa = needs_extra("pyarrow", "parquet", "the output")
+    pa = needs_package("pyarrow", "the output")
     from pyarrow import parquet
 
     schema = pa.schema([(name, pa.string()) for name in header])
