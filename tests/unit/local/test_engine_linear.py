@@ -323,7 +323,7 @@ def test_engines_are_a_table_and_nothing_heavy_is_imported_for_it() -> None:
         get_engine("cubic")
     assert "linear" in (caught.value.hint or "")
     # The table alone needs nothing of theirs, and answering only numpy: a batch waits for no other import.
-    for module, needed in (("engines", "set()"), ("engines.linear", "{'numpy'}")):
+    for module, needed in (("engines", "set()"), ("engines.linear.engine", "{'numpy'}")):
         code = (
             f"import sys, labeltune.local.{module}; print({{'numpy', 'scipy', 'sklearn'}} & set(sys.modules))"
         )
