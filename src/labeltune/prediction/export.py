@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from labeltune.errors import DataError, DiskError
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, message_of
+from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, answer_of, choice_of, read_json
 from labeltune.task.answers import decode_answer
 from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
 
@@ -122,8 +120,7 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     if choice is None:
         return None, "", _UNKNOWN
     message, reason = choice["message"], choice.get("finish_reason")
-    content = message.get("content")
-    answer = content if isinstance(content, str) else ""
+    answer = answer_of(choice)
     refusal = message.get("refusal")
     if refusal or reason == "content_filter":
         return choice, answer or (refusal if isinstance(refusal, str) else ""), "refused"
@@ -134,8 +131,8 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
 
 def _choice(raw: bytes) -> dict[str, Any] | None:
     try:
-        return message_of(orjson.loads(raw))
-    except orjson.JSONDecodeError as error:
+        return choice_of(read_json(raw))
+    except ValueError as error:
         raise DiskError(
             f"the journal is damaged: an answer in it is not what was saved ({error})",
             hint="the same command with --recover keeps a copy and every answer that can still be read",

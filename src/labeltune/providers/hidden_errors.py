@@ -38,8 +38,8 @@ _BY_NAME = {
 def hidden_error(document: Any) -> tuple[int | None, dict[str, Any]] | None:
     """The status that the error in a success stands for, None where it does not tell, and the error itself.
 
-    None for a document that is no error: one whose `error` is empty, or that has an answer beside it. A choice
-    that ended with `finish_reason: "error"`, or holds an `error`, is the error that it says.
+    None for a document that is no error: one whose `error` is empty, or that has an answer beside it. A
+    choice that ended with `finish_reason: "error"`, or holds an `error`, is the error that it says.
     """
     if not isinstance(document, dict):
         return None
