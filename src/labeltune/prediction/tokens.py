@@ -46,6 +46,8 @@ def spelled(choice: Mapping[str, Any]) -> list[Token]:
         tokens = list(_characters([_Piece.of(item) for item in _listed(choice)]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return []
+    if not answer:
+        return tokens if not any(token.text for token in tokens) else []
     place = _place_of(answer, tokens)
     if place is None:
         return []
@@ -128,8 +130,6 @@ def _place_of(answer: str, tokens: Sequence[Token]) -> int | None:
     the beginning of a token but for space.
     """
     joined = "".join(token.text for token in tokens)
-    if not answer:
-        return None
     place = joined.rfind(answer)
     if place < 0 or not _NOTHING.fullmatch(joined, place + len(answer)):
         return None

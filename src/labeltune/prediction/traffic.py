@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.prediction.pace import Pace, wait_announced
@@ -154,9 +155,13 @@ class Traffic:
         return f"is it {scheme}://? is the address that of the server itself, and is its model loaded?"
 
     def _way_there(self) -> str:
-        if self._provider.base_url.rstrip("/").endswith("/v1"):
-            return "is there a proxy or a portal to log in to?"
-        return f"does the address lack its end? try --provider {self._provider.base_url.rstrip('/')}/v1"
+        base = self._provider.base_url.rstrip("/")
+        if base.endswith("/chat/completions"):
+            shorter = base.removesuffix("/chat/completions")
+            return f"the address ends before /chat/completions: --provider {shorter}"
+        if base.endswith("/v1"):
+            return "is the address right? Is there a proxy or a portal to log in to?"
+        return f"does the address lack its end? try --provider {base}/v1"
 
     def _limited(self, announced: float | None) -> None:
         paused = self.pace.pause_seconds
@@ -201,6 +206,10 @@ class Traffic:
         if status == 401:
             hint = f"check {self._provider.key_variable}, then run the same command again"
             return AccessError(f"key rejected: {said}", hint=hint)
+        if status in (404, 405) and "model" not in f"{reply.code} {reply.said}".lower():
+            return AccessError(
+                f"no such call: POST {urlsplit(self._channel.url).path}: {said}", hint=self._way_there()
+            )
         if status == 404:
             gone = "no longer exists" if self._answers else "does not exist"
             return AccessError(f"the model {gone}: {said}", hint="see: labeltune jobs list")

@@ -41,9 +41,11 @@ def hidden_error(document: Any) -> tuple[int | None, dict[str, Any]] | None:
     None for a document that is no error: one whose `error` is empty, or that has an answer beside it. A
     choice that ended with `finish_reason: "error"`, or holds an `error`, is the error that it says.
     """
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or _is_a_thing(document):
         return None
     error = document.get("error") or _of_first_choice(document)
+    if not error and document.get("object") == "error":
+        error = document
     if not error or (document.get("error") and document.get("choices")):
         return None
     if not isinstance(error, dict):
@@ -51,6 +53,11 @@ def hidden_error(document: Any) -> tuple[int | None, dict[str, Any]] | None:
     named = (error.get("status"), error.get("code"), error.get("type"), document.get("status"))
     status = next((found for found in map(_status, named) if found is not None), None)
     return status, error
+
+
+def _is_a_thing(document: dict[str, Any]) -> bool:
+    """Whether it is a file, a job or a batch: those have an `error` of their own when they failed."""
+    return bool(document.get("id")) and ("status" in document or "data" in document)
 
 
 def _of_first_choice(document: dict[str, Any]) -> Any:
