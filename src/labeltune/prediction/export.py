@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from labeltune.errors import DataError, DiskError
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, message_of
+from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, answer_of, choice_of, read_json
+from labeltune.prediction.tokens import has_logprobs
 from labeltune.task.answers import decode_answer
 from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
 
@@ -58,6 +57,12 @@ class Export:
     thresholds: Thresholds | None = None
     rows: int = 0
     problems: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+    """Rows with a reply that has log-probabilities."""
+    unspelled: int = 0
+    """Those of them whose tokens do not spell the answer."""
+    untold: int = 0
+    """Valid answers from which no probability of a label can be read, where they are asked for."""
 
     def table(self, rows: Iterable[tuple[Sequence[str], object, Result]]) -> Iterator[list[str]]:
         """Each row of the input, which comes with its result, and its prediction."""
@@ -76,9 +81,13 @@ class Export:
         if problem:
             self.problems[problem] += 1
         confidence = None if choice is None else answer_confidence(choice)
+        if choice is not None and answer and has_logprobs(choice):
+            self.answered += 1
+            self.unspelled += confidence is None
         shares: list[float | None] = [None] * len(self.task.labels)
         if choice is not None and labels is not None and (self.probabilities or self.thresholds):
             shares = label_probabilities(self.task, choice, labels)
+            self.untold += all(share is None for share in shares)
             if self.thresholds is not None:
                 chosen = choose_labels(self.thresholds, self.task, labels, shares)
                 if chosen != labels:
@@ -122,8 +131,7 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     if choice is None:
         return None, "", _UNKNOWN
     message, reason = choice["message"], choice.get("finish_reason")
-    content = message.get("content")
-    answer = content if isinstance(content, str) else ""
+    answer = answer_of(choice)
     refusal = message.get("refusal")
     if refusal or reason == "content_filter":
         return choice, answer or (refusal if isinstance(refusal, str) else ""), "refused"
@@ -134,8 +142,8 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
 
 def _choice(raw: bytes) -> dict[str, Any] | None:
     try:
-        return message_of(orjson.loads(raw))
-    except orjson.JSONDecodeError as error:
+        return choice_of(read_json(raw))
+    except ValueError as error:
         raise DiskError(
             f"the journal is damaged: an answer in it is not what was saved ({error})",
             hint="the same command with --recover keeps a copy and every answer that can still be read",

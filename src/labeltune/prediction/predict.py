@@ -205,7 +205,8 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
     """
     name, accept = plan.name, job.options.accept_changes or job.name is None
     earlier = latest_run(job.state, name)
-    if earlier is not None and earlier.path != job.journal and not accept:
+    # A run of which nothing came has nothing that another one could contradict.
+    if earlier is not None and earlier.answered and earlier.path != job.journal and not accept:
         raise ConflictError(
             f"{job.output}: this run used {_difference(earlier.settings, job.settings)}",
             hint="another --output begins a run of its own; --accept-changes begins it here",
@@ -289,6 +290,18 @@ async def _send(job: Job, plan: Plan, journal: Journal, before: _Before, rate: R
 # ---------------------------------------------------------------------------------------------- after asking
 
 
+def _warn_of_untold(job: Job, export: Export) -> None:
+    """Say once what log-probabilities there are and do not tell."""
+    if export.unspelled:
+        job.story.warn(
+            f"{export.unspelled:,} of {export.answered:,} answers have no confidence: "
+            "the tokens that came with them do not spell them"
+        )
+    if export.untold:
+        wanted = "--probabilities" if export.probabilities else "--thresholds"
+        job.story.warn(f"{wanted}: {export.untold:,} of {export.rows:,} answers do not tell")
+
+
 def _write(
     job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent, thresholds: Thresholds | None
 ) -> Predicted:
@@ -301,6 +314,7 @@ def _write(
             write_table(job.output, neutralise(header), map(neutralise, rows))
         else:
             write_table(job.output, header, rows)
+    _warn_of_untold(job, export)
     return Predicted(
         output=job.output,
         rows=export.rows,

@@ -157,7 +157,7 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
         return AccessError(
             said, hint="see which models there are: labeltune jobs list, or the provider's pages"
         )
-    if status in (405, 501) or code == "unknown_url" or (status == 404 and not isinstance(error.body, dict)):
+    if status in (405, 501) or code == "unknown_url" or (status == 404 and not _says_what(error.body)):
         return AccessError(
             f"{said} (no such call: {error.request.method} {error.request.url.path})",
             hint="the provider does not offer this, or its base URL is not right",
@@ -171,6 +171,13 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     if code.startswith("invalid_file") or code == "invalid_n_examples" or param in _FILE_PARAMS:
         return DataError(said, hint="look at the file with: labeltune check FILE")
     return SettingsError(f"{said} (status {status})")
+
+
+def _says_what(body: object) -> bool:
+    """Whether a 404 is about a thing that is gone. `{"detail": "Not Found"}` is what servers answer that know
+    no such path.
+    """
+    return isinstance(body, dict) and bool(body.get("message") or body.get("code"))
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -107,9 +107,12 @@ class Trainer:
         with self.ledger.lock(f"train-{run_key[:16]}"):
             found = await creator.find(run_key, new_job=new_job)
             job = found or await creator.create(run_key, self.plan.request(*ids))
-        if wait and str(job.status) not in FINAL:
+        if wait:
             watcher = Watcher(self.client, self.provider, story=self._story, sleep=self._sleep)
-            job = await watcher.watch(job.id, wait_timeout=wait_timeout)
+            if str(job.status) in FINAL:
+                job = await watcher.with_model(job)
+            else:
+                job = await watcher.watch(job.id, wait_timeout=wait_timeout)
         if job.fine_tuned_model:
             self.ledger.record_model(self.provider.identity, job.id, job.fine_tuned_model)
         if str(job.status) in FINAL[1:]:

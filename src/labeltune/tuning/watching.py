@@ -34,6 +34,9 @@ FINAL = ("succeeded", "failed", "cancelled")
 WATCH_PATIENCE = Patience(first=1.0, most=30.0, total=1800.0)
 """For a job that is being watched: a lost connection or a sleeping machine is no reason to stop."""
 
+NAMELESS_LOOKS = (1.0, 2.0, 4.0)
+"""Seconds before each look for the model of a job that succeeded without naming one."""
+
 _PAGE = 100
 
 
@@ -85,7 +88,7 @@ class Watcher:
             if job.status != status:
                 self._story.job(job)
             if job.status in FINAL:
-                return job
+                return await self.with_model(job)
             pause = shortest if fresh or job.status != status else min(1.5 * pause, longest)
             status = job.status
             left = math.inf if deadline is None else deadline - self._now()
@@ -95,6 +98,24 @@ class Watcher:
                     hint=f"it goes on; come back with: {self._come_back(job_id)}",
                 )
             await self._sleep(min(pause, left))
+
+    async def with_model(self, job: FineTuningJob) -> FineTuningJob:
+        """The job, which has ended, with its model: some providers name it a moment after the success.
+
+        Raises `RemoteError` if it succeeded and names none.
+        """
+        for delay in NAMELESS_LOOKS:
+            if job.status != "succeeded" or job.fine_tuned_model:
+                return job
+            await self._sleep(delay)
+            job = await self._ask(job.id, partial(self.retrieve, job.id))
+        if job.status == "succeeded" and not job.fine_tuned_model:
+            raise RemoteError(
+                f"{job.id} succeeded, but names no model",
+                hint="it may be registered later, or have to be deployed first; look again with: "
+                f"labeltune jobs show {job.id}{self.provider.flag}",
+            )
+        return job
 
     async def retrieve(self, job_id: str) -> FineTuningJob:
         """The job as it stands."""
