@@ -178,6 +178,32 @@ def test_row_102_a_thought_that_did_not_end_is_no_answer(folder: Folder) -> None
         assert {row["problem"] for row in folder.predictions()} == {"truncated"}
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        said("", reasoning_content="alpha, or rather"),
+        said("<think>alpha?</think>", reasoning_content=None),
+        said("<think>beta?</think>something else"),
+    ],
+)
+def test_row_102_calls_18_a_hint_names_the_thinking(folder: Folder, document: object) -> None:
+    folder.table(6)
+    with FakeProvider(lambda _t, _a: Fate(body=json.dumps(document).encode())) as provider:
+        outcome = folder.predict(provider)
+    assert outcome.code == 3
+    assert "the model thinks before it answers, which left 6 rows without one" in outcome.stderr
+    assert "was it trained with this task" not in outcome.stderr
+
+
+def test_row_102_calls_18_the_answer_column_keeps_the_thought(folder: Folder) -> None:
+    folder.table(6)
+    body = json.dumps(said("<think>beta?</think>\nalpha")).encode()
+    with FakeProvider(lambda _t, _a: Fate(body=body)) as provider:
+        assert folder.predict(provider).code == 0
+    row = folder.predictions()[0]
+    assert (row["answer"], row["predicted_intent"]) == ("<think>beta?</think>\nalpha", "alpha")
+
+
 # ------------------------------------------------------------------------------- tokens that spell the answer
 
 WORDS = [token("<think>", -3.0), *[token("word ", -0.4)] * 40, token("</think>", -2.0)]

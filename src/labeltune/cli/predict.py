@@ -175,7 +175,12 @@ def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:
         sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
     for code, count in done.rejections.items():
         sink.warn(f"the provider rejected {count:,} rows: {code}")
-    if "truncated" in done.problems:
+    if done.thinking:
+        sink.hint(
+            f"the model thinks before it answers, which left {done.thinking:,} rows without one: turn it off "
+            "or give it room (docs/how-to/any-url.md)"
+        )
+    elif "truncated" in done.problems:
         sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
     if "unknown" in done.problems:
         again = "with --yes the same command" if batch else "the same command"

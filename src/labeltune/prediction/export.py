@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import DataError, DiskError
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, answer_of, choice_of, read_json
+from labeltune.prediction.replies import (
+    BAD_RESPONSE,
+    REJECTED,
+    answer_of,
+    choice_of,
+    has_thought,
+    read_json,
+    text_of,
+)
 from labeltune.prediction.tokens import has_logprobs
 from labeltune.task.answers import decode_answer
 from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
@@ -61,6 +69,8 @@ class Export:
     """Rows with a reply that has log-probabilities."""
     unspelled: int = 0
     """Those of them whose tokens do not spell the answer."""
+    thinking: int = 0
+    """Rows without a valid answer whose model thought before it wrote one, or ran out of room."""
     untold: int = 0
     """Valid answers from which no probability of a label can be read, where they are asked for."""
 
@@ -76,10 +86,11 @@ class Export:
         choice, answer, problem = _outcome(result)
         labels: Labels | None = None
         cells = empty
-        if not problem:
-            cells, labels, problem = decoded(answer)
+        if choice is not None and not problem:
+            cells, labels, problem = decoded(answer_of(choice))
         if problem:
             self.problems[problem] += 1
+            self.thinking += choice is not None and has_thought(choice)
         confidence = None if choice is None else answer_confidence(choice)
         if choice is not None and answer and has_logprobs(choice):
             self.answered += 1
@@ -131,7 +142,7 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     if choice is None:
         return None, "", _UNKNOWN
     message, reason = choice["message"], choice.get("finish_reason")
-    answer = answer_of(choice)
+    answer = text_of(choice)
     refusal = message.get("refusal")
     if refusal or reason == "content_filter":
         return choice, answer or (refusal if isinstance(refusal, str) else ""), "refused"

@@ -56,6 +56,8 @@ class Predicted:
     output: str
     rows: int
     problems: Mapping[str, int]
+    thinking: int
+    """Rows with a problem whose model thought before it answered."""
     asked: int
     kept: int
     maybe_billed: int
@@ -319,6 +321,7 @@ def _write(
         output=job.output,
         rows=export.rows,
         problems=dict(export.problems.most_common()),
+        thinking=export.thinking,
         asked=sent.asked,
         kept=before.kept,
         maybe_billed=before.lost,

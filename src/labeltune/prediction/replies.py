@@ -26,10 +26,12 @@ __all__ = [
     "answer_of",
     "as_kept",
     "choice_of",
+    "has_thought",
     "is_about_the_row",
     "judge",
     "judge_document",
     "read_json",
+    "text_of",
     "usage_of",
     "write_json",
 ]
@@ -211,17 +213,26 @@ _THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTA
 _END_OF_THOUGHT = "</think>"
 
 
-def answer_of(choice: Mapping[str, Any]) -> str:
-    """The text of a choice's message: its text parts, without what the model thought before it."""
+def text_of(choice: Mapping[str, Any]) -> str:
+    """The text of a choice's message: its text parts."""
     content = choice["message"].get("content")
     if isinstance(content, list):
         content = "".join(map(_text_of_part, content))
-    if not isinstance(content, str):
-        return ""
-    content = _THOUGHT.sub("", content, count=1)
+    return content if isinstance(content, str) else ""
+
+
+def answer_of(choice: Mapping[str, Any]) -> str:
+    """The text of a choice's message, without what the model thought before it."""
+    text = _THOUGHT.sub("", text_of(choice), count=1)
     # Templates that open the thought themselves leave only its end in what the model writes.
-    _, closed, after = content.rpartition(_END_OF_THOUGHT)
-    return after.lstrip() if closed else content
+    _, closed, after = text.rpartition(_END_OF_THOUGHT)
+    return after.lstrip() if closed else text
+
+
+def has_thought(choice: Mapping[str, Any]) -> bool:
+    """Whether the model thought before it answered, and showed it."""
+    apart = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
+    return bool(apart) or answer_of(choice) != text_of(choice)
 
 
 def _text_of_part(part: Any) -> str:
