@@ -1,0 +1,14 @@
+"""From a table's columns to a proposed task: what `labeltune init` does.
+
+`profile` looks at every row once and says of each column what it shows; `values` tells dates, numbers, URLs and
+words apart, `names` what a column's name hints at, `header` whether the first line is one. `roles` decides which
+column is the text, which the id and which hold labels; `fields` makes fields of the latter, `prompt` the prompt
+and the form of the answers, and `proposal` puts them together.
+"""
+
+from __future__ import annotations
+
+from labeltune.prepare.infer.proposal import Proposal, init, propose_task
+from labeltune.prepare.infer.wishes import Wishes
+
+__all__ = ["Proposal", "Wishes", "init", "propose_task"]
