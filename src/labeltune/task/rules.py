@@ -97,7 +97,7 @@ class _Checker:
             self.fail(f'field "{field_.name}": yes and no say what stands in columns, and it has none', *at)
         if not field_.yes.strip() or field_.yes.strip().casefold() == field_.no.strip().casefold():
             self.fail(
-                f'field "{field_.name}": yes = "{field_.yes}" and no = "{field_.no}" do not tell a label that '
+                f'field "{field_.name}": yes = "{field_.yes}" and no = "{field_.no}" tell no label that '
                 "applies from one that does not",
                 *at,
             )

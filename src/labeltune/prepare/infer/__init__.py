@@ -1,9 +1,10 @@
 """From a table's columns to a proposed task: what `labeltune init` does.
 
-`profile` looks at every row once and says of each column what it shows; `values` tells dates, numbers, URLs and
-words apart, `names` what a column's name hints at, `header` whether the first line is one. `roles` decides which
-column is the text, which the id and which hold labels; `fields` makes fields of the latter, `prompt` the prompt
-and the form of the answers, and `proposal` puts them together.
+`profile` looks at every row once and says of each column what it shows; `values` tells dates, numbers, URLs
+and words apart, `names` what a column's name hints at, `header` whether the first line is one. `roles` says
+which column is the text, which the id and which hold labels; `fields` makes fields of the latter, `alike`
+finds labels that may be one, `prompt` makes the prompt and the form of the answers, `telling` the sentences
+about what was taken and what was not, and `proposal` puts them together.
 """
 
 from __future__ import annotations

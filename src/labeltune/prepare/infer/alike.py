@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 __all__ = ["alike"]
 
 _BETWEEN = re.compile(r"(?<!\d)[\s_]+|[\s_]+(?!\d)|[-\u2010-\u2015](?!\d)")
-"""Space, hyphens and underscores; a hyphen before a digit is a sign or a range, a space between two keeps them apart."""
+"""Space, hyphens and underscores; but a hyphen before a digit is a sign, and space keeps two digits apart."""
 _VARIATION = range(0xFE00, 0xFE10)
 
 
 def alike(labels: Iterable[str]) -> list[list[str]]:
-    """Groups of labels that differ in nothing but case, space, hyphens, what cannot be seen, or Unicode form."""
+    """Groups of labels that differ in nothing but case, space, hyphens, Unicode form or what is not seen."""
     groups: dict[str, list[str]] = {}
     for label in labels:
         groups.setdefault(_fold(label), []).append(label)

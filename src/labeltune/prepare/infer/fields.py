@@ -33,6 +33,8 @@ class Fields:
     fields: tuple[Field, ...] = ()
     conclusions: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    twins: dict[str, str] = field(default_factory=dict)
+    """Columns that were left out since another one says the same, and which."""
 
 
 def make_fields(table: Table, chosen: LabelColumns, also: Sequence[Column], delimiter: str | None) -> Fields:
@@ -76,7 +78,7 @@ def _flag_field(made: Fields, chosen: LabelColumns, *, name: str) -> Field:
             made.warnings.append(f'column "{column.name}" holds {column.labels[0]} in every row')
         if no and column.emptiness:
             made.warnings.append(
-                f'column "{column.name}" is empty in {column.rows - column.filled:,} rows, which says neither '
+                f'column "{column.name}" is empty in {column.rows - column.filled:,} rows, neither '
                 f"{yes} nor {no}: fill them, or convert --on-error skip leaves them out"
             )
     return Field(name, "multi", names, columns=names, yes=yes, no=no)
@@ -155,7 +157,7 @@ def _refined(made: Fields, table: Table, singles: list[Column], also: Sequence[C
         made.conclusions.append(
             f"{column.name}: a single field of {len(field_.labels)} labels: {listed(field_.labels)}"
         )
-    return chosen if len(chosen) < 2 else _in_levels(made, seen, chosen)  # noqa: PLR2004
+    return chosen if len(chosen) < 2 else _in_levels(made, seen, chosen)
 
 
 class _Seen:
@@ -196,9 +198,7 @@ def _without_twins(made: Fields, seen: _Seen, columns: list[Column]) -> list[Col
             continue
         spoken, silent = sorted((twin, column), key=lambda one: one.sort != "words")
         kept[kept.index(twin)] = spoken
-        made.conclusions.append(
-            f'left out: "{silent.name}" (it says what "{spoken.name}" says); --label {silent.name} takes it instead'
-        )
+        made.twins[silent.name] = f'says what "{spoken.name}" says'
     return kept
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import is_known_name
+from labeltune.prepare.infer.roles import shortened
 from labeltune.prepare.infer.values import count_words, sort_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _look(columns: list[Column]) -> _Evidence:
                 f'"{name}" is also a value of its column, in {times:,} row{"s" * (times > 1)}'
             )
         elif count_words(name) >= _LONG and column.mean_words >= _LONG // 2:
-            evidence.weak.append(f'"{_cut(name)}" is as long as the texts below it')
+            evidence.weak.append(f'"{shortened(name)}" is as long as the texts below it')
     return evidence
 
 
@@ -76,17 +77,13 @@ def _times(column: Column, name: str) -> int:
     return sum(count for value, count in column.counts.items() if value.strip() == name)
 
 
-def _cut(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else f"{text[:most].rstrip()}…"
-
-
 def refuse_prefixed_labels(table: Table) -> None:
     """Raise `DataError` for a file of fastText's: labels stand before the text, in the same column."""
     first = table.header[0]
     if first.startswith(_FASTTEXT) and " " in first:
         raise DataError(
-            f"{table.source}:1: this looks like fastText's format: labels with {_FASTTEXT} before each text, and "
-            "no names of columns",
-            hint=f"make a table of it: sed 's/^{_FASTTEXT}\\([^ ]*\\) /\\1\\t/' {table.source} > data.tsv, then: "
-            "labeltune init data.tsv --no-header",
+            f"{table.source}:1: this looks like fastText's format: labels with {_FASTTEXT} before each text, "
+            "and no names of columns",
+            hint=f"make a table of it: sed 's/^{_FASTTEXT}\\([^ ]*\\) /\\1\\t/' {table.source} > data.tsv, "
+            "then: labeltune init data.tsv --no-header",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from labeltune.prepare.infer.names import Hint, hint_of
@@ -143,7 +143,7 @@ class Column:
         if self.sort != "whole numbers" or not self.is_unique:
             return False
         numbers = [_size(value) for value in self.sample]
-        return len(numbers) > 2 and all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False))  # noqa: PLR2004
+        return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
 
     # how it may hold labels
 
@@ -152,14 +152,14 @@ class Column:
         """Whether there are labels enough and rows enough for each; a name that says so makes up for some."""
         distinct = len(self.labels)
         if self.hint == "label" and self.counts is not None:
-            return 2 <= distinct < self.filled and (not self.is_varied or self.mean_words < _SENTENCE)  # noqa: PLR2004
-        return 2 <= distinct <= min(MOST_LABELS, self.filled // ROWS_A_LABEL)  # noqa: PLR2004
+            return 2 <= distinct < self.filled and (not self.is_varied or self.mean_words < _SENTENCE)
+        return 2 <= distinct <= min(MOST_LABELS, self.filled // ROWS_A_LABEL)
 
     @cached_property
     def flag_pairs(self) -> list[tuple[str, str]]:
         """Those of `FLAG_PAIRS` with which the column can say yes or no."""
         found = {value.strip().casefold() for value in self.counts or ()}
-        if self.counts is None or len(found) > 3 or not found - {""}:  # noqa: PLR2004
+        if self.counts is None or len(found) > 3 or not found - {""}:
             return []
         return [
             (yes, no)
@@ -202,7 +202,7 @@ def _size(number: str) -> float:
 
 
 def _as_written(sign: str, cells: list[str]) -> str:
-    """The delimiter with the space that stands around it wherever it joins, so that none is left on labels."""
+    """The delimiter with the space that stands around it wherever it joins, so that labels have none."""
     joined = [cell for cell in cells if sign in cell]
     for spaced in (f" {sign} ", f"{sign} ", f"\r{sign}"):
         if all(cell.count(sign) == cell.count(spaced) for cell in joined):

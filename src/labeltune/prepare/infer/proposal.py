@@ -14,6 +14,7 @@ from labeltune.prepare.infer.header import doubt_of_header, refuse_prefixed_labe
 from labeltune.prepare.infer.profile import read_profile
 from labeltune.prepare.infer.prompt import choose_format, list_answer, make_prompt, word_for_none
 from labeltune.prepare.infer.roles import choose_id, choose_labels, choose_text, left_out, quoted
+from labeltune.prepare.infer.telling import all_of, other_labels, text_taken, what_was_left_out
 from labeltune.prepare.infer.wishes import Wishes, check_wishes
 from labeltune.task import AnswerFormat, Task, format_task
 
@@ -23,14 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labeltune.files.tables import Table
+    from labeltune.prepare.infer.fields import Fields
     from labeltune.prepare.infer.profile import Column, Profile
     from labeltune.prepare.infer.roles import LabelColumns
     from labeltune.task import Field
 
 __all__ = ["Proposal", "init", "propose_task"]
-
-_SHOWN = 8
-"""How many columns that were left out a conclusion names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,7 @@ class _Proposer:
         self.table, self.wishes = table, wishes
         self.conclusions: list[str] = []
         self.warnings: list[str] = []
+        self.other_texts: list[str] = []
         refuse_prefixed_labels(table)
         check_wishes(wishes, table.header, source=table.source)
 
@@ -98,7 +98,7 @@ class _Proposer:
         self.conclusions += made.conclusions
         self.warnings += made.warnings
         answer = self.answer(profile, made.fields)
-        rest = self.rest(profile, (*text, name), chosen, made.fields)
+        rest = self.rest(profile, (*text, name), chosen, made)
         task = Task(text, made.fields, make_prompt(made.fields, answer, wishes), answer, id=name)
         return Proposal(task, tuple(self.conclusions), tuple(self.warnings), rest)
 
@@ -110,19 +110,10 @@ class _Proposer:
             self.warnings.append(doubt)
 
     def text(self, profile: Profile) -> tuple[str, ...]:
-        text, others = choose_text(profile, self.wishes)
+        text, self.other_texts = choose_text(profile, self.wishes)
         if not self.wishes.text:
-            column = profile.columns[text[0]]
-            also = ""
-            if others:
-                names = sorted([*text, *others], key=lambda name: profile.columns[name].position)
-                also = (
-                    f"; {_and([quoted(name) for name in others])} would do, too: "
-                    f"{' '.join(_option('--text', name) for name in names)} joins them"
-                )
-            self.conclusions.append(
-                f'text: column "{column.name}", average {column.mean_length:.0f} characters{also}'
-            )
+            others = [profile.columns[name] for name in self.other_texts]
+            self.conclusions.append(text_taken(profile.columns[text[0]], others))
         return text
 
     def answer(self, profile: Profile, fields: Sequence[Field]) -> AnswerFormat:
@@ -135,7 +126,7 @@ class _Proposer:
             none = word_for_none(fields) if bare else ""
             if bare:
                 self.warnings.append(
-                    f'{bare:,} rows have no label: "{none}" is their answer, so that the model learns to say it; '
+                    f'{bare:,} rows have no label: "{none}" is their answer, so the model learns to say it; '
                     '--none "" has them left out of training'
                 )
         elif bare and not none:
@@ -161,32 +152,25 @@ class _Proposer:
         profile: Profile,
         taken: Sequence[str | None],
         chosen: LabelColumns,
-        fields: Sequence[Field],
+        made: Fields,
     ) -> dict[str, str]:
         """Say what was not taken, and how it could be."""
         if self.wishes.labels:
-            return {}
-        used = {column for field_ in fields for column in field_.source_columns}
-        also = [profile.columns[name] for name in chosen.also if name not in used]
+            return dict(made.twins)
+        labels = {name for field_ in made.fields for name in field_.source_columns}
+        also = [profile.columns[name] for name in chosen.also if name not in labels]
         if also:
-            options = " ".join(
-                _option("--label", column) for field_ in fields for column in field_.source_columns
-            )
-            named = _and([f"{quoted(c.name)} ({len(c.labels)} values)" for c in also])
-            self.conclusions.append(
-                f"{named} could be labels, too: {options} {_option('--label', also[0].name)} takes it as well"
-            )
+            used = [column for column in profile.columns.values() if column.name in labels]
+            self.conclusions.append(other_labels(used, also))
         if chosen.series:
             self.warnings.append(
-                f"{_and([quoted(name) for name in chosen.series])} hold one list of labels, a column each: join "
-                "them in one column if they are to be learned"
+                f"{all_of([quoted(name) for name in chosen.series])} hold one list of labels, a column each: "
+                "join them in one column if they are to be learned"
             )
-        out = left_out(profile, (*taken, *self.wishes.ignore, *used), chosen)
-        if out:
-            shown = ", ".join(f"{quoted(name)} ({why})" for name, why in list(out.items())[:_SHOWN])
-            more = f" and {len(out) - _SHOWN} more" if len(out) > _SHOWN else ""
-            self.conclusions.append(f"left out: {shown}{more}; --text and --label take a column all the same")
-        reasons = {column.name: "another column looks more like labels" for column in also}
+        out = made.twins | left_out(profile, (*taken, *self.wishes.ignore, *labels), chosen)
+        if told := {name: why for name, why in out.items() if name not in self.other_texts}:
+            self.conclusions.append(what_was_left_out(told))
+        reasons = {column.name: "other columns look more like labels" for column in also}
         return {**out, **reasons, **dict.fromkeys(chosen.series, "one of several columns of one list")}
 
 
@@ -195,15 +179,3 @@ def _may_refine(profile: Profile, chosen: LabelColumns) -> list[Column]:
     return [
         c for c in columns if c.hint == "none" and c.sort == "words" and not c.emptiness and not c.flag_pairs
     ]
-
-
-def _option(option: str, value: str) -> str:
-    import shlex
-
-    return f"{option} {shlex.quote(value)}"
-
-
-def _and(names: Sequence[str], most: int = 6) -> str:
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -10,12 +10,12 @@ from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from labeltune.prepare.infer.profile import Column, Profile
     from labeltune.prepare.infer.wishes import Wishes
 
-__all__ = ["LabelColumns", "choose_id", "choose_labels", "choose_text", "left_out", "quoted"]
+__all__ = ["LabelColumns", "choose_id", "choose_labels", "choose_text", "left_out", "quoted", "shortened"]
 
 SEVERAL_WORDS = 2
 """Words of a text, on average, at least: what tells a text from a name or a code."""
@@ -29,7 +29,7 @@ MOST_NUMBERS = 20
 MOSTLY_EMPTY = 0.5
 
 PARTS = frozenset(
-    "train training test testing val valid validation dev devel eval evaluation holdout".split()
+    {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "devel", "eval", "holdout"}
 )
 """Values of a column that says in which part a row is."""
 
@@ -92,7 +92,7 @@ def _constant(column: Column) -> bool:
 
 
 def choose_id(profile: Profile, wishes: Wishes, text: Sequence[str]) -> str | None:
-    """The column that names a row: the first one that is called so and has a value of its own in every row."""
+    """The column that names a row: the first that is called so and has its own value in every row."""
     if wishes.id:
         return wishes.id
     taken = {*text, *wishes.labels, *wishes.ignore}
@@ -152,7 +152,10 @@ def choose_labels(profile: Profile, wishes: Wishes, taken: Iterable[str | None])
     found.flags = [column for column in flags if ranks[column.name] == best]
     found.others = [column for column in singles if ranks[column.name] == best]
     found.series = [name for name in found.series if name not in found.names]
-    found.also = [name for name in ranks if name not in {*found.names, *found.series}]
+    also = [
+        c for c in (*flags, *singles) if c.name not in {*found.names, *found.series} and c.hint != "other"
+    ]
+    found.also = [column.name for column in sorted(also, key=lambda column: -ranks[column.name])]
     return found
 
 
@@ -165,7 +168,7 @@ def _asked_for(columns: list[Column]) -> LabelColumns:
             if flags
             else []
         )
-    if len(flags) < 2 or not pairs:  # noqa: PLR2004  # one column that says yes or no is a single field
+    if len(flags) < 2 or not pairs:  # one column that says yes or no is a single field
         return LabelColumns(others=columns)
     return LabelColumns(flags, pairs[0], [column for column in columns if column not in flags])
 
@@ -211,7 +214,7 @@ def _is_delimited(column: Column, wishes: Wishes) -> bool:
 def _rank(column: Column) -> int:
     """How much a column of few values looks like labels: by its name, by what its values are."""
     by_hint = {"label": 3, "none": 2, "other": 0}[column.hint]
-    if by_hint == 2 and (column.sort == "whole numbers" or column.flag_pairs):  # noqa: PLR2004
+    if by_hint == 2 and (column.sort == "whole numbers" or column.flag_pairs):
         by_hint = 1
     if column.hint != "label" and column.emptiness > MOSTLY_EMPTY:
         return 0
@@ -244,29 +247,45 @@ def _series(columns: list[Column]) -> list[str]:
 
 def why_not(column: Column) -> str | None:
     """Why a column holds no labels, whatever its name; None if it may."""
-    labels = column.labels
-    if not column.filled:
-        return "empty"
-    if column.emptiness and any(no == "" for _, no in column.flag_pairs):
+    if column.filled and column.emptiness and any(no == "" for _, no in column.flag_pairs):
         return None
-    if _constant(column) or (column.counts is not None and len(labels) == 1):
-        return f'"{labels[0]}" in every row' if not column.emptiness else f'nothing but "{labels[0]}"'
-    if column.is_nearly_empty:
-        return f"nearly empty: {column.filled:,} of {column.rows:,} rows"
-    if column.is_counter:
-        return "a counter"
-    if column.sort == "dates":
-        return "dates"
-    if column.sort in ("URLs", "nested data"):
-        return column.sort
-    few_steps = column.hint == "label" and len(labels) <= MOST_NUMBERS
-    if column.sort == "numbers" and not (few_steps and column.has_few_values):
-        return "numbers"
-    if column.sort == "whole numbers" and column.hint != "label" and len(labels) > MOST_NUMBERS:
-        return "ids" if names_an_id(column.name) else "numbers"
-    if labels and {label.casefold() for label in labels} <= PARTS:
-        return "the part of each row"
-    return None
+    return next((reason(column) for holds, reason in _AGAINST if holds(column)), None)
+
+
+def _is_one_value(column: Column) -> bool:
+    return column.counts is not None and len(column.labels) == 1
+
+
+def _measures(column: Column) -> bool:
+    """Whether numbers are no labels: broken ones, or many, unless they are called labels."""
+    called = column.hint == "label"
+    if column.sort == "numbers":
+        return not (called and len(column.labels) <= MOST_NUMBERS and column.has_few_values)
+    return column.sort == "whole numbers" and not called and len(column.labels) > MOST_NUMBERS
+
+
+def _one_value(column: Column) -> str:
+    value = shortened(column.labels[0])
+    return f'nothing but "{value}"' if column.emptiness else f'"{value}" in every row'
+
+
+_AGAINST: tuple[tuple[Callable[[Column], bool], Callable[[Column], str]], ...] = (
+    (lambda column: not column.filled, lambda _: "empty"),
+    (_is_one_value, _one_value),
+    (
+        lambda column: column.is_nearly_empty,
+        lambda column: f"nearly empty: {column.filled:,} of {column.rows:,} rows",
+    ),
+    (lambda column: column.is_counter, lambda _: "a counter"),
+    (lambda column: names_an_id(column.name), lambda _: "ids"),
+    (lambda column: column.sort in ("dates", "URLs", "nested data"), lambda column: column.sort),
+    (_measures, lambda _: "numbers"),
+    (
+        lambda column: bool(column.labels) and {label.casefold() for label in column.labels} <= PARTS,
+        lambda _: "the part that a row is in",
+    ),
+)
+"""What speaks against a column of labels, and how that is told."""
 
 
 def left_out(profile: Profile, taken: Iterable[str | None], chosen: LabelColumns) -> dict[str, str]:
@@ -280,13 +299,14 @@ def left_out(profile: Profile, taken: Iterable[str | None], chosen: LabelColumns
 
 
 def _why_no_labels(column: Column) -> str:
-    if column.sort == "codes" or (names_an_id(column.name) and column.is_varied):
+    """The reason for a column that `why_not` has nothing against."""
+    if column.sort == "codes" and column.is_varied:
         return "ids"
-    if column.sort == "whole numbers":
-        return "numbers"
     if column.mean_words >= SEVERAL_WORDS and column.is_varied:
         return "text"
-    return "too many values for labels" if column.is_varied else "few values"
+    if not column.has_few_values:
+        return "numbers" if column.sort == "whole numbers" else "too many values for labels"
+    return "by its name no label"
 
 
 def _no_labels(profile: Profile, busy: set[str | None]) -> DataError:
@@ -300,6 +320,12 @@ def _no_labels(profile: Profile, busy: set[str | None]) -> DataError:
         f"{profile.source}: no column looks like labels: neither 0 and 1, nor few distinct values{seen}",
         hint="name them with --label COLUMN",
     )
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """The beginning of a text on one line, for a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
 
 
 def quoted(name: str) -> str:
