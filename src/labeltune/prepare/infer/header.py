@@ -26,8 +26,9 @@ _FASTTEXT = "__label__"
 class _Evidence:
     """What speaks for a first line that is a row."""
 
-    strong: list[str] = field(default_factory=list)
-    weak: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    numbers: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
 
 def doubt_of_header(table: Table, profile: Profile) -> str | None:
@@ -41,18 +42,19 @@ def doubt_of_header(table: Table, profile: Profile) -> str | None:
     if list(table.header) == [str(number) for number in range(len(table.header))]:
         return None  # what pandas calls columns without a name
     evidence = _look(list(profile.columns.values()))
-    reasons = [*evidence.strong, *evidence.weak]
+    named = any(map(is_known_name, table.header))
+    # Beside other names, years and numbers are names of columns, and a question may be one.
+    reasons = evidence.labels if named else [*evidence.labels, *evidence.numbers, *evidence.texts]
     if not reasons:
         return None
     sentence = f"the first line looks like a row and not like the names of columns: {'; '.join(reasons)}"
-    named = any(map(is_known_name, table.header))
-    if evidence.strong and not named:
+    if not named and (evidence.labels or evidence.numbers):
         raise DataError(
             f"{table.source}:1: {sentence}",
             hint="give --no-header if it is a row: the columns are then column_1, column_2 and so on; "
             "give --header if it does name the columns",
         )
-    return None if named and not evidence.strong else f"{sentence}; if it is one, give --no-header"
+    return f"{sentence}; if it is one, give --no-header"
 
 
 def _look(columns: list[Column]) -> _Evidence:
@@ -60,13 +62,13 @@ def _look(columns: list[Column]) -> _Evidence:
     for column in columns:
         name = column.name.strip()
         if column.sort in ("whole numbers", "numbers", "dates", "URLs") and sort_of([name]) == column.sort:
-            evidence.strong.append(f'"{name}" stands above {column.sort}')
+            evidence.numbers.append(f'"{name}" stands above {column.sort}')
         elif times := _times(column, name):
-            evidence.strong.append(
+            evidence.labels.append(
                 f'"{name}" is also a value of its column, in {times:,} row{"s" * (times > 1)}'
             )
         elif count_words(name) >= _LONG and column.mean_words >= _LONG // 2:
-            evidence.weak.append(f'"{shortened(name)}" is as long as the texts below it')
+            evidence.texts.append(f'"{shortened(name)}" is as long as the texts below it')
     return evidence
 
 
