@@ -38,6 +38,11 @@ def write_table(path: Path, rows: int) -> None:
             writer.writerow([f"{' '.join(words)} {row}", *(int(name in chosen) for name in TOPICS)])
 
 
+def read_rows(name: str) -> list[list[str]]:
+    with Path(name).open(newline="", encoding="utf-8") as handle:
+        return list(csv.reader(handle))
+
+
 def share_right(*init_options: str) -> float:
     """The share of the test rows that a model trained with the proposed task gets right as a whole."""
     ran("init", "data.csv", "--force", *init_options)
@@ -48,6 +53,30 @@ def share_right(*init_options: str) -> float:
     report = json.loads(ran("evaluate", "p.csv", "--bootstrap", "0", "--json", "-q").stdout)
     Path("p.csv").unlink()
     return float(report["metrics"]["exact_match"])
+
+
+@pytest.mark.usefixtures("here")
+def test_data_09_predictions_are_compared_with_columns_of_true_and_false() -> None:
+    write_table(Path("flags.csv"), 80)
+    rows = [
+        [cell.replace("1", "True") if cell in "01" else cell for cell in row]
+        for row in read_rows("flags.csv")
+    ]
+    rows = [["False" if cell == "0" else cell for cell in row] for row in rows]
+    predicted = [[{"True": "1", "False": "0"}[cell] for cell in row[1:]] for row in rows[1:]]
+    predicted[0] = [""] * 3
+    with Path("p.csv").open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(
+            [*rows[0], *(f"predicted_{name}" for name in TOPICS), "answer", "problem", "confidence"]
+        )
+        writer.writerows([*row, *own, "", "", ""] for row, own in zip(rows[1:], predicted, strict=True))
+    ran(
+        "init", "p.csv", "--force", "--text", "text", *(word for name in TOPICS for word in ("--label", name))
+    )
+    report = json.loads(ran("evaluate", "p.csv", "--bootstrap", "0", "--json", "-q").stdout)
+    assert (report["rows"], report["invalid"]) == (80, 1)
+    assert report["metrics"]["exact_match"] == pytest.approx(79 / 80)
 
 
 @pytest.mark.usefixtures("here")

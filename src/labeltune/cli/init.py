@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -84,8 +85,11 @@ def init(
         out_.note(conclusion)
     for warning in proposal.warnings:
         out_.warn(warning)
-    option = "" if out == DEFAULT_TASK_FILE else f" --task {out}"
-    out_.hint(f"look at {out}, then: labeltune split {data}{option}, labeltune convert train.csv{option}")
+    option = "" if out == DEFAULT_TASK_FILE else f" --task {quote(out)}"
+    out_.hint(
+        f"look at {out}, then: labeltune split {quote(data)}{option}, "
+        f"labeltune convert train{proposal.ending}{option}"
+    )
     out_.result(
         {
             "output": out,

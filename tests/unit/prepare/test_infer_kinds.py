@@ -350,7 +350,7 @@ def test_a_table_without_labels_says_why_each_column_is_none(tmp_path: Path) -> 
         "label": lambda _: "same",
         "when": lambda i: f"2024-01-0{i % 9 + 1}",
     }
-    with pytest.raises(DataError, match=r'looked at "label" \("same" in every row\), "when" \(dates\)'):
+    with pytest.raises(DataError, match=r'looked at "label" \("same" in every row\) and "when" \(dates\)'):
         propose(tmp_path, columns)
 
 

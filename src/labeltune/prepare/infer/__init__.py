@@ -2,9 +2,9 @@
 
 `profile` looks at every row once and says of each column what it shows; `values` tells dates, numbers, URLs
 and words apart, `names` what a column's name hints at, `header` whether the first line is one. `roles` says
-which column is the text, which the id and which hold labels; `fields` makes fields of the latter, `alike`
-finds labels that may be one, `prompt` makes the prompt and the form of the answers, `telling` the sentences
-about what was taken and what was not, and `proposal` puts them together.
+which column is the text and which the id, `label_columns` which hold labels, `reasons` why others do not;
+`fields` makes fields of them, `alike` finds labels that may be one, `prompt` makes the prompt and the form of
+the answers, `telling` the sentences about what was taken and what was not, and `proposal` puts them together.
 """
 
 from __future__ import annotations

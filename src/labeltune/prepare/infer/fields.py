@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from labeltune.files.tables import Table
+    from labeltune.prepare.infer.label_columns import LabelColumns
     from labeltune.prepare.infer.profile import Column
-    from labeltune.prepare.infer.roles import LabelColumns
 
 __all__ = ["Fields", "listed", "make_fields"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import is_known_name
-from labeltune.prepare.infer.roles import shortened
+from labeltune.prepare.infer.telling import shortened
 from labeltune.prepare.infer.values import count_words, sort_of
 
 if TYPE_CHECKING:

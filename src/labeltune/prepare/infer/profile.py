@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from labeltune.files.tables import Table
 
-__all__ = ["MOST_VALUES", "Column", "Profile", "read_profile"]
+__all__ = ["MOST_VALUES", "SEVERAL_WORDS", "Column", "Profile", "read_profile"]
 
 MOST_LABELS = 500
 """A column of more distinct values than this is not taken for labels, unless its name says so."""
@@ -32,6 +32,9 @@ SAMPLE = 1_000
 
 ROWS_A_LABEL = 2
 """How many rows each label has on average, at least, in a column that is not called one."""
+
+SEVERAL_WORDS = 2
+"""Words of a text, on average, at least: what tells a text from a name or a code."""
 
 NEARLY_EMPTY = 0.05
 """A column with values in a smaller share of the rows tells nothing."""
@@ -136,6 +139,11 @@ class Column:
     def is_varied(self) -> bool:
         """Whether most values occur once, or there are more than labels could be."""
         return self.counts is None or self.share > 1 / ROWS_A_LABEL or len(self.labels) > MOST_LABELS
+
+    @property
+    def is_text(self) -> bool:
+        """Whether most values are texts of their own, of several words."""
+        return self.sort == "words" and self.is_varied and self.mean_words >= SEVERAL_WORDS
 
     @cached_property
     def is_counter(self) -> bool:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.tables import open_table
+from labeltune.files.sources import GZIP_ENDING
+from labeltune.files.tables import ending_of_copies, open_table
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 from labeltune.prepare.infer.fields import make_fields
 from labeltune.prepare.infer.header import doubt_of_header, refuse_prefixed_labels
+from labeltune.prepare.infer.label_columns import choose_labels
 from labeltune.prepare.infer.profile import read_profile
 from labeltune.prepare.infer.prompt import choose_format, list_answer, make_prompt, word_for_none
-from labeltune.prepare.infer.roles import choose_id, choose_labels, choose_text, left_out, quoted
-from labeltune.prepare.infer.telling import all_of, other_labels, text_taken, what_was_left_out
+from labeltune.prepare.infer.reasons import left_out
+from labeltune.prepare.infer.roles import choose_id, choose_text
+from labeltune.prepare.infer.telling import all_of, other_labels, quoted, text_taken, what_was_left_out
 from labeltune.prepare.infer.wishes import Wishes, check_wishes
 from labeltune.task import AnswerFormat, Task, format_task
 
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
 
     from labeltune.files.tables import Table
     from labeltune.prepare.infer.fields import Fields
+    from labeltune.prepare.infer.label_columns import LabelColumns
     from labeltune.prepare.infer.profile import Column, Profile
-    from labeltune.prepare.infer.roles import LabelColumns
     from labeltune.task import Field
 
 __all__ = ["Proposal", "init", "propose_task"]
@@ -41,6 +45,8 @@ class Proposal:
     warnings: tuple[str, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Columns that are neither text nor id nor labels, each with the reason."""
+    ending: str = ".csv"
+    """What the names of the parts end with that `split` makes of the table."""
 
 
 def init(
@@ -100,7 +106,7 @@ class _Proposer:
         answer = self.answer(profile, made.fields)
         rest = self.rest(profile, (*text, name), chosen, made)
         task = Task(text, made.fields, make_prompt(made.fields, answer, wishes), answer, id=name)
-        return Proposal(task, tuple(self.conclusions), tuple(self.warnings), rest)
+        return Proposal(task, tuple(self.conclusions), tuple(self.warnings), rest, _ending_of_parts(table))
 
     def look_at_header(self, profile: Profile) -> None:
         if profile.repeats_header:
@@ -167,11 +173,16 @@ class _Proposer:
                 f"{all_of([quoted(name) for name in chosen.series])} hold one list of labels, a column each: "
                 "join them in one column if they are to be learned"
             )
-        out = made.twins | left_out(profile, (*taken, *self.wishes.ignore, *labels), chosen)
+        passed = (*taken, *self.wishes.ignore, *labels, *chosen.also, *chosen.series, *made.twins)
+        out = made.twins | left_out(profile, passed)
         if told := {name: why for name, why in out.items() if name not in self.other_texts}:
             self.conclusions.append(what_was_left_out(told))
         reasons = {column.name: "other columns look more like labels" for column in also}
         return {**out, **reasons, **dict.fromkeys(chosen.series, "one of several columns of one list")}
+
+
+def _ending_of_parts(table: Table) -> str:
+    return ending_of_copies(table, Path(table.source.removesuffix(GZIP_ENDING)).suffix.lower())
 
 
 def _may_refine(profile: Profile, chosen: LabelColumns) -> list[Column]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from labeltune.prepare.infer.roles import quoted
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from labeltune.prepare.infer.profile import Column
 
-__all__ = ["all_of", "other_labels", "text_taken", "what_was_left_out"]
+__all__ = ["all_of", "other_labels", "quoted", "shortened", "text_taken", "what_was_left_out"]
 
 _SHOWN = 8
 """How many columns a sentence names."""
@@ -42,6 +40,17 @@ def what_was_left_out(reasons: Mapping[str, str]) -> str:
         by_reason.setdefault(why, []).append(quoted(name))
     shown = "; ".join(f"{all_of(names)} ({why})" for why, names in by_reason.items())
     return f"left out: {shown}. --text COLUMN and --label COLUMN take one all the same"
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """The beginning of a text on one line, for a message."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
+
+
+def quoted(name: str) -> str:
+    """A column's name as it stands in messages."""
+    return f'"{name}"'
 
 
 def all_of(names: Sequence[str]) -> str:
