@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -33,6 +34,10 @@ def init(
     id_: Annotated[
         str | None, typer.Option("--id", metavar="COL", help="The column that names a row.")
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="COL", help="A column that is not looked at."),
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", metavar="D", help="What joins several labels in one column.")
     ] = None,
@@ -41,7 +46,12 @@ def init(
         typer.Option("--answer", metavar="FORMAT", help="How answers are spelled: label, list, json, flags."),
     ] = None,
     none: Annotated[
-        str | None, typer.Option("--none", metavar="WORD", help="What a list answers when no label applies.")
+        str | None,
+        typer.Option(
+            "--none",
+            metavar="WORD",
+            help="What a list answers when no label applies; '' leaves such rows out of training.",
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option("--system", metavar="S", help="The system message.")] = None,
     user: Annotated[
@@ -68,20 +78,25 @@ def init(
         none,
         system,
         user,
+        tuple(ignore or ()),
     )
     proposal = run(data, out, wishes=wishes, force=force, format=format_, encoding=encoding, separator=sep)
     for conclusion in proposal.conclusions:
         out_.note(conclusion)
     for warning in proposal.warnings:
         out_.warn(warning)
-    option = "" if out == DEFAULT_TASK_FILE else f" --task {out}"
-    out_.hint(f"look at {out}, then: labeltune split {data}{option}, labeltune convert train.csv{option}")
+    option = "" if out == DEFAULT_TASK_FILE else f" --task {quote(out)}"
+    out_.hint(
+        f"look at {out}, then: labeltune split {quote(data)}{option}, "
+        f"labeltune convert train{proposal.ending}{option}"
+    )
     out_.result(
         {
             "output": out,
             "fingerprint": proposal.task.fingerprint,
             "conclusions": proposal.conclusions,
             "warnings": proposal.warnings,
+            "left_out": dict(proposal.left_out),
         },
         out,
     )

@@ -241,7 +241,7 @@ def _as_predicted(task: Task, columns: Sequence[tuple[str, ...]]) -> Task:
     fields = tuple(
         replace(field, column=names[0])
         if field.type == "single"
-        else replace(field, columns=names, column=None, delimiter=None)
+        else replace(field, columns=names, column=None, delimiter=None, yes="1", no="0")
         for field, names in zip(task.fields, columns, strict=True)
     )
     return replace(task, fields=fields)

@@ -81,7 +81,7 @@ class LabelReader:
             return tuple(
                 label
                 for label, column, cell in zip(field.labels, field.columns, cells, strict=True)
-                if _flag(cell, column)
+                if _flag(cell, column, field)
             )
         column, cell = field.column or "", cells[0]
         if field.delimiter is None:
@@ -110,8 +110,20 @@ class LabelReader:
         )
 
 
-def _flag(cell: str, column: str) -> bool:
-    flag = cell.strip()
-    if flag not in ("0", "1"):
-        raise LabelCellError("bad_flag", column, f'column "{column}" holds "{cell}", expected 0 or 1')
-    return flag == "1"
+_NUMBERS_AS_FLOATS = {"0.0": "0", "1.0": "1"}
+"""What pandas makes of 0 and 1 in a column with an empty cell: nothing is lost by it."""
+
+
+def _flag(cell: str, column: str, field: Field) -> bool:
+    flag = _spelled(cell)
+    no, yes = _spelled(field.no), _spelled(field.yes)
+    if flag not in (no, yes):
+        either = f"{field.no or 'nothing'} or {field.yes}"
+        raise LabelCellError("bad_flag", column, f'column "{column}" holds "{cell}", expected {either}')
+    return flag == yes
+
+
+def _spelled(flag: str) -> str:
+    """The flag without what does not matter: space around it, case, and a float's `.0`."""
+    flag = flag.strip().casefold()
+    return _NUMBERS_AS_FLOATS.get(flag, flag)

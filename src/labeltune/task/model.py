@@ -123,6 +123,8 @@ def _field_document(field_: Field) -> dict[str, Any]:
         document["column"] = field_.column
     if field_.columns:
         document["columns"] = list(field_.columns)
+    if (field_.yes, field_.no) != ("1", "0"):
+        document |= {"yes": field_.yes, "no": field_.no}
     if field_.delimiter is not None:
         document["delimiter"] = field_.delimiter
     document["labels"] = list(field_.labels)

@@ -24,8 +24,10 @@ class Field:
     """One question about the text.
 
     `single`: exactly one label, in `column`. `multi`: any subset of its labels, as one 0/1 column per label
-    (`columns`, in the order of `labels`) or joined by `delimiter` in `column`. With `parent`, `children` maps
-    each label of the parent field to the labels that may stand under it.
+    (`columns`, in the order of `labels`) or joined by `delimiter` in `column`. `yes` and `no` are what stands
+    in `columns` where a label applies and where it does not, if that is not 1 and 0; an empty `no` is an
+    empty cell. With `parent`, `children` maps each label of the parent field to the labels that may stand
+    under it.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Field:
     column: str | None = None
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
+    yes: str = "1"
+    no: str = "0"
     parent: str | None = None
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -63,7 +63,8 @@ CATALOGUE: dict[str, Kind] = {
         "`labeltune check --fix OUT` takes the space off, and so does `--strip`.",
     ),
     "bad_flag": _error(
-        "A label column of 0 and 1 holds something else.", "Write 1 where the label applies, else 0."
+        "A label column of 0 and 1 holds something else.",
+        "Write 1 where the label applies, else 0, or say in the task what stands there: `yes` and `no`.",
     ),
     "illegal_pair": _error(
         "A label does not stand under the parent label of its row.",
