@@ -57,7 +57,8 @@ def test_sixty_four_clients_at_once(server: Server) -> None:
         assert answers == ["delivery", "refund"] * 32
         with pytest.raises(openai.AuthenticationError):
             client.with_options(api_key="wrong-key-1").models.list()
-    assert httpx2.get(server.url.replace("/v1", "/healthz")).json() == {"status": "ok"}
+    for path in ("/healthz", "/health"):
+        assert httpx2.get(server.url.replace("/v1", path)).json() == {"status": "ok"}
     server.end()
     lines = [line for line in server.log.splitlines() if "POST /v1/chat/completions 200" in line]
     assert len(lines) == 192
@@ -79,7 +80,8 @@ def test_requests_under_way_are_answered_before_it_stops(server: Server, signum:
     body = b'{"model": "tally", "messages": [{"role": "user", "content": "x"}]}'
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Expect: 100-continue\r\nContent-Type: application/json\r\n"
             b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (KEY.encode(), len(body))
         )
         # The server has begun to read the body.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import signal
 import socket
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
+from labeltune.local.guard import Allowed, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,7 @@ def serve(
     port: int = DEFAULT_PORT,
     api_key: str | None = None,
     *,
+    allowed: Allowed | None = None,
     say: Callable[[str], None],
     ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -42,6 +43,7 @@ def serve(
     `say` gets every line meant for people: a warning where others can reach the port, one line per request
     without texts or keys, and at the end what goes on without the server. `ready` gets the base URL once
     connections are accepted; port 0 takes a free one.
+    `allowed` says by which names it may be called and which web pages may ask; by default `Allowed.at(host)`.
     Raises `SettingsError` if the port cannot be had.
     """
     import uvicorn
@@ -50,7 +52,7 @@ def serve(
     from labeltune.local.launcher import active
     from labeltune.local.store import Store
 
-    app = create_app(directory, api_key=api_key)
+    app = create_app(directory, api_key=api_key, allowed=allowed or Allowed.at(host))
     with _listening(host, port) as listener, _logged(say):
         _warn(host, api_key, say)
         config = uvicorn.Config(
@@ -112,17 +114,10 @@ def _ignored() -> list[signal.Signals]:
 
 
 def _warn(host: str, api_key: str | None, say: Callable[[str], None]) -> None:
-    if _is_loopback(host):
+    if is_loopback(host):
         return
     keyless = "" if api_key is not None else ", without a key: give one with --api-key-file"
     say(f"warning: {host} can be reached from other machines, over plain HTTP{keyless}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Lines(logging.Handler):
