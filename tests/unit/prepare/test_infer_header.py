@@ -92,11 +92,3 @@ def test_where_it_is_not_certain_there_is_a_warning(
 def test_names_that_stand_among_the_rows_again_are_no_row_at_the_top(tmp_path: Path) -> None:
     part = [["message", "bar"], *([text(i), LABELS[i % 3]] for i in range(30))]
     assert any("stands among the rows again" in said for said in propose(tmp_path, part + part).warnings)
-
-
-def test_data_34_labels_of_fasttext_are_named_with_a_way_on(tmp_path: Path) -> None:
-    data = tmp_path / "data.txt"
-    data.write_text("".join(f"__label__{LABELS[i % 3]} {text(i)}\n" for i in range(30)))
-    with pytest.raises(DataError, match="looks like fastText's format") as raised:
-        init(data, tmp_path / "task.toml")
-    assert "sed 's/^__label__" in (raised.value.hint or "")

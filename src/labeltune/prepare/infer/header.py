@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from labeltune.files.tables import Table
     from labeltune.prepare.infer.profile import Column, Profile
 
-__all__ = ["doubt_of_header", "refuse_prefixed_labels"]
+__all__ = ["doubt_of_header"]
 
 _FORMATS_WITH_A_LINE_OF_NAMES = ("csv", "tsv", "excel")
 _LONG = 5
 """Words of a cell that is a text and no name."""
-_FASTTEXT = "__label__"
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,3 @@ def _times(column: Column, name: str) -> int:
     if column.counts is None or column.is_varied:
         return 0
     return sum(count for value, count in column.counts.items() if value.strip() == name)
-
-
-def refuse_prefixed_labels(table: Table) -> None:
-    """Raise `DataError` for a file of fastText's: labels stand before the text, in the same column."""
-    first = table.header[0]
-    if first.startswith(_FASTTEXT) and " " in first:
-        raise DataError(
-            f"{table.source}:1: this looks like fastText's format: labels with {_FASTTEXT} before each text, "
-            "and no names of columns",
-            hint=f"make a table of it: sed 's/^{_FASTTEXT}\\([^ ]*\\) /\\1\\t/' {table.source} > data.tsv, "
-            "then: labeltune init data.tsv --no-header",
-        )

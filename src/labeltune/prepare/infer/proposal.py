@@ -12,7 +12,7 @@ from labeltune.files.sources import GZIP_ENDING
 from labeltune.files.tables import ending_of_copies, open_table
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 from labeltune.prepare.infer.fields import make_fields
-from labeltune.prepare.infer.header import doubt_of_header, refuse_prefixed_labels
+from labeltune.prepare.infer.header import doubt_of_header
 from labeltune.prepare.infer.label_columns import choose_labels
 from labeltune.prepare.infer.profile import read_profile
 from labeltune.prepare.infer.prompt import choose_format, list_answer, make_prompt, word_for_none
@@ -86,7 +86,6 @@ class _Proposer:
         self.conclusions: list[str] = []
         self.warnings: list[str] = []
         self.other_texts: list[str] = []
-        refuse_prefixed_labels(table)
         check_wishes(wishes, table.header, source=table.source)
 
     def propose(self) -> Proposal:
