@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import labeltune
 from labeltune import errors
 from labeltune.errors import ExitCode, LabeltuneError
+from source_code import imports_of, modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SOURCE = Path(labeltune.__file__).parent
 
 ALLOWED = {
     "typer": ("cli/",),
@@ -41,23 +39,6 @@ ALLOWED = {
     "tomllib": ("task/reading.py", "task/toml_lines.py", "pricing/prices.py", "files/threshold_file.py"),
 }
 """Where a library may be imported, as beginnings of paths below `src/labeltune`."""
-
-
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        yield path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imports_of(tree: ast.AST) -> Iterator[str]:
-    """The top-level packages that run-time code imports, wherever in the module."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
-        yield from imports_of(node)
 
 
 def test_each_library_has_its_place() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from setup.locks import LOCKS, ROOT, here, project, read_lock, required_by, version_of, versions, wanted
+from source_code import imports_of, modules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 
 def missing(asked: Requirement, pins: dict[str, Requirement]) -> bool:
@@ -66,23 +66,8 @@ def test_this_environment_is_the_lock_s() -> None:
 
 def imported() -> set[str]:
     """The top-level packages that some line under `src/labeltune` imports when it runs, ours and Python's left out."""
-    found = {
-        name
-        for path in (ROOT / "src" / "labeltune").rglob("*.py")
-        for name in _imports(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    found = {name for _, tree in modules() for name in imports_of(tree)}
     return found - sys.stdlib_module_names - {"labeltune"}
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
-        yield from _imports(node)
 
 
 def packages_of(names: set[str]) -> dict[str, set[str]]:
