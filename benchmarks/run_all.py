@@ -22,6 +22,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "check": ("--repeat", "1"),
     "predict": ("--rows", "2000", "--repeat", "1"),
     "evaluate": ("--small",),
+    "coverage": ("--sets", "10"),
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),
     "serve": ("--rows", "1000", "--requests", "500"),

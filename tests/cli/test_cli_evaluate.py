@@ -539,7 +539,7 @@ def on_a_terminal(argv: Sequence[str], **environment: str) -> str:
         (Bar(1.0, 1.0, 1.0), "########"),
         (Bar(0.0, 0.0, 0.0), "        "),
         (Bar(-0.2, -0.4, 0.13), "-       "),
-        # A bootstrap interval need not hold the point.
+        # An interval of a report holds its figure; what draws it does not depend on that.
         (Bar(0.5, 0.6, 0.7), "#####-  "),
     ],
 )

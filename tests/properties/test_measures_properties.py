@@ -147,6 +147,31 @@ def test_no_figure_depends_on_the_order_of_rows(case: Any, random: Any) -> None:
             assert (interval.low, interval.high) == pytest.approx(ends, abs=1e-12)
 
 
+@settings(CASES, max_examples=100)
+@given(paths(), st.sampled_from([1, 7, 40]), st.integers(0, 9))
+def test_every_interval_holds_its_figure_within_what_the_metric_can_be(
+    case: Any, bootstrap: int, seed: int
+) -> None:
+    """Of every kind of field, with labels on no row, invalid answers, and one row alone."""
+    tree, true, pred = case
+    shapes = fields_of(tree)
+    pairs = Pairs(vectors(shapes, true), vectors(shapes, pred), np.array([one is not None for one in pred]))
+    quality = measure(*pattern_pairs(pairs), shapes, bootstrap=bootstrap, seed=seed)
+    for level in (quality, *quality.fields):
+        assert level.intervals.keys() == level.metrics.keys()
+        for name, value in level.metrics.items():
+            interval = level.intervals[name]
+            least = -1 if name in ("kappa", "mcc") else 0
+            assert least <= interval.low <= value <= interval.high <= 1, name
+            assert interval.low < interval.high, name
+    for field in quality.fields:
+        for name, (low, high) in field.score_intervals.items():
+            values = getattr(field.scores, name)
+            assert (low <= values + 1e-12).all()
+            assert (values <= high + 1e-12).all()
+            assert (low < high).all()
+
+
 @CASES
 @given(st.integers(0, 2**32), st.randoms(use_true_random=False))
 def test_no_metric_of_classes_depends_on_the_order_of_labels(seed: int, random: Any) -> None:

@@ -15,6 +15,7 @@ from labeltune.evaluation.metrics.calibration import (
     calibration_interval,
     class_losses,
     coverage_table,
+    largest_losses,
     reliability,
 )
 from labeltune.evaluation.metrics.paired import Difference, compare_ranking
@@ -99,7 +100,11 @@ def probability_warnings(predictions: Predictions, shapes: Sequence[Shape]) -> l
 def _field(
     shape: Shape, true: BoolArray, probabilities: FloatArray, *, bootstrap: int, seed: int
 ) -> FieldProbabilities:
-    log_loss, brier = map(Loss.of, _losses(shape, true, probabilities))
+    log_loss, brier = map(
+        Loss.of,
+        _losses(shape, true, probabilities),
+        largest_losses(true.shape[1], single=shape.single),
+    )
     curves = [recall_precision(true[:, place], probabilities[:, place]) for place in range(true.shape[1])]
     average, rankings = measure_ranking(true, probabilities, bootstrap=bootstrap, seed=seed)
     return FieldProbabilities(

@@ -8,7 +8,6 @@ import pytest
 from labeltune.evaluation.metrics.calibration import (
     Loss,
     calibration_error,
-    calibration_interval,
     class_losses,
     coverage_table,
     reliability,
@@ -109,7 +108,7 @@ def test_rows_needed() -> None:
 
 
 def test_one_certain_error_is_not_infinite() -> None:
-    loss = Loss.of(class_losses(np.array([[True, False]]), np.array([[0.0, 1.0]]))[0])
+    loss = Loss.of(class_losses(np.array([[True, False]]), np.array([[0.0, 1.0]]))[0], 37.0)
     assert loss.mean == pytest.approx(36.04, abs=0.01)
     assert loss.interval is None
 
@@ -128,23 +127,23 @@ def test_a_difference_of_means_is_that_of_rows() -> None:
     assert Difference.of_rows(np.ones(3)).p == 0
 
 
-def test_intervals_of_means_and_of_the_calibration_error_are_those_of_rows() -> None:
+def test_intervals_of_means_are_those_of_rows() -> None:
     """Against rows drawn with replacement."""
-    generator = np.random.default_rng(5)
-    confidence = generator.random(800)
-    right = generator.random(800) < 0.7 * confidence + 0.1
-    losses = (confidence - right) ** 2
-    drawn = generator.integers(0, 800, (500, 800))
-    errors = [calibration_error(reliability(confidence[rows], right[rows])) for rows in drawn]
-    bins = reliability(confidence, right)
-    for interval, values in (
-        (Loss.of(losses).interval, losses[drawn].mean(axis=1)),
-        (calibration_interval(bins, bootstrap=500, seed=1), np.array(errors)),
-    ):
-        low, high = percentile_interval(values)
-        assert interval is not None
-        assert (interval.low, interval.high) == pytest.approx((low, high), abs=(high - low) / 4)
-    assert calibration_interval(bins, bootstrap=0, seed=1) is None
+    losses = np.random.default_rng(5).random(800) ** 2
+    drawn = np.random.default_rng(6).integers(0, 800, (500, 800))
+    low, high = percentile_interval(losses[drawn].mean(axis=1))
+    interval = Loss.of(losses, 1.0).interval
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=(high - low) / 4)
+
+
+@pytest.mark.parametrize(("loss", "largest"), [(0.0, 1.0), (0.25, 1.0), (0.0, 36.0)])
+def test_losses_that_are_all_alike_leave_room_for_others(loss: float, largest: float) -> None:
+    interval = Loss.of(np.full(60, loss), largest).interval
+    assert interval is not None
+    assert interval.low <= loss < interval.high
+    # Clopper and Pearson's end for none of 60 rows being wholly wrong.
+    assert interval.high == pytest.approx(loss + clopper_pearson(0, 60)[1] * (largest - loss))
 
 
 def test_calibration_error_by_hand() -> None:

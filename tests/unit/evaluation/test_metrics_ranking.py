@@ -54,8 +54,12 @@ def test_intervals_are_those_of_rows_drawn_with_replacement(rows: int) -> None:
         for one, its in ((average, values.mean(axis=1)), *zip(each, values.T, strict=True)):
             low, high = percentile_interval(its)
             interval = one.intervals[name]
-            # 300 draws know their ends to about a tenth of the width.
-            assert (interval.low, interval.high) == pytest.approx((low, high), abs=(high - low) / 6)
+            # 300 draws know their ends to about a tenth of the width; one row more widens it, never by
+            # more than its own weight.
+            off = (high - low) / 6
+            weight = 4 / true.sum(axis=0).min()
+            assert low - off - weight < interval.low < low + off
+            assert high - off < interval.high < high + off + weight
             assert interval.low < (one.value(name) or 0) < interval.high
 
 
@@ -96,7 +100,9 @@ def test_what_is_not_defined_has_no_interval(true: Any, intervals: int) -> None:
     assert (average.average_precision is not None) == bool(average.intervals) == bool(intervals)
     if intervals:
         # Only the draws that hold both rows say anything, and there each is half of the rows.
-        assert each[0].intervals["roc_auc"].low == each[0].intervals["roc_auc"].high == 0.5
+        area = each[0].intervals["roc_auc"]
+        assert area.low < 0.2
+        assert area.high > 0.8
     assert recall_precision(np.ones(3, dtype=bool), np.ones(3)) is None
 
 

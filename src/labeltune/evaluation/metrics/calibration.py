@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.evaluation.metrics.intervals import Z_LEVEL, Interval, clopper_pearson, percentile_interval
+from labeltune.evaluation.metrics.intervals import (
+    LEVEL,
+    Z_LEVEL,
+    Interval,
+    clopper_pearson,
+    unlike_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray
+    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "LOSSES",
@@ -25,6 +31,7 @@ __all__ = [
     "calibration_interval",
     "class_losses",
     "coverage_table",
+    "largest_losses",
     "reliability",
 ]
 
@@ -69,23 +76,82 @@ def calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def calibration_interval(bins: Sequence[Bin], *, bootstrap: int, seed: int) -> Interval | None:
-    """The bootstrap interval of `calibration_error`, None without resamples.
+    """The interval of `calibration_error`, None without resamples.
 
-    What is drawn is how many rows of each bin are right and how many wrong; the mean confidence of a bin
-    stays, for within its width it can hardly move.
+    Chance alone opens a gap in every bin, so that the measured error is larger than the true one, and that of
+    a resample larger still. Therefore the question is turned round: which true errors would make the measured
+    one likely? The gaps are scaled, all by one factor from 0 (a calibrated model) up, and the ends are the
+    errors whose resamples exceed the measured error, or fall short of it, with 2.5 % (inversion of a test, as
+    Clopper and Pearson invert the binomial; with the factor 0 it is the consistency resampling of Bröcker and
+    Smith 2007). It always holds the figure.
     """
     if not bootstrap:
         return None
-    rows = np.array([one.rows for one in bins], dtype=np.int64)
-    sure = np.array([one.confidence for one in bins])
-    right = np.rint([one.rows * one.accuracy for one in bins]).astype(np.int64)
-    total = int(rows.sum())
-    generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(total, np.concatenate([right, rows - right]) / total, size=bootstrap)
-    hits, misses = drawn[:, : len(bins)], drawn[:, len(bins) :]
-    gaps = np.abs(hits - (hits + misses) * sure).sum(axis=1) / total
-    low, high = percentile_interval(gaps)
-    return Interval(float(low), float(high))
+    scaled = _ScaledGaps.of(bins, bootstrap, seed)
+    error = calibration_error(bins)
+    tail = (1 - LEVEL) / 2
+    low = scaled.error(scaled.factor(error, 1 - tail))
+    high = scaled.error(scaled.factor(error, tail))
+    # However alike those seen are, some rows may be unlike them and all wrong.
+    high = max(high, error + (1 - error) * unlike_share(scaled.rows))
+    return Interval(min(low, error), high)
+
+
+_MOST = 4.0
+"""The largest factor that is tried: beyond it next to every bin is as wrong as it can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ScaledGaps:
+    """Bins whose gaps between accuracy and confidence are so many times as wide."""
+
+    shares: FloatArray
+    """(n_bins,) of the rows"""
+    confidence: FloatArray
+    gaps: FloatArray
+    drawn: IntArray
+    """(n_resamples, n_bins) the rows of each bin; a bin's mean confidence stays, for it can hardly move"""
+    seed: int
+
+    @classmethod
+    def of(cls, bins: Sequence[Bin], bootstrap: int, seed: int) -> _ScaledGaps:
+        rows = np.array([one.rows for one in bins], dtype=np.int64)
+        shares = rows / rows.sum()
+        confidence = np.array([one.confidence for one in bins])
+        accuracy = np.array([one.accuracy for one in bins])
+        drawn = np.random.default_rng(seed).multinomial(int(rows.sum()), shares, size=bootstrap)
+        return cls(shares, confidence, accuracy - confidence, drawn, seed)
+
+    @property
+    def rows(self) -> int:
+        return int(self.drawn[0].sum())
+
+    def accuracy(self, factor: float) -> FloatArray:
+        return np.clip(self.confidence + factor * self.gaps, 0.0, 1.0)
+
+    def error(self, factor: float) -> float:
+        """The true error of rows with these gaps."""
+        return float(self.shares @ np.abs(self.accuracy(factor) - self.confidence))
+
+    def quantile(self, factor: float, share: float) -> float:
+        """Of the errors that are measured on resamples of such rows."""
+        # Every factor has the same stream, so that what comes out moves with the factor.
+        hits = np.random.default_rng([self.seed, 1]).binomial(self.drawn, self.accuracy(factor))
+        errors = np.abs(hits - self.drawn * self.confidence).sum(axis=1) / self.rows
+        return float(np.quantile(errors, share))
+
+    def factor(self, error: float, share: float) -> float:
+        """The factor whose resamples have `error` at a quantile; 0 or the most where none has it."""
+        from scipy.optimize import brentq
+
+        def excess(factor: float) -> float:
+            return self.quantile(factor, share) - error
+
+        if excess(0.0) >= 0:
+            return 0.0
+        if excess(_MOST) <= 0:
+            return _MOST
+        return float(brentq(excess, 0.0, _MOST, xtol=1e-3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +200,28 @@ class Loss:
     interval: Interval | None
 
     @classmethod
-    def of(cls, values: FloatArray) -> Loss:
-        """From the loss of each row, (n_rows,)."""
+    def of(cls, values: FloatArray, largest: float) -> Loss:
+        """From the loss of each row, (n_rows,), and the largest that a row can have.
+
+        Where all rows have the same, their spread says nothing: some unlike them may not have been seen.
+        """
         mean = float(values.mean())
         if len(values) < 2:
             return cls(mean, None)
+        if np.ptp(values) == 0:
+            unlike = unlike_share(len(values))
+            return cls(mean, Interval(mean * (1 - unlike), mean + unlike * (largest - mean)))
         reach = Z_LEVEL * float(values.std(ddof=1)) / math.sqrt(len(values))
         return cls(mean, Interval(max(0.0, mean - reach), mean + reach))
 
 
 LOSSES = ("log_loss", "brier")
 """Less is better."""
+
+
+def largest_losses(n_labels: int, *, single: bool) -> tuple[float, float]:
+    """The largest that a row can have, in the order of `LOSSES`."""
+    return -math.log(np.finfo(np.float64).eps), 2.0 if single and n_labels > 2 else 1.0
 
 
 def class_losses(true: BoolArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.evaluation.metrics.intervals import Interval, clopper_pearson, percentile_interval, resamples
+from labeltune.evaluation.metrics.estimates import RESAMPLED, estimate_of
+from labeltune.evaluation.metrics.intervals import (
+    Interval,
+    bootstrap_interval,
+    clopper_pearson,
+    f1_interval,
+    resamples,
+)
 from labeltune.evaluation.metrics.patterns import find_patterns
 from labeltune.evaluation.metrics.scores import (
     CLASS_METRICS,
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOTSTRAP",
+    "FEW_ROWS",
+    "MEANS_OVER_LABELS",
     "PROPORTIONS",
     "SEED",
     "FieldQuality",
@@ -61,6 +70,12 @@ class Shape:
     """the legal paths to this field's labels, each as columns of the label vector from the top down"""
 
 
+FEW_ROWS = 5
+"""On how many rows a label should be, at the least, for its part in a mean over labels to be bounded well."""
+
+MEANS_OVER_LABELS = ("macro_f1", "balanced_accuracy", "path_macro_f1")
+"""Metrics in which a label of one row weighs as much as one of a thousand."""
+
 PROPORTIONS = ("exact_match", "accuracy", "path_accuracy")
 """Metrics that are nothing but a share of the rows."""
 
@@ -88,13 +103,20 @@ class FieldQuality(Level):
     scores: LabelScores = field(kw_only=True)
     """(n_labels,) each"""
     score_intervals: Mapping[str, tuple[FloatArray, FloatArray]] = field(kw_only=True)
-    """`precision`, `recall`: Clopper–Pearson; `f1`: bootstrap. Low and high, (n_labels,) each"""
+    """`precision`, `recall` and `f1`, exact: low and high, (n_labels,) each"""
     averages: Mapping[str, Averages] = field(kw_only=True)
     totals: Totals = field(kw_only=True)
     """(n_labels,) each: how often each label was there, was predicted, and both"""
     confusion: IntArray = field(kw_only=True)
     """Rows by true label (lines) and predicted label (columns). A single field has one column more, for no
     valid answer; in a multi field a row counts once for each pair of its labels."""
+
+    @property
+    def few_rows(self) -> bool:
+        """Whether half of the labels or more are on so few rows that the interval of a mean over labels can
+        be too narrow.
+        """
+        return float(np.median(self.scores.support)) < FEW_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +148,25 @@ class _View:
 
     pairs: Pairs
     metrics: Mapping[str, Metric]
+    draws: dict[str, list[FloatArray]] = field(default_factory=dict)
+    """what was measured on the resamples, by metric and block; empty without them"""
+
+    def draw(self, weights: IntArray) -> None:
+        """Measure a block of resamples."""
+        totals = Totals.of(self.pairs, weights)
+        for name, metric in self.metrics.items():
+            self.draws.setdefault(name, []).append(RESAMPLED.get(name, metric)(totals))
+
+    def measured(self, totals: Totals, seed: int) -> tuple[dict[str, float], dict[str, Interval]]:
+        """The metrics on the totals of the data, and their intervals as far as there are resamples."""
+        points = {name: float(metric(totals)) for name, metric in self.metrics.items()}
+        intervals = {
+            name: bootstrap_interval(
+                np.concatenate(blocks), estimate_of(name, points[name], totals), seed=seed
+            )
+            for name, blocks in self.draws.items()
+        }
+        return points, intervals
 
 
 def measure(
@@ -138,34 +179,55 @@ def measure(
 ) -> Quality:
     """Measure predictions given as one line of `pairs` per pattern, all fields side by side.
 
-    With `bootstrap=0` there are no intervals but those of proportions. There must be at least one row.
+    With `bootstrap=0` there are no intervals but the exact ones. There must be at least one row.
     """
-    whole = _View(pairs, metrics_of_vector(shapes))
     views = [list(_views(pairs, shape)) for shape in shapes]
-    drawn = _Draws()
+    # A field that is alone is the whole vector: what it gave is not measured again.
+    whole = views[0][:1] if len(shapes) == 1 else list(_whole(pairs, shapes))
     if bootstrap:
+        drawn = [view for parts in views for view in parts] + (whole if len(shapes) > 1 else [])
         for weights in resamples(patterns, count=bootstrap, seed=seed):
-            drawn.add("", whole, weights)
-            for shape, parts in zip(shapes, views, strict=True):
-                for part in parts:
-                    drawn.add(shape.name, part, weights)
+            for view in drawn:
+                view.draw(weights)
+    points, intervals, _ = _measured(whole, patterns, seed)
     rows = patterns.rows
-    points = _points(whole, patterns)
     invalid = int(patterns.counts[~pairs.valid].sum())
     low, high = clopper_pearson(invalid, rows)
     return Quality(
         metrics=points,
-        intervals=drawn.intervals(""),
+        intervals=intervals,
         exact=_exact(points, rows),
         rows=rows,
         invalid=invalid,
         invalid_interval=Interval(float(low), float(high)),
         fields=tuple(
-            _measure_field(shape, parts, patterns, drawn) for shape, parts in zip(shapes, views, strict=True)
+            _measure_field(shape, parts, patterns, seed) for shape, parts in zip(shapes, views, strict=True)
         ),
         bootstrap=bootstrap,
         seed=seed,
     )
+
+
+def _measured(
+    views: Sequence[_View], patterns: Patterns, seed: int
+) -> tuple[dict[str, float], dict[str, Interval], Totals]:
+    """Figures and intervals of several views side by side, and the totals of the first."""
+    points: dict[str, float] = {}
+    intervals: dict[str, Interval] = {}
+    every = [Totals.of_rows(view.pairs, patterns.counts, patterns.inverse) for view in views]
+    for view, totals in zip(views, every, strict=True):
+        more_points, more_intervals = view.measured(totals, seed)
+        points |= more_points
+        intervals |= more_intervals
+    return points, intervals, every[0]
+
+
+def _whole(pairs: Pairs, shapes: Sequence[Shape]) -> Iterator[_View]:
+    """What is measured on the vector of several fields."""
+    yield _View(pairs, VECTOR_METRICS)
+    singles = [shape for shape in shapes if shape.single]
+    if len(singles) == 1:
+        yield _View(pairs.columns(singles[0].part), CLASS_METRICS)
 
 
 def metrics_of_vector(shapes: Sequence[Shape]) -> Mapping[str, Metric]:
@@ -190,7 +252,7 @@ def _views(pairs: Pairs, shape: Shape) -> Iterator[_View]:
     """What is measured of one field, its own labels first."""
     own = pairs.columns(shape.part)
     metrics = {**VECTOR_METRICS, **CLASS_METRICS} if shape.single else VECTOR_METRICS
-    yield _View(own, {**metrics, _LABEL_F1: _label_f1})
+    yield _View(own, metrics)
     if not shape.paths:
         return
     depth = len(shape.paths[0])
@@ -207,13 +269,6 @@ def _views(pairs: Pairs, shape: Shape) -> Iterator[_View]:
     )
 
 
-_LABEL_F1 = "the F1 of each label"
-
-
-def _label_f1(totals: Totals) -> FloatArray:
-    return label_scores(totals).f1
-
-
 def _on_paths(pairs: Pairs, paths: Sequence[tuple[int, ...]]) -> Pairs:
     """Whether each line shows each path: every label on the way down."""
     return Pairs(
@@ -221,11 +276,6 @@ def _on_paths(pairs: Pairs, paths: Sequence[tuple[int, ...]]) -> Pairs:
         np.column_stack([pairs.pred[:, path].all(axis=1) for path in paths]),
         pairs.valid,
     )
-
-
-def _points(view: _View, patterns: Patterns) -> dict[str, float]:
-    totals = Totals.of_rows(view.pairs, patterns.counts, patterns.inverse)
-    return {name: float(metric(totals)) for name, metric in view.metrics.items() if name != _LABEL_F1}
 
 
 def _exact(metrics: Mapping[str, float], rows: int) -> dict[str, Interval]:
@@ -236,52 +286,21 @@ def _exact(metrics: Mapping[str, float], rows: int) -> dict[str, Interval]:
     return {name: Interval(float(low), float(high)) for name, (low, high) in ends.items()}
 
 
-def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, drawn: _Draws) -> FieldQuality:
+def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, seed: int) -> FieldQuality:
     own = views[0].pairs
-    totals = Totals.of_rows(own, patterns.counts, patterns.inverse)
-    metrics: dict[str, float] = {}
-    for view in views:
-        metrics |= _points(view, patterns)
-    label_intervals = {
-        "precision": clopper_pearson(totals.tp, totals.pred),
-        "recall": clopper_pearson(totals.tp, totals.true),
-    }
-    if (f1 := drawn.label_f1(shape.name)) is not None:
-        label_intervals["f1"] = f1
+    metrics, intervals, totals = _measured(views, patterns, seed)
     return FieldQuality(
         metrics=metrics,
-        intervals=drawn.intervals(shape.name),
+        intervals=intervals,
         exact=_exact(metrics, patterns.rows),
         shape=shape,
         scores=label_scores(totals),
-        score_intervals=label_intervals,
+        score_intervals={
+            "precision": clopper_pearson(totals.tp, totals.pred),
+            "recall": clopper_pearson(totals.tp, totals.true),
+            "f1": f1_interval(totals.tp, totals.true, totals.pred),
+        },
         averages=averages(totals),
         totals=totals,
         confusion=(confusion if shape.single else co_occurrence)(own, patterns.counts),
     )
-
-
-class _Draws:
-    """What was measured on the resamples: values by field ("" is the whole vector) and metric."""
-
-    def __init__(self) -> None:
-        self._blocks: dict[str, dict[str, list[FloatArray]]] = {}
-
-    def add(self, name: str, view: _View, weights: IntArray) -> None:
-        totals = Totals.of(view.pairs, weights)
-        blocks = self._blocks.setdefault(name, {})
-        for metric_name, metric in view.metrics.items():
-            blocks.setdefault(metric_name, []).append(metric(totals))
-
-    def intervals(self, name: str) -> dict[str, Interval]:
-        return {
-            metric_name: Interval(*(float(end) for end in percentile_interval(np.concatenate(blocks))))
-            for metric_name, blocks in self._blocks.get(name, {}).items()
-            if metric_name != _LABEL_F1
-        }
-
-    def label_f1(self, name: str) -> tuple[FloatArray, FloatArray] | None:
-        if name not in self._blocks:
-            return None
-        low, high = percentile_interval(np.concatenate(self._blocks[name][_LABEL_F1]))
-        return low, high

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labeltune.evaluation.metrics.intervals import Interval, percentile_interval, resamples
+from labeltune.evaluation.metrics.intervals import (
+    Estimate,
+    Interval,
+    bootstrap_interval,
+    evened_rows,
+    resamples,
+)
 from labeltune.evaluation.metrics.patterns import Patterns
 
 if TYPE_CHECKING:
@@ -111,13 +117,31 @@ def measure_ranking(
     if not bootstrap or average.average_precision is None:
         return average, points
     [draws] = ranking_draws(true, [(probability, points)], bootstrap=bootstrap, seed=seed)
+    grounds = [_grounds(one) for one in true.T]
+    known = [ground for ground, one in zip(grounds, points, strict=True) if one.roc_auc is not None]
+    whole = {
+        name: (
+            evened_rows(np.array([one[name][0] for one in known]), float(len(true))),
+            float(np.mean([one[name][1] for one in known])),
+        )
+        for name in RANKING_METRICS
+    }
     return (
-        Ranking(average.average_precision, average.roc_auc, _intervals(draws.mean(), -1)),
-        tuple(
-            Ranking(one.average_precision, one.roc_auc, _intervals(draws, place))
-            for place, one in enumerate(points)
-        ),
+        _with_intervals(average, draws.mean(), -1, whole, seed),
+        tuple(_with_intervals(one, draws, place, grounds[place], seed) for place, one in enumerate(points)),
     )
+
+
+def _grounds(true: BoolArray) -> dict[str, tuple[float, float]]:
+    """By metric, how many rows it rests on, and what rows ranked by chance would give it.
+
+    Both are means over the rows that have the label; the area is one over those that have it not, too.
+    """
+    count, rows = int(true.sum()), len(true)
+    return {
+        "average_precision": (float(count), count / rows),
+        "roc_auc": (float(min(count, rows - count)), 0.5),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +168,21 @@ def _mean(values: FloatArray) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _intervals(draws: RankingDraws, place: int) -> dict[str, Interval]:
+def _with_intervals(
+    point: Ranking, draws: RankingDraws, place: int, grounds: Mapping[str, tuple[float, float]], seed: int
+) -> Ranking:
+    """The same with its intervals, where it is defined and some resamples say something of it.
+
+    The row more at the low end is one that is ranked by chance, or last where the figure is no better.
+    """
     found = {}
-    for name in RANKING_METRICS:
+    for name, (value, _) in point.figures.items():
         column = draws.value(name)[:, place]
-        column = column[~np.isnan(column)]
-        if column.size:
-            low, high = percentile_interval(column)
-            found[name] = Interval(float(low), float(high))
-    return found
+        if not np.isnan(column).all():
+            rows, chance = grounds[name]
+            estimate = Estimate(value, rows, lowest=chance if value > chance else 0.0)
+            found[name] = bootstrap_interval(column, estimate, seed=seed)
+    return Ranking(point.average_precision, point.roc_auc, found)
 
 
 # --- resamples ----------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from labeltune.evaluation.metrics.intervals import LEVEL
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
+from labeltune.evaluation.report.sentences import few_row_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,14 @@ def report_document(report: Report) -> dict[str, Any]:
         "metrics": dict(quality.metrics),
         "intervals": _intervals(quality.intervals),
         "exact_intervals": _intervals(quality.exact),
-        "interval_method": {"bootstrap": quality.bootstrap, "seed": quality.seed, "level": 0.95},
+        "interval_method": {
+            "bootstrap": quality.bootstrap,
+            "seed": quality.seed,
+            "level": LEVEL,
+            "method": "bias-corrected percentiles, one row more",
+            "exact": "Clopper-Pearson",
+            "few_rows": [field.shape.name for field in quality.fields if field.few_rows],
+        },
         "fields": {
             field.shape.name: _field(field, report.probabilities.get(field.shape.name))
             for field in quality.fields
@@ -57,7 +66,7 @@ def report_document(report: Report) -> dict[str, Any]:
             }
             for gate in report.gates
         ],
-        "warnings": list(report.warnings),
+        "warnings": [*report.warnings, *few_row_lines(quality)],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeltune.evaluation.metrics.quality import FieldQuality, Quality
+from labeltune.evaluation.metrics.quality import FEW_ROWS, MEANS_OVER_LABELS, FieldQuality, Quality
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "comparison_tail",
     "coverage_cells",
     "example_lines",
+    "few_row_lines",
     "head_line",
     "invalid_line",
     "named",
@@ -63,8 +64,10 @@ _TEXT_LENGTH = 70
 _SAME_AS_ACCURACY = ("exact_match", "micro_f1", "samples_f1", "hamming_loss", "jaccard")
 """What says nothing that accuracy does not, where each row has one label."""
 _EXACT = (
-    "those of proportions (exact match, accuracy, a label's precision and recall) are exact (Clopper–Pearson)"
+    "those of proportions (exact match, accuracy, a label's precision and recall) and of a label's F1 "
+    "are exact (Clopper–Pearson)"
 )
+_INVERTED = "that of the calibration error holds the true errors that would make this one likely"
 _NORMAL = "those of log loss and Brier score are normal approximations"
 _FIGURE_NAMES = {
     "average_precision": "macro average precision",
@@ -95,10 +98,30 @@ def notes(report: Report) -> Iterator[str]:
         if absent:
             name = field.shape.name
             yield f"Labels of {name} that are on no row, and 0 in macro averages: {absent:,} of {labels:,}."
+    yield from few_row_lines(report.quality)
     if report.tuned_on is not None:
         yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
     if report.spent is not None and not report.comparisons:
         yield f"Cost: {_spending(report.spent)}."
+
+
+def few_row_lines(quality: Quality) -> Iterator[str]:
+    """Of which fields the labels have so few rows that a mean over them is not bounded well."""
+    if not quality.bootstrap:
+        return
+    for field in quality.fields:
+        if field.few_rows:
+            yield (
+                f"Half of the labels of {field.shape.name}, or more, are on fewer than {FEW_ROWS} rows: the "
+                f"interval of {_of_labels(field)} can be too narrow for so few. More rows of rare labels "
+                "mend that."
+            )
+
+
+def _of_labels(field: FieldQuality) -> str:
+    """The metrics of a field that are means over its labels."""
+    *others, last = (name for name in MEANS_OVER_LABELS if name in field.metrics)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def invalid_line(quality: Quality, problems: object) -> str:
@@ -243,8 +266,12 @@ def shortened(text: str, length: int = _TEXT_LENGTH) -> str:
 def _method(report: Report) -> str:
     """One sentence on where the intervals come from."""
     quality = report.quality
-    others = [_EXACT, *([_NORMAL] if report.probabilities else [])]
+    inverted = [_INVERTED] if report.calibration is not None and quality.bootstrap else []
+    others = [_EXACT, *inverted, *([_NORMAL] if report.probabilities else [])]
     if not quality.bootstrap:
         return f"Intervals hold 95 %: {'; '.join(others)}; there are no others (--bootstrap 0)."
-    resampled = f"percentiles of {quality.bootstrap:,} bootstrap resamples of the rows (seed {quality.seed})"
+    resampled = (
+        f"bias-corrected percentiles of {quality.bootstrap:,} bootstrap resamples of the rows "
+        f"(seed {quality.seed}), each with one row more"
+    )
     return f"Intervals hold 95 %: {'; '.join([resampled, *others])}."
