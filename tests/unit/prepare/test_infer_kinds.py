@@ -333,7 +333,7 @@ def test_rows_without_labels_have_an_answer_that_is_no_label(tmp_path: Path) -> 
 
 
 def test_a_word_for_none_that_no_answer_can_have_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="--none nothing: only lists have a word for no label"):
+    with pytest.raises(SettingsError, match="--none nothing: only a list has a word for no label"):
         propose(tmp_path, {"text": text, "label": topic}, Wishes(none="nothing"))
     assert propose(tmp_path, {"text": text, "label": topic}, Wishes(none="")).task.answer.none == ""
 
