@@ -126,7 +126,7 @@ class _Proposer:
         if form != "list":
             if self.wishes.none:
                 raise SettingsError(
-                    f"--none {self.wishes.none}: only a list has a word for no label, and the answer is {form}",
+                    f"--none {self.wishes.none}: only a list has a word for no label, not {form}",
                     hint="leave --none out, or give --answer list for one field of several labels",
                 )
             return AnswerFormat(form)
