@@ -332,6 +332,12 @@ def test_rows_without_labels_have_an_answer_that_is_no_label(tmp_path: Path) -> 
     assert propose(tmp_path, columns, Wishes(none="nothing")).task.answer.none == "nothing"
 
 
+def test_a_word_for_none_that_no_answer_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--none nothing: only a list has a word for no label"):
+        propose(tmp_path, {"text": text, "label": topic}, Wishes(none="nothing"))
+    assert propose(tmp_path, {"text": text, "label": topic}, Wishes(none="")).task.answer.none == ""
+
+
 def test_where_every_row_has_a_label_no_word_for_none_is_proposed(tmp_path: Path) -> None:
     columns: dict[str, Make] = {"text": text, "label": lambda i: ("a|b", "a", "b")[i % 3]}
     assert propose(tmp_path, columns).task.answer.none == ""

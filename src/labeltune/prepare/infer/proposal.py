@@ -124,7 +124,12 @@ class _Proposer:
     def answer(self, profile: Profile, fields: Sequence[Field]) -> AnswerFormat:
         form = choose_format(fields, self.wishes.answer)
         if form != "list":
-            return AnswerFormat(form, none=self.wishes.none or "")
+            if self.wishes.none:
+                raise SettingsError(
+                    f"--none {self.wishes.none}: only a list has a word for no label, not {form}",
+                    hint="leave --none out, or give --answer list for one field of several labels",
+                )
+            return AnswerFormat(form)
         bare = self.rows_without_labels(profile, fields[0])
         none = self.wishes.none
         if none is None:
