@@ -142,18 +142,25 @@ def _write_elsewhere(
     out: Output, report: Report, *, html: str | None, markdown: str | None, github: bool
 ) -> None:
     """The report in its other forms."""
-    from labeltune.evaluation.report.github import append_summary, workflow_commands
-    from labeltune.evaluation.report.markdown import format_markdown
-    from labeltune.evaluation.report.page import format_html
     from labeltune.files.writing import atomic_write
 
-    for path, form in ((html, format_html), (markdown, format_markdown)):
-        if path is not None:
-            with atomic_write(path) as handle:
-                handle.write(form(report).encode("utf-8", "replace"))
-            out.note(f"wrote {path}")
+    def write(path: str, content: str) -> None:
+        with atomic_write(path) as handle:
+            handle.write(content.encode("utf-8", "replace"))
+        out.note(f"wrote {path}")
+
+    if html is not None:
+        from labeltune.evaluation.report.page import format_html
+
+        write(html, format_html(report))
+    if markdown is not None:
+        from labeltune.evaluation.report.markdown import format_markdown
+
+        write(markdown, format_markdown(report))
     if not github:
         return
+    from labeltune.evaluation.report.github import append_summary, workflow_commands
+
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not summary:
         raise SettingsError("--github: GITHUB_STEP_SUMMARY is not set, so this is no GitHub Actions step")

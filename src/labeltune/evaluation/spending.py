@@ -11,7 +11,6 @@ import orjson
 
 from labeltune.evaluation.report.model import Spent
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.prediction.journal import runs_into
 from labeltune.pricing.prices import price_of
 from labeltune.task.columns import ANSWER
 from labeltune.tuning.ledger import STATE_FOLDER
@@ -37,8 +36,11 @@ def find_spent(
     None where no journal knows of it: the predictions came from elsewhere, or are no longer those that the
     journal holds the answers of. Equal requests were asked once, and count once.
     """
-    if path == STANDARD_STREAM or ANSWER not in table.header:
+    if path == STANDARD_STREAM or ANSWER not in table.header or not Path(state).is_dir():
         return None
+    # What journals need takes a while to import.
+    from labeltune.prediction.journal import runs_into
+
     place = table.header.index(ANSWER)
     with contextlib.closing(cast("Generator[tuple[int, list[str]]]", iter(table))) as read:
         answers = [values[place] for _, values in islice(read, _COMPARED)]
