@@ -1,4 +1,4 @@
-"""The comments that convert and check are measured on: a task like the tutorial's, and a table for it."""
+"""The comments that commands are measured on: a task like the tutorial's, and tables for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import json
 import random
 import resource
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
 SYSTEM = "John is a linguistic expert"
@@ -43,26 +47,47 @@ def make_table(path: Path, rows: int, *, copies: float = 0.0) -> None:
 
     `copies` is the share of rows whose comment is an earlier one, as it is or in capitals.
     """
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "comment_text", *LABELS])
+        writer.writerows(_comments(rows, copies))
+
+
+def make_predictions(path: Path, rows: int) -> None:
+    """The same table, and what a model might have answered: a few labels wrong, a few answers invalid."""
+    rng = random.Random(SEED + 1)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        predicted = [f"predicted_{label}" for label in LABELS]
+        writer.writerow(["id", "comment_text", *LABELS, *predicted, "answer", "problem", "confidence"])
+        for name, text, *flags in _comments(rows, 0.0):
+            said = [int(flag) ^ (rng.random() < 0.02) for flag in flags]
+            answer = ",".join(label for label, flag in zip(LABELS, said, strict=True) if flag) or NONE
+            added = [*said, answer, "", round(rng.uniform(0.3, 1), 4)]
+            if rng.random() < 0.005:
+                added = [*[""] * len(LABELS), "I cannot say", "off_list", ""]
+            writer.writerow([name, text, *flags, *added])
+
+
+def _comments(rows: int, copies: float) -> Iterator[list[str | int]]:
+    """The rows of `make_table`."""
     rng = random.Random(SEED)  # not for secrets
     words = ["".join(rng.choice("aeioubcdfglmnprst") for _ in range(rng.randint(2, 9))) for _ in range(4_000)]
     spice = ['"quoted"', "one, two,", "😀", "naïve", "\n", "\n\n", "it's", "—", "<b>", "\\", "\t", "100 %"]
     earlier: list[str] = []
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["id", "comment_text", *LABELS])
-        for number in range(rows):
-            pieces = rng.choices(words, k=min(int(rng.lognormvariate(3.7, 0.8)) + 3, 900))
-            for _ in range(rng.choice((0, 0, 1, 2, 5))):
-                pieces.insert(rng.randrange(len(pieces)), rng.choice(spice))
-            text = " ".join(pieces)
-            flags = [int(rng.random() < 0.03) for _ in LABELS] if rng.random() < 0.5 else [0] * len(LABELS)
-            if copies:
-                if earlier and rng.random() < copies:
-                    text = rng.choice(earlier)
-                    text = text.upper() if rng.random() < 0.5 else text
-                elif len(earlier) < _COPIED_FROM:
-                    earlier.append(text)
-            writer.writerow([f"{number:016x}", text, *flags])
+    for number in range(rows):
+        pieces = rng.choices(words, k=min(int(rng.lognormvariate(3.7, 0.8)) + 3, 900))
+        for _ in range(rng.choice((0, 0, 1, 2, 5))):
+            pieces.insert(rng.randrange(len(pieces)), rng.choice(spice))
+        text = " ".join(pieces)
+        flags = [int(rng.random() < 0.03) for _ in LABELS] if rng.random() < 0.5 else [0] * len(LABELS)
+        if copies:
+            if earlier and rng.random() < copies:
+                text = rng.choice(earlier)
+                text = text.upper() if rng.random() < 0.5 else text
+            elif len(earlier) < _COPIED_FROM:
+                earlier.append(text)
+        yield [f"{number:016x}", text, *flags]
 
 
 def peak_mebibytes() -> float:

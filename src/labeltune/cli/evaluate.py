@@ -162,17 +162,25 @@ class _Forms:
 
     def write(self, out: Output, report: Report) -> None:
         """Write the report in each of them."""
-        from labeltune.evaluation.report.markdown import format_markdown
-        from labeltune.evaluation.report.page import format_html
-        from labeltune.files.writing import atomic_write
+        # What a form needs takes a while to import, and most often none is wanted.
+        if self.html is not None:
+            from labeltune.evaluation.report.page import format_html
 
-        for path, form in ((self.html, format_html), (self.markdown, format_markdown)):
-            if path is not None:
-                with atomic_write(path) as handle:
-                    handle.write(form(report).encode("utf-8", "replace"))
-                out.note(f"wrote {path}")
+            _write(out, self.html, format_html(report))
+        if self.markdown is not None:
+            from labeltune.evaluation.report.markdown import format_markdown
+
+            _write(out, self.markdown, format_markdown(report))
         if self.github:
             _tell_github(out, report)
+
+
+def _write(out: Output, path: str, content: str) -> None:
+    from labeltune.files.writing import atomic_write
+
+    with atomic_write(path) as handle:
+        handle.write(content.encode("utf-8", "replace"))
+    out.note(f"wrote {path}")
 
 
 def _tell_github(out: Output, report: Report) -> None:

@@ -13,13 +13,13 @@ from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
-from labeltune.evaluation.predictions import Predictions, compared_columns, read_predictions
+from labeltune.evaluation.reading import read_predictions
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.spending import find_spent
 from labeltune.evaluation.training_curves import read_training
-from labeltune.files.tables import open_table, take_off_marks
+from labeltune.files.tables import open_table
 from labeltune.files.threshold_file import read_thresholds
 from labeltune.tuning.ledger import STATE_FOLDER
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from labeltune.evaluation.predictions import Predictions
     from labeltune.evaluation.report.model import Comparison, ShownRow
     from labeltune.files.tables import Table
     from labeltune.task import Task
@@ -64,6 +65,11 @@ class EvaluateOptions:
     state: str | os.PathLike[str] = STATE_FOLDER
     """where the journals of prediction runs are, which know what they cost"""
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """All predictions that these are compared with, each once."""
+        return tuple(dict.fromkeys([*self.compare, *filter(None, [self.not_worse_than])]))
+
 
 def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> Report:
     """Measure the predictions in a table.
@@ -73,12 +79,12 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     measured.
     """
     options = options or EvaluateOptions()
-    others = _others(options)
+    others = options.others
+    if others and not options.bootstrap:
+        raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
     shapes = shapes_of(task)
     with ExitStack() as stack:
         table, *tables = (stack.enter_context(open_table(name)) for name in (path, *others))
-        for one in (table, *tables):
-            take_off_marks(one, compared_columns(task))
         predictions, warnings, tuned_on = _read(table, task, options)
         warnings += probability_warnings(predictions, shapes)
         resampling = {"bootstrap": options.bootstrap, "seed": options.seed}
@@ -124,14 +130,6 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     )
 
 
-def _others(options: EvaluateOptions) -> tuple[str, ...]:
-    """The other predictions, each once."""
-    others = tuple(dict.fromkeys([*options.compare, *filter(None, [options.not_worse_than])]))
-    if others and not options.bootstrap:
-        raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
-    return others
-
-
 def _rows(
     predictions: Predictions,
     table: Table,
@@ -147,7 +145,9 @@ def _rows(
 
 def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictions, list[str], str | None]:
     """The predictions, thresholds applied; warnings; where the thresholds are from, if there are any."""
-    predictions = read_predictions(table, task)
+    # Digests of the texts tell whether two tables hold the same rows.
+    digests = options.thresholds is not None or bool(options.others)
+    predictions = read_predictions(table, task, digests=digests)
     warnings = predictions.warnings()
     if options.thresholds is None:
         return predictions, warnings, None

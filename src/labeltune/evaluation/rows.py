@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltune.evaluation.predictions import UNNAMED_PROBLEM
 from labeltune.evaluation.report.model import ShownRow
-from labeltune.files.tables import neutralise
+from labeltune.files.tables import UnusualTableError, neutralise
 from labeltune.files.writing import atomic_write
 from labeltune.task.columns import PROBLEM
 
@@ -47,8 +48,21 @@ def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
 
 def _fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
     """The values of the rows at these places, in the order of the file."""
+    with suppress(UnusualTableError):
+        return _fetch_from_blocks(table, np.sort(wanted))
     places = set(wanted.tolist())
     return {place: list(values) for place, (_, values) in enumerate(table) if place in places}
+
+
+def _fetch_from_blocks(table: Table, wanted: IntArray) -> dict[int, list[str]]:
+    """The same for places in rising order. Raises `UnusualTableError`."""
+    found: dict[int, list[str]] = {}
+    start = 0
+    for block in table.blocks():
+        first, last = np.searchsorted(wanted, [start, start + len(block)])
+        found |= {place: block.row(place - start) for place in wanted[first:last].tolist()}
+        start += len(block)
+    return found
 
 
 def show_rows(

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from labeltune.evaluation.report.model import Spent
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.prediction.journal import runs_into
-from labeltune.prediction.replies import answer_of, choice_of, read_json
 from labeltune.pricing.prices import price_of
 from labeltune.task.columns import ANSWER
 from labeltune.tuning.ledger import STATE_FOLDER
@@ -36,24 +34,27 @@ def find_spent(
     None where no journal knows of it: the predictions came from elsewhere, or are no longer those that the
     journal holds the answers of. Equal requests were asked once, and count once.
     """
-    if path == STANDARD_STREAM or ANSWER not in table.header:
+    if path == STANDARD_STREAM or ANSWER not in table.header or not Path(state).is_dir():
         return None
+    # What journals need takes a while to import.
+    from labeltune.prediction.journal import runs_into
+    from labeltune.prediction.replies import choice_of, read_json, text_of
+
+    def content(raw: bytes) -> str:
+        """The answer in a reply; empty where there is none."""
+        try:
+            choice = choice_of(read_json(raw))
+        except ValueError:
+            return ""
+        return "" if choice is None else text_of(choice) or str(choice["message"].get("refusal") or "")
+
     place = table.header.index(ANSWER)
     with contextlib.closing(cast("Generator[tuple[int, list[str]]]", iter(table))) as read:
         answers = [values[place] for _, values in islice(read, _COMPARED)]
     for run in runs_into(state, str(Path(path).absolute()), replies=_COMPARED):
-        if run.rows == rows and [_content(raw) for raw in run.replies] == answers:
+        if run.rows == rows and [content(raw) for raw in run.replies] == answers:
             return _spent(run)
     return None
-
-
-def _content(raw: bytes) -> str:
-    """The answer in a reply; empty where there is none."""
-    try:
-        choice = choice_of(read_json(raw))
-    except ValueError:
-        return ""
-    return "" if choice is None else answer_of(choice) or str(choice["message"].get("refusal") or "")
 
 
 def _spent(run: PastRun) -> Spent:

@@ -10,8 +10,9 @@ import numpy as np
 
 from labeltune.errors import SettingsError
 from labeltune.evaluation.metrics.tuning import choose_threshold
-from labeltune.evaluation.predictions import compared_columns, read_predictions, require_probabilities
-from labeltune.files.tables import open_table, take_off_marks
+from labeltune.evaluation.predictions import require_probabilities
+from labeltune.evaluation.reading import read_predictions
+from labeltune.files.tables import open_table
 from labeltune.files.threshold_file import Thresholds, TunedOn, row_sample
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ def tune_thresholds(path: str, task: Task, *, min_precision: float | None = None
             hint="a single field always takes the likeliest label",
         )
     with open_table(path) as table:
-        take_off_marks(table, compared_columns(task))
         predictions = read_predictions(table, task)
         sha256 = table.sha256()
     probabilities = require_probabilities(predictions, task)

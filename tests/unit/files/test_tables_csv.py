@@ -350,3 +350,10 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
     with open_table(path) as table:
         told = [table.progress for _ in table]
         assert told[0][0] < told[-1][0] == told[-1][1] == path.stat().st_size
+
+
+def test_a_last_line_with_a_line_end_is_whole_though_a_return_stands_alone_before(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'text,label\n"a\rb",c\nd,e\n')
+    with open_table(tmp_path / "t.csv") as table:
+        assert [line for line, _ in table] == [2, 4]
+        assert table.notes == []

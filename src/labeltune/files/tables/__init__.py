@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from labeltune.files.tables.copying import copy_raw, copy_rows, ending_of_copies
-from labeltune.files.tables.marks import neutralise
+from labeltune.files.tables.marks import FORMULA_BYTES, neutralise
 from labeltune.files.tables.opening import FORMATS, Source, open_table
-from labeltune.files.tables.spreadsheet import take_off_marks
-from labeltune.files.tables.table import Table
+from labeltune.files.tables.spreadsheet import MarkFinder, take_off_marks
+from labeltune.files.tables.table import Table, UnusualTableError
 from labeltune.files.tables.writing import table_writer, write_table
 
 __all__ = [
     "FORMATS",
+    "FORMULA_BYTES",
+    "MarkFinder",
     "Source",
     "Table",
+    "UnusualTableError",
     "copy_raw",
     "copy_rows",
     "ending_of_copies",

@@ -13,7 +13,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.files.findings import Findings
 from labeltune.files.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader
 from labeltune.files.tables.encodings import UTF8
-from labeltune.files.tables.table import check_header
+from labeltune.files.tables.table import UnusualTableError, check_header
 from labeltune.files.tables.text_lines import ByteLines, EndlessLineError, alarm, decoded
 from labeltune.files.tables.text_table import TextTable
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.files.sources import ByteSource
+    from labeltune.files.tables.row_blocks import RowBlock
     from labeltune.files.tables.table import ReadOptions
 
 __all__ = ["SEPARATORS", "CsvTable", "TsvTable"]
@@ -30,6 +31,7 @@ SEPARATORS = ",;\t|"
 NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 _SAMPLE_RECORDS = 50
+_CHUNK = 1 << 19
 _CUT = "the last line has no line end; is the file whole?"
 
 
@@ -99,9 +101,29 @@ class CsvTable(TextTable):
             for _ in range(self._header_line):
                 next(lines)
             last = yield from read(lines, self._header_line)
-            if self._read.cut and (note := f"{self.source}: {_CUT}") not in self.notes:
-                self.notes.append(note)
+            self._note_cut(cut=self._read.cut)
         self._finish(any_row=last - self._header_line > self._blank)
+
+    def _note_cut(self, *, cut: bool) -> None:
+        if cut and (note := f"{self.source}: {_CUT}") not in self.notes:
+            self.notes.append(note)
+
+    def blocks(self) -> Iterator[RowBlock]:
+        """See `Table.blocks`."""
+        # numpy comes with it, which most commands do without.
+        from labeltune.files.tables.block_scan import BlockScan
+
+        self._findings = Findings(self.source, self.on_bad)
+        header = self._header()
+        if self.marked or b"\r" in header.replace(b"\r\n", b""):
+            raise UnusualTableError
+        scan = BlockScan(self._separated_by, len(self.header), self._header_line)
+        with self._utf8() as stream:
+            start = stream.read(len(codecs.BOM_UTF8) + len(header))
+            rest = start.removeprefix(codecs.BOM_UTF8)[len(header) :]
+            yield from scan.blocks(chain((rest,), iter(lambda: stream.read(_CHUNK), b"")))
+        self._note_cut(cut=scan.cut)
+        self._finish(any_row=True)
 
     # bad rows
 
@@ -186,10 +208,12 @@ class CsvTable(TextTable):
     @property
     def header_bytes(self) -> bytes:
         """See `Table.header_bytes`."""
+        return self._mark + self._as_written(self._header())
+
+    def _header(self) -> bytes:
+        """The lines of the header, and blank ones before it, as UTF-8."""
         with self._lines() as batches:
-            lines = islice(chain.from_iterable(batches), self._header_line)
-            header = self._as_written(b"".join(lines))
-        return self._mark + header
+            return b"".join(islice(chain.from_iterable(batches), self._header_line))
 
 
 class TsvTable(CsvTable):

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MARK", "MAY_BE_FORMULA", "neutralise", "restore"]
+__all__ = ["FORMULA_BYTES", "MARK", "MAY_BE_FORMULA", "neutralise", "restore"]
 
 MARK = "'"
 MAY_BE_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", MARK)
 """What a formula may begin with; the full-width signs count in some languages."""
+FORMULA_BYTES = bytes({sign.encode()[0] for sign in MAY_BE_FORMULA})
+"""The first bytes of these in UTF-8; other signs share them."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from typing import Self
 
     from labeltune.files.sources import ByteSource
+    from labeltune.files.tables.row_blocks import RowBlock
 
-__all__ = ["ReadOptions", "Table", "check_header"]
+__all__ = ["ReadOptions", "Table", "UnusualTableError", "check_header"]
+
+
+class UnusualTableError(Exception):
+    """A table that cannot be read in blocks, only row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,14 @@ class Table(ABC):
             else "the first line names the columns, each further line is a row"
         )
         return DataError(f"{self.source}: no rows", hint=hint)
+
+    def blocks(self) -> Iterator[RowBlock]:
+        """The rows, which are those that iterating yields, many at a time and far sooner.
+
+        Raises `UnusualTableError`, at once or after any block, for a table of which that cannot be done, and
+        for one that holds anything that is not good: iterating then reads it, and tells what is wrong.
+        """
+        raise UnusualTableError
 
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """The good rows as the bytes they are in the file, with their own line ends; the last may lack one.

@@ -86,7 +86,7 @@ class ByteLines:
                 yield BytesIO(text[:cut])
             if len(rest) > LONGEST_LINE:
                 raise EndlessLineError
-        self.cut = bool(rest) and not rest.endswith(b"\r")
+        self.cut = bool(rest) and not rest.endswith((b"\r", b"\n"))
         yield rest.splitlines(keepends=True)
 
 
