@@ -628,3 +628,119 @@ def test_persist_raises_what_does_not_pass(fake: FakeProvider) -> None:
     with pytest.raises(LabeltuneError):
         run(work("300"))
     assert waits == [2.0]
+
+
+# --------------------------------------------------------------------------- successes that are none
+
+
+def hidden(error: Any) -> Any:
+    return JSONResponse({"error": error})
+
+
+SLOW_DOWN = {"message": "Too many requests", "code": 429}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/files"), ("GET", "/files"), ("GET", f"/models/{MODEL}"), ("POST", "/fine_tuning/jobs")],
+)
+def test_row_93_a_success_that_says_slow_down_is_asked_again(
+    fake: FakeProvider, method: str, path: str
+) -> None:
+    fake.fail(method, path, hidden(SLOW_DOWN))
+    assert trained(at(fake)).model == f"ft:{MODEL}:org::ftjob-1"
+    assert (fake.counts["jobs"], fake.counts["uploads"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"message": "no key", "type": "authentication_error"}, AccessError),
+        ({"message": "no such model", "code": "model_not_found"}, AccessError),
+        ({"message": "no money", "code": 402}, BudgetError),
+        ("Unexpected endpoint or method. (POST /files)", AccessError),
+    ],
+)
+def test_row_93_a_success_that_says_what_ends_the_command(
+    fake: FakeProvider, error: object, expected: type[Exception]
+) -> None:
+    fake.fail("POST", "/files", hidden(error), times=99)
+    with pytest.raises(expected, match=r"no key|no such model|no money|Unexpected endpoint"):
+        uploaded(at(fake))
+    fake.faults.clear()
+    assert uploaded(at(fake)) == "file-1"
+
+
+def test_row_93_a_failed_job_has_an_error_and_is_no_error(fake: FakeProvider) -> None:
+    fake.statuses, fake.error = ["failed"], {"code": "server_error", "message": "it broke", "param": None}
+    with pytest.raises(RemoteError, match="ftjob-1 failed: server_error: it broke"):
+        trained(at(fake))
+
+
+@pytest.mark.parametrize("body", [{}, {"object": "file"}, {"id": None}, {"id": ""}, [], "done", 3])
+def test_row_100_an_upload_without_an_id_is_an_error(fake: FakeProvider, body: object) -> None:
+    fake.fail("POST", "/files", JSONResponse(body), times=99)
+    with pytest.raises(RemoteError, match="the answer has no id"):
+        uploaded(at(fake))
+    fake.faults.clear()
+    assert uploaded(at(fake)) == "file-1"
+
+
+@pytest.mark.parametrize("body", [{}, {"id": None, "status": "queued"}])
+def test_row_100_a_job_without_an_id_is_looked_for(fake: FakeProvider, body: object) -> None:
+    """It may have been created: it is not created again."""
+    fake.fail("POST", "/fine_tuning/jobs", JSONResponse(body), late=True)
+    assert trained(at(fake)).job_id == "ftjob-1"
+    assert fake.counts["jobs"] == 1
+
+
+def test_row_100_a_size_of_zero_is_not_counted_rather_than_wrong(fake: FakeProvider) -> None:
+    fake.fail(
+        "POST", "/files", JSONResponse({"id": "file-9", "object": "file", "bytes": 0, "status": "processed"})
+    )
+    assert uploaded(at(fake)) == "file-9"
+
+
+def test_row_100_calls_21_a_success_without_a_model_is_told(
+    fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeltune.tuning.watching.NAMELESS_LOOKS", (0.0, 0.0))
+    nameless: dict[str, Any] = {
+        "object": "fine_tuning.job",
+        "id": "ftjob-1",
+        "status": "succeeded",
+        "fine_tuned_model": None,
+    }
+    nameless |= {"model": MODEL, "training_file": "file-1", "created_at": 1}
+    fake.fail("GET", "/fine_tuning/jobs/ftjob-1", JSONResponse(nameless), times=99)
+    for argv in (("train", "train.jsonl", "--model", MODEL), ("jobs", "watch", "ftjob-1")):
+        result = cli(*argv, "--provider", fake.url)
+        assert result.exit_code == 10, result.stderr
+        assert "ftjob-1 succeeded, but names no model" in result.stderr
+        assert result.stdout == ""
+    fake.faults.clear()
+    assert (
+        cli("train", "train.jsonl", "--model", MODEL, "--provider", fake.url).stdout
+        == f"ft:{MODEL}:org::ftjob-1\n"
+    )
+
+
+def test_row_100_calls_21_a_model_that_is_named_a_moment_later(
+    fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeltune.tuning.watching.NAMELESS_LOOKS", (0.0, 0.0))
+    nameless: dict[str, Any] = {
+        "object": "fine_tuning.job",
+        "id": "ftjob-1",
+        "status": "succeeded",
+        "fine_tuned_model": "",
+    }
+    nameless |= {"model": MODEL, "training_file": "file-1", "created_at": 1}
+    fake.fail("GET", "/fine_tuning/jobs/ftjob-1", JSONResponse(nameless), times=1)
+    assert trained(at(fake)).model == f"ft:{MODEL}:org::ftjob-1"
+
+
+def test_calls_20_a_404_of_no_such_path_is_no_such_call(fake: FakeProvider) -> None:
+    fake.fail("POST", "/files", JSONResponse({"detail": "Not Found"}, 404), times=9)
+    with pytest.raises(AccessError, match="no such call: POST"):
+        uploaded(at(fake))
