@@ -4,7 +4,8 @@ it.
 
 from __future__ import annotations
 
-__all__ = ["DEFAULT_PROVIDER", "DEFAULT_TASK_FILE"]
+__all__ = ["DEFAULT_PROVIDER", "DEFAULT_STATE", "DEFAULT_TASK_FILE"]
 
 DEFAULT_TASK_FILE = "task.toml"
 DEFAULT_PROVIDER = "openai"
+DEFAULT_STATE = ".labeltune"

@@ -18,11 +18,12 @@ from labeltune.cli.options import (
     QuietOption,
     SeedOption,
     SeparatorOption,
+    StateOption,
     TableFormatOption,
     TaskOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def injection(
     ] = OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = DEFAULT_PROVIDER,
+    state: StateOption = Path(DEFAULT_STATE),
     max_rate: Annotated[
         float | None,
         typer.Option(
@@ -91,6 +93,7 @@ def injection(
             seed=seed,
             output=out,
             options=options,
+            state=state,
             story=story,
             format=format_,
             encoding=encoding,

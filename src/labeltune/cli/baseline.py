@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, PredictionsOption, ProbabilitiesOption, QuietOption, TaskOption
+from labeltune.cli.options import (
+    JsonOption,
+    PredictionsOption,
+    ProbabilitiesOption,
+    QuietOption,
+    StateOption,
+    TaskOption,
+)
 from labeltune.cli.progress import JobStory, RowStory
-from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 
@@ -29,6 +36,7 @@ def baseline(
     test: Annotated[str, typer.Argument(metavar="TEST", help="The table whose rows are predicted.")],
     out: PredictionsOption = _OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
+    state: StateOption = Path(DEFAULT_STATE),
     probabilities: ProbabilitiesOption = False,
     new_job: Annotated[
         bool, typer.Option("--new-job", help="Train again even where this command trained before.")
@@ -56,6 +64,7 @@ def baseline(
             output=out,
             probabilities=probabilities,
             new_job=new_job,
+            state=state,
             story=story,
         )
     _show(sink, done)

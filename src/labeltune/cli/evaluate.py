@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
-from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.cli.options import JsonOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 
@@ -101,6 +101,7 @@ def evaluate(
     fail_if_worse: FailIfWorseOption = None,
     bootstrap: BootstrapOption = _BOOTSTRAP,
     seed: SeedOption = _SEED,
+    state: StateOption = Path(DEFAULT_STATE),
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -126,6 +127,7 @@ def evaluate(
         training=training,
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
+        state=state,
     )
     report = run(predictions, definition, options)
     forms.write(out, report)

@@ -25,6 +25,7 @@ __all__ = [
     "QuietOption",
     "SeedOption",
     "SeparatorOption",
+    "StateOption",
     "StripOption",
     "TableFormatOption",
     "TaskOption",
@@ -40,6 +41,15 @@ QuietOption = Annotated[
 ]
 TaskOption = Annotated[
     Path, typer.Option("--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.")
+]
+StateOption = Annotated[
+    Path,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        envvar="LABELTUNE_STATE",
+        help="The folder that keeps what was sent and answered.",
+    ),
 ]
 ProviderOption = Annotated[
     str,

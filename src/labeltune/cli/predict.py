@@ -19,12 +19,13 @@ from labeltune.cli.options import (
     ProviderOption,
     QuietOption,
     SeparatorOption,
+    StateOption,
     TableFormatOption,
     TaskOption,
     YesOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
@@ -89,6 +90,7 @@ def predict(
     out: PredictionsOption = DEFAULT_OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = DEFAULT_PROVIDER,
+    state: StateOption = Path(DEFAULT_STATE),
     batch: BatchOption = _DEFAULT.batch,
     concurrency: ConcurrencyOption = _DEFAULT.concurrency,
     resend: ResendOption = _DEFAULT.resend,
@@ -130,8 +132,8 @@ def predict(
         yes=yes,
         recover=recover,
     )
-    table = {"format": format_, "encoding": encoding, "separator": sep}
-    _predict(sink, data, model, options, task=task, provider=provider, output=out, dry_run=dry_run, **table)
+    call = {"format": format_, "encoding": encoding, "separator": sep, "output": out, "state": state}
+    _predict(sink, data, model, options, task=task, provider=provider, dry_run=dry_run, **call)
 
 
 def _predict(

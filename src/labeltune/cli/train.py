@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.cli.options import (
+    JsonOption,
+    ProviderOption,
+    QuietOption,
+    StateOption,
+    TaskOption,
+    WaitTimeoutOption,
+)
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -66,6 +73,7 @@ def train(
     ] = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = DEFAULT_PROVIDER,
+    state: StateOption = Path(DEFAULT_STATE),
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -101,7 +109,7 @@ def train(
         _show(out, plan)
         return
     with JobStory(out, place) as story:
-        done = run(plan, wait=wait, new_job=new_job, wait_timeout=wait_timeout, story=story)
+        done = run(plan, wait=wait, new_job=new_job, wait_timeout=wait_timeout, state=state, story=story)
     out.hint(_next(done, place, wait=wait))
     out.result(asdict(done), done.model if wait else done.job_id)
 

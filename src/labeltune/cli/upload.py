@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
 
 __all__ = ["upload"]
 
@@ -20,6 +20,7 @@ def upload(
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = DEFAULT_PROVIDER,
+    state: StateOption = Path(DEFAULT_STATE),
     force: Annotated[
         bool, typer.Option("--force", help="Send the files even where the provider holds them.")
     ] = False,
@@ -40,6 +41,7 @@ def upload(
         provider=place,
         task=task_if_there(task),
         force=force,
+        state=state,
         note=out.note,
     )
     if len(done) <= 2:

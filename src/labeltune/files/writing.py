@@ -48,6 +48,8 @@ _DISK_ERRNOS = {
     errno.ENAMETOOLONG,
     errno.ENOENT,
     errno.EFBIG,
+    errno.ELOOP,
+    errno.EINVAL,
 }
 
 
@@ -124,6 +126,9 @@ def make_private_folder(folder: Path) -> None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except FileExistsError:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
+        except OSError as error:
+            # It may name a folder above, which could not be made either.
+            raise OSError(error.errno, error.strerror, folder) from None
 
 
 def make_private_file(path: Path) -> None:

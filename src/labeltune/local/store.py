@@ -105,13 +105,24 @@ _LETTERS = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 
 
 def default_directory() -> Path:
-    """`LABELTUNE_HOME`, or the platform's folder for a user's data."""
+    """`LABELTUNE_HOME`, or the platform's folder for a user's data.
+
+    Raises `DiskError` where the latter cannot be known: without HOME and an entry in the list of users.
+    """
     home = os.environ.get("LABELTUNE_HOME")
     if home:
+        if not home.isprintable():
+            raise SettingsError(f"LABELTUNE_HOME names {home!r}", hint="set it again without the line end")
         return Path(home)
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("labeltune", appauthor=False))
+    try:
+        return Path(platformdirs.user_data_dir("labeltune", appauthor=False))
+    except RuntimeError as error:
+        raise DiskError(
+            f"the local provider has no place for its files: {error}",
+            hint="set LABELTUNE_HOME to a folder that may be written",
+        ) from error
 
 
 def now() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.errors import ConflictError
+from labeltune.providers import every
 from labeltune.tuning.ledger import FILE_NAME, open_ledger
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def _at_provider(client: AsyncOpenAI, provider: Provider, model: str) -> s
         return None
     seen = 0
     try:
-        async for job in client.fine_tuning.jobs.list(limit=100):
+        async for job in every(client.fine_tuning.jobs.list(limit=100)):
             seen += 1
             if job.fine_tuned_model == _without_step(model):
                 return (job.metadata or {}).get(METADATA_KEY)

@@ -134,10 +134,11 @@ def preview(
     provider: Provider,
     output: str = DEFAULT_OUTPUT,
     options: PredictOptions = _DEFAULT,
+    state: str | os.PathLike[str] = STATE_FOLDER,
     **table: Any,
 ) -> Preview:
     """What `predict` would send, without sending anything or needing a key."""
-    job = Job(data, task, model, provider, output, options, Silence(), STATE_FOLDER, table)
+    job = Job(data, task, model, provider, output, options, Silence(), Path(state), table)
     with open_table(data, **table) as rows:
         plan = Plan(job, rows)
         hashes = {digest for digest in plan.hashes() if digest is not None}

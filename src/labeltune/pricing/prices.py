@@ -57,24 +57,30 @@ class Price:
         return None if self.training is None else tokens * epochs * self.training / _PER
 
 
-def user_file() -> Path:
-    """Where a user's own prices are looked for: `LABELTUNE_PRICES`, or the folder of labeltune's settings."""
+def user_file() -> Path | None:
+    """Where a user's own prices are looked for: `LABELTUNE_PRICES`, or the folder of labeltune's settings.
+
+    None where that folder cannot be known: without HOME and an entry in the system's list of users.
+    """
     named = os.environ.get("LABELTUNE_PRICES")
     if named:
         return Path(named)
     from platformdirs import user_config_path
 
-    return user_config_path("labeltune") / "prices.toml"
+    try:
+        return user_config_path("labeltune") / "prices.toml"
+    except RuntimeError:
+        return None
 
 
 def known_prices() -> Mapping[str, Price]:
     """All prices by model, the user's own last. Raises `SettingsError` if their file is wrong."""
     own = user_file()
     prices = dict(_shipped())
-    if own.is_file():
+    named = bool(os.environ.get("LABELTUNE_PRICES"))
+    # A folder of settings that may not be entered is another user's, and holds no prices of this one.
+    if own is not None and (named or os.path.isfile(own)):  # noqa: PTH113  # a Path would raise
         prices |= _parse(_read(own), str(own))
-    elif os.environ.get("LABELTUNE_PRICES"):
-        raise SettingsError(f"{own}: there is no such file, but LABELTUNE_PRICES names it")
     return prices
 
 
@@ -119,6 +125,8 @@ def _shipped() -> Mapping[str, Price]:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file, but LABELTUNE_PRICES names it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from error
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labeltune.providers.client import DEFAULT_TIMEOUT, connect
     from labeltune.providers.failures import TRAINING_CLOSED, api_errors, redact, translate
+    from labeltune.providers.pages import every, take
     from labeltune.providers.profiles import DEFAULT_PROVIDER, PROFILES, Provider, resolve_provider
     from labeltune.providers.running import START_PATIENCE, Patience, persist, run
 
@@ -30,16 +31,19 @@ __all__ = [
     "Provider",
     "api_errors",
     "connect",
+    "every",
     "persist",
     "redact",
     "resolve_provider",
     "run",
+    "take",
     "translate",
 ]
 
 _HOMES = {
     "client": ("DEFAULT_TIMEOUT", "connect"),
     "failures": ("TRAINING_CLOSED", "api_errors", "redact", "translate"),
+    "pages": ("every", "take"),
     "profiles": ("DEFAULT_PROVIDER", "PROFILES", "Provider", "resolve_provider"),
     "running": ("START_PATIENCE", "Patience", "persist", "run"),
 }

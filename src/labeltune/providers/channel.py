@@ -12,9 +12,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from labeltune.providers.client import CONNECT_TIMEOUT, connect
+from labeltune.providers.environment import certificates, proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["Channel", "ClosedError", "LostError", "NotSentError", "RawReply", "open_channel", "proxy_of"]
+__all__ = ["Channel", "ClosedError", "LostError", "NotSentError", "RawReply", "open_channel"]
 
 
 class NotSentError(Exception):
@@ -88,23 +88,14 @@ async def open_channel(
 
 def _session(url: str, connections: int) -> aiohttp.ClientSession:
     import aiohttp
-    import httpx2
     from yarl import URL
 
-    # The same certificates and proxies as the SDK's: the system's, SSL_CERT_FILE, HTTPS_PROXY.
-    connector = aiohttp.TCPConnector(limit=connections, ssl=httpx2.create_ssl_context())
+    # The same certificates and proxies as the SDK's, looked up once: aiohttp would ask a thread each time.
+    connector = aiohttp.TCPConnector(limit=connections, ssl=certificates())
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
     proxy = proxy_of(url)
     auth = None if proxy is None else aiohttp.BasicAuth.from_url(URL(proxy))
     return aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=proxy, proxy_auth=auth)
-
-
-def proxy_of(url: str) -> str | None:
-    """The proxy that the environment names for a URL, looked up once: aiohttp asks a thread each time."""
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(url)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 class _OverNetwork:

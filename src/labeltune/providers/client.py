@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from labeltune.errors import AccessError, RemoteError, TemporaryError
+from labeltune.providers.environment import certificates, check_headers, proxy_of
 from labeltune.providers.failures import NOT_THE_API, shown_start
 from labeltune.providers.hidden_errors import hidden_error
 
@@ -37,15 +38,17 @@ async def connect(
     """A client for the provider, closed when the block ends. Nothing is sent by connecting.
 
     Retries are the caller's business (`max_retries=0`): the SDK alone repeats requests that create or cost
-    something. Raises `AccessError` if the key is missing.
+    something. Raises `AccessError` if the key is missing, and `SettingsError` if a variable of the
+    environment cannot be obeyed; see `environment`.
     """
     import httpx2
     import openai
 
+    check_headers()
     api_key = provider.api_key()
     limits = httpx2.Timeout(timeout, connect=CONNECT_TIMEOUT)
     if provider.directory is None:
-        http_client: httpx2.AsyncClient = openai.DefaultAsyncHttpxClient(timeout=limits)
+        http_client = _network_client(provider.base_url, limits)
     else:
         from labeltune.local import create_app
 
@@ -61,6 +64,22 @@ async def connect(
     )
     async with client:
         yield client
+
+
+def _network_client(base_url: str, limits: httpx2.Timeout) -> httpx2.AsyncClient:
+    """Takes the way that `environment` finds, not the one that the library would look up by itself."""
+    import httpx2
+    import openai
+
+    context, proxy = certificates(), proxy_of(base_url)
+    # Only a proxy that is itself reached by TLS may be given certificates.
+    own = context if proxy is not None and proxy.startswith("https:") else None
+    return openai.DefaultAsyncHttpxClient(
+        timeout=limits,
+        verify=context,
+        trust_env=False,
+        proxy=None if proxy is None else httpx2.Proxy(proxy, ssl_context=own),
+    )
 
 
 async def _refuse_foreign_answers(response: httpx2.Response) -> None:

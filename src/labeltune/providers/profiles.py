@@ -175,13 +175,14 @@ def _named(name: str) -> Provider:
         from labeltune.local import default_directory
 
         return replace(provider, directory=default_directory().absolute())
-    base_url = os.environ.get(_BASE_URL_VARIABLES[name], "").strip() or provider.base_url
+    variable = _BASE_URL_VARIABLES[name]
+    base_url = os.environ.get(variable, "").strip() or provider.base_url
     if not base_url:
         raise SettingsError(
-            f"{_BASE_URL_VARIABLES[name]} is not set: which resource is meant?",
+            f"{variable} is not set: which resource is meant?",
             hint="set it to https://RESOURCE.openai.azure.com, or give that URL as --provider",
         )
-    return replace(provider, base_url=_checked_url(base_url, name))
+    return replace(provider, base_url=_checked_url(base_url, name, f"{variable}="))
 
 
 def _at_url(address: str, like: str | None) -> Provider:
@@ -199,15 +200,18 @@ def _at_url(address: str, like: str | None) -> Provider:
     return replace(profile, base_url=_checked_url(address, like), key_variable=key_variable)
 
 
-def _checked_url(address: str, like: str) -> str:
+def _checked_url(address: str, like: str, given_as: str = "") -> str:
     try:
         parts = urlsplit(address)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        # `urlsplit` passes over line ends, which no server's address holds.
+        usable = usable and address.isprintable() and " " not in address
     except ValueError:
         usable = False
     if not usable:
         raise SettingsError(
-            f"{address}: is no URL of an API", hint="expected a base URL such as https://host/v1"
+            f"{given_as}{_printable(address)}: is no URL of an API",
+            hint="expected a base URL such as https://host/v1",
         )
     if parts.username or parts.password:
         raise SettingsError(
@@ -218,6 +222,10 @@ def _checked_url(address: str, like: str) -> str:
         # The endpoint as Azure's portal shows it, without the path of the API.
         return f"{address.rstrip('/')}/openai/v1"
     return address.rstrip("/")
+
+
+def _printable(address: str) -> str:
+    return address if address.isprintable() else repr(address)
 
 
 def _is_loopback(url: str) -> bool:

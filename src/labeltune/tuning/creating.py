@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labeltune.errors import LabeltuneError, RemoteError, TemporaryError
-from labeltune.providers import START_PATIENCE, TRAINING_CLOSED, Patience, persist, translate
+from labeltune.providers import START_PATIENCE, TRAINING_CLOSED, Patience, every, persist, translate
 from labeltune.providers.failures import status_of
 from labeltune.tuning.ledger import JobEntry
 from labeltune.tuning.plan import ATTEMPT, RUN_KEY
@@ -161,14 +161,14 @@ class Creator:
 
     async def _first_with(self, key: str, value: str) -> FineTuningJob | None:
         """The newest job with that metadata. Providers that do not filter are filtered here."""
-        async for job in self._client.fine_tuning.jobs.list(metadata={key: value}, limit=100):
+        async for job in every(self._client.fine_tuning.jobs.list(metadata={key: value}, limit=100)):
             if (job.metadata or {}).get(key) == value:
                 return job
         return None
 
     async def _first_like(self, entry: JobEntry) -> FineTuningJob | None:
         """Where jobs take no metadata: one of the same file and model, no older than the intent."""
-        async for job in self._client.fine_tuning.jobs.list(limit=100):
+        async for job in every(self._client.fine_tuning.jobs.list(limit=100)):
             # Clocks differ; the file's id is new enough to make a mistake unlikely.
             fits = job.training_file == entry.training_file and job.model == entry.base_model
             if fits and (job.created_at or 0) >= entry.intended_at - 60:

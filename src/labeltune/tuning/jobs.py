@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
-from labeltune.providers import START_PATIENCE, api_errors, connect, persist, run
+from labeltune.providers import START_PATIENCE, api_errors, connect, persist, run, take
 from labeltune.tuning.story import Event, Silence
 from labeltune.tuning.watching import Watcher, failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from openai import AsyncOpenAI
     from openai.types.fine_tuning import FineTuningJob
@@ -43,8 +42,7 @@ def watch_job(
 
     async def watch(client: AsyncOpenAI) -> FineTuningJob:
         watcher = Watcher(client, provider, story=story or Silence())
-        await persist(partial(watcher.retrieve, job_id), provider, patience=START_PATIENCE)
-        return await watcher.watch(job_id, wait_timeout=wait_timeout)
+        return await watcher.watch(job_id, wait_timeout=wait_timeout, first=START_PATIENCE)
 
     job = _with_client(provider, watch)
     if str(job.status) != "succeeded":
@@ -59,7 +57,7 @@ def show_job(provider: Provider, job_id: str) -> FineTuningJob:
 
 def list_jobs(provider: Provider, *, limit: int = 20) -> list[FineTuningJob]:
     """The newest jobs, newest first."""
-    return _read(provider, lambda client: _take(client.fine_tuning.jobs.list(limit=min(limit, PAGE)), limit))
+    return _read(provider, lambda client: take(client.fine_tuning.jobs.list(limit=min(limit, PAGE)), limit))
 
 
 def job_events(provider: Provider, job_id: str, *, limit: int = 1000) -> list[Event]:
@@ -67,7 +65,7 @@ def job_events(provider: Provider, job_id: str, *, limit: int = 1000) -> list[Ev
     _refuse_missing(provider, "events", provider.events, job_id)
     events = _read(
         provider,
-        lambda client: _take(client.fine_tuning.jobs.list_events(job_id, limit=min(limit, PAGE)), limit),
+        lambda client: take(client.fine_tuning.jobs.list_events(job_id, limit=min(limit, PAGE)), limit),
     )
     return [Event.of(event) for event in reversed(events)]
 
@@ -79,7 +77,7 @@ def job_checkpoints(provider: Provider, job_id: str) -> list[FineTuningJobCheckp
     """
     _refuse_missing(provider, "checkpoints", provider.checkpoints, job_id)
     return _read(
-        provider, lambda client: _take(client.fine_tuning.jobs.checkpoints.list(job_id, limit=PAGE), PAGE)
+        provider, lambda client: take(client.fine_tuning.jobs.checkpoints.list(job_id, limit=PAGE), PAGE)
     )
 
 
@@ -139,12 +137,3 @@ def _with_client(provider: Provider, call: Callable[[AsyncOpenAI], Awaitable[T]]
             return await call(client)
 
     return run(connected())
-
-
-async def _take(items: AsyncIterable[T], limit: int) -> list[T]:
-    taken = []
-    async for item in items:
-        taken.append(item)
-        if len(taken) == limit:
-            break
-    return taken

@@ -6,6 +6,7 @@ gave them, so every entry stands under `Provider.identity`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import contextmanager
@@ -14,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune import __version__
+from labeltune.defaults import DEFAULT_STATE
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
 from labeltune.files.write_ahead import use_write_ahead_log
 from labeltune.files.writing import make_private_file, make_private_folder
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator
 
-__all__ = ["STATE_FOLDER", "JobEntry", "Ledger", "UploadEntry", "open_ledger"]
+__all__ = ["STATE_FOLDER", "JobEntry", "Ledger", "UploadEntry", "make_state_folder", "open_ledger"]
 
-STATE_FOLDER = Path(".labeltune")
+STATE_FOLDER = Path(DEFAULT_STATE)
 FILE_NAME = "ledger.db"
 SCHEMA = 1
 """The version of the tables, kept as SQLite's `user_version`."""
@@ -226,8 +227,23 @@ class Ledger:
 # ---------------------------------------------------------------------------------------------------- opening
 
 
+def make_state_folder(folder: Path) -> None:
+    """Make the folder of the state, if it is not there. Raises `DiskError` if it cannot be written."""
+    try:
+        make_private_folder(folder)
+        reason = None if os.access(folder, os.W_OK | os.X_OK) else "no permission, or a read-only file system"
+    except DiskError as error:
+        reason = str(error).rpartition(": ")[2]
+    if reason is not None:
+        raise DiskError(
+            f"{folder}: cannot be written: {reason}",
+            hint="what was sent and answered is kept there; choose another place with --state DIR or "
+            "LABELTUNE_STATE",
+        )
+
+
 def _open(path: Path) -> sqlite3.Connection:
-    make_private_folder(path.parent)
+    make_state_folder(path.parent)
     make_private_file(path)
     with _database_errors(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)

@@ -12,13 +12,14 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from labeltune.errors import AccessError, RemoteError
+from labeltune.errors import AccessError, RemoteError, TemporaryError
 from labeltune.providers import START_PATIENCE, connect, persist, run
 from labeltune.providers.failures import status_of
+from labeltune.providers.waiting import WaitLimit
 from labeltune.tuning.creating import Creator
 from labeltune.tuning.ledger import STATE_FOLDER, open_ledger
 from labeltune.tuning.story import Silence
-from labeltune.tuning.upload import TRANSFER_TIMEOUT, LocalFile, Uploader
+from labeltune.tuning.upload import LocalFile, Uploader
 from labeltune.tuning.watching import FINAL, Watcher, failure_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from openai import AsyncOpenAI
+    from openai.types.fine_tuning import FineTuningJob
 
     from labeltune.tuning.ledger import Ledger
     from labeltune.tuning.plan import Plan
@@ -35,6 +37,9 @@ __all__ = ["Trained", "train"]
 
 WARN_DAYS = 90
 """How long before a model's announced end its users are warned."""
+
+START_SECONDS = 5.0
+"""What the way to a job may take at least, whatever `--wait-timeout` says; sending files not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def train(
 
     async def work() -> Trained:
         with open_ledger(state) as ledger:
-            async with connect(plan.provider, timeout=TRANSFER_TIMEOUT) as client:
+            async with connect(plan.provider) as client:
                 trainer = Trainer(client, plan, ledger, story=story or Silence())
                 return await trainer.train(wait=wait, new_job=new_job, wait_timeout=wait_timeout)
 
@@ -100,19 +105,21 @@ class Trainer:
         self, *, wait: bool = True, new_job: bool = False, wait_timeout: float | None = None
     ) -> Trained:
         """See `train`."""
-        await self._check_model()
-        ids, contents = await self._files()
-        run_key = self.plan.run_key(contents)
-        creator = Creator(self.client, self.plan, self.ledger, story=self._story, sleep=self._sleep)
-        with self.ledger.lock(f"train-{run_key[:16]}"):
-            found = await creator.find(run_key, new_job=new_job)
-            job = found or await creator.create(run_key, self.plan.request(*ids))
+        limit = WaitLimit(wait_timeout)
+        try:
+            async with limit.kept(at_least=START_SECONDS):
+                job, ids, reused = await self._job(limit, new_job=new_job)
+        except TimeoutError:
+            raise TemporaryError(
+                f"{self.provider.host} did not get to a job before --wait-timeout was over",
+                hint="run the same command again: it looks for the job before it creates one",
+            ) from None
         if wait:
             watcher = Watcher(self.client, self.provider, story=self._story, sleep=self._sleep)
             if str(job.status) in FINAL:
                 job = await watcher.with_model(job)
             else:
-                job = await watcher.watch(job.id, wait_timeout=wait_timeout)
+                job = await watcher.watch(job.id, wait_timeout=limit.left)
         if job.fine_tuned_model:
             self.ledger.record_model(self.provider.identity, job.id, job.fine_tuned_model)
         if str(job.status) in FINAL[1:]:
@@ -122,11 +129,24 @@ class Trainer:
             job_id=job.id,
             status=str(job.status),
             model=job.fine_tuned_model,
-            reused=found is not None,
+            reused=reused,
             training_file=ids[0],
             validation_file=ids[1],
             trained_tokens=job.trained_tokens,
         )
+
+    async def _job(
+        self, limit: WaitLimit, *, new_job: bool
+    ) -> tuple[FineTuningJob, tuple[str, str | None], bool]:
+        """The job of the plan, its files' ids, and whether it was there before."""
+        await self._check_model()
+        ids, contents = await self._files(limit)
+        run_key = self.plan.run_key(contents)
+        creator = Creator(self.client, self.plan, self.ledger, story=self._story, sleep=self._sleep)
+        with self.ledger.lock(f"train-{run_key[:16]}"):
+            found = await creator.find(run_key, new_job=new_job)
+            job = found or await creator.create(run_key, self.plan.request(*ids))
+        return job, ids, found is not None
 
     async def _check_model(self) -> None:
         """Stop before anything is uploaded if the base model is unknown or has stopped."""
@@ -161,9 +181,11 @@ class Trainer:
             return "the local provider trains: linear"
         return "see the provider's list of models that can be fine-tuned"
 
-    async def _files(self) -> tuple[tuple[str, str | None], tuple[str, str | None]]:
+    async def _files(self, limit: WaitLimit) -> tuple[tuple[str, str | None], tuple[str, str | None]]:
         """The files' ids at the provider, and what identifies their content."""
-        uploader = Uploader(self.client, self.provider, self.ledger, note=self._story.note, sleep=self._sleep)
+        uploader = Uploader(
+            self.client, self.provider, self.ledger, note=self._story.note, sleep=self._sleep, limit=limit
+        )
         ids: list[str | None] = []
         contents: list[str | None] = []
         for file in (self.plan.training, self.plan.validation):

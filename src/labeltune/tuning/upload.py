@@ -23,7 +23,8 @@ from labeltune.errors import (
     TemporaryError,
 )
 from labeltune.files.writing import sha256_of
-from labeltune.providers import START_PATIENCE, Patience, connect, persist, run
+from labeltune.providers import START_PATIENCE, Patience, connect, every, persist, run
+from labeltune.providers.waiting import WaitLimit
 from labeltune.tuning.ledger import STATE_FOLDER, UploadEntry, open_ledger
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers import Provider
     from labeltune.task import Task
-    from labeltune.tuning.ledger import Ledger
+from labeltune.tuning.ledger import Ledger
 
 __all__ = ["LocalFile", "Uploaded", "Uploader", "upload"]
 
@@ -46,6 +47,8 @@ SINGLE_LIMIT = 512 << 20
 
 PART_SIZE = 64 << 20
 TRANSFER_TIMEOUT = 600.0
+"""Seconds between two bytes of the reply to a file: a server may look at it first."""
+
 PROCESSING_SECONDS = 1800.0
 """How long a provider may take to look at a file before we stop waiting for it."""
 
@@ -90,7 +93,7 @@ def upload(
 
     async def send() -> list[Uploaded]:
         with open_ledger(state) as ledger:
-            async with connect(provider, timeout=TRANSFER_TIMEOUT) as client:
+            async with connect(provider) as client:
                 uploader = Uploader(client, provider, ledger, note=note)
                 return [await uploader.upload(file, force=force) for file in files]
 
@@ -133,7 +136,7 @@ class LocalFile:
 class Uploader:
     """Brings files to one provider, through one client, with one ledger."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # clocks and sizes, which only tests give
         self,
         client: AsyncOpenAI,
         provider: Provider,
@@ -144,9 +147,15 @@ class Uploader:
         patience: Patience = UPLOAD_PATIENCE,
         single_limit: int = SINGLE_LIMIT,
         part_size: int = PART_SIZE,
+        limit: WaitLimit | None = None,
     ) -> None:
-        """Files above `single_limit` bytes go up in parts of `part_size`, where the provider takes parts."""
+        """Files above `single_limit` bytes go up in parts of `part_size`, where the provider takes parts.
+
+        The time that sending takes does not count towards `limit`.
+        """
         self.client = client
+        self._sender = client.with_options(timeout=TRANSFER_TIMEOUT)
+        self._limit = limit or WaitLimit(None)
         self.provider = provider
         self.ledger = ledger
         self._note = note
@@ -220,17 +229,18 @@ class Uploader:
         return adopted
 
     async def _find_by_name(self, file: LocalFile) -> FileObject | None:
-        async for remote in self.client.files.list(purpose=_PURPOSE):
+        async for remote in every(self.client.files.list(purpose=_PURPOSE)):
             same = remote.filename == file.remote_name and remote.bytes == file.bytes
             if same and str(remote.status) not in ("error", *_GONE):
                 return remote
         return None
 
     async def _send(self, file: LocalFile) -> FileObject:
-        if file.bytes > self._single_limit and self.provider.uploads:
-            remote = await self._send_in_parts(file)
-        else:
-            remote = await self._persist(lambda: self._send_whole(file))
+        with self._limit.standing_still():
+            if file.bytes > self._single_limit and self.provider.uploads:
+                remote = await self._send_in_parts(file)
+            else:
+                remote = await self._persist(lambda: self._send_whole(file))
         if remote.bytes and remote.bytes != file.bytes:  # some servers do not count
             raise ConflictError(
                 f"{file.path}: changed while it was sent: from {file.bytes:,} to {remote.bytes:,} bytes",
@@ -240,25 +250,25 @@ class Uploader:
 
     async def _send_whole(self, file: LocalFile) -> FileObject:
         with file.path.open("rb") as handle:
-            return await self.client.files.create(
+            return await self._sender.files.create(
                 file=(file.remote_name, handle, "application/jsonl"), purpose=_PURPOSE
             )
 
     async def _send_in_parts(self, file: LocalFile) -> FileObject:
         """By the multi-part API: a part that does not arrive is sent again, not the file."""
         started = await self._persist(
-            lambda: self.client.uploads.create(
+            lambda: self._sender.uploads.create(
                 bytes=file.bytes, filename=file.remote_name, mime_type="application/jsonl", purpose=_PURPOSE
             )
         )
         parts = []
         for number, data in enumerate(_parts(file.path, self._part_size), start=1):
-            send = partial(self.client.uploads.parts.create, started.id, data=("part", data))
+            send = partial(self._sender.uploads.parts.create, started.id, data=("part", data))
             parts.append((await self._persist(send)).id)
             sent = min(number * self._part_size, file.bytes)
             self._note(f"{file.path}: {sent:,} of {file.bytes:,} bytes sent")
         try:
-            done = await self._persist(lambda: self.client.uploads.complete(started.id, part_ids=parts))
+            done = await self._persist(lambda: self._sender.uploads.complete(started.id, part_ids=parts))
         except LabeltuneError:
             # The answer to the first try may have been lost, and the second refused.
             adopted = await self._find_by_name(file)

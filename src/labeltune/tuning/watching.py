@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from labeltune.errors import AccessError, RemoteError, TemporaryError
-from labeltune.providers import Patience, api_errors, persist
+from labeltune.providers import Patience, api_errors, every, persist
+from labeltune.providers.waiting import WaitLimit
 from labeltune.tuning.story import Event
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ WATCH_PATIENCE = Patience(first=1.0, most=30.0, total=1800.0)
 NAMELESS_LOOKS = (1.0, 2.0, 4.0)
 """Seconds before each look for the model of a job that succeeded without naming one."""
 
+LAST_LOOK_SECONDS = 2.0
+"""What a look that is under way when `--wait-timeout` is over may still take."""
+
 _PAGE = 100
 
 
@@ -60,16 +64,26 @@ class Watcher:
         self._sleep = sleep
         self._now = now
         self._connected = True
+        self._status: str | None = None
 
-    async def watch(self, job_id: str, *, wait_timeout: float | None = None) -> FineTuningJob:
-        """Wait until the job has a final status, and return it.
+    async def watch(
+        self, job_id: str, *, wait_timeout: float | None = None, first: Patience | None = None
+    ) -> FineTuningJob:
+        """Wait until the job has a final status, and return it; `first` is the patience for the first look.
 
         Raises `RemoteError` if there is no such job, `TemporaryError` if it has no final status after
-        `wait_timeout` seconds, or if the provider is out of reach for longer than our patience.
+        `wait_timeout` seconds, even where the provider does not answer at all, or if it is out of reach for
+        longer than our patience.
         """
         deadline = None if wait_timeout is None else self._now() + wait_timeout
+        limit = WaitLimit(None if wait_timeout is None else wait_timeout + LAST_LOOK_SECONDS)
         try:
-            return await self._follow(job_id, deadline)
+            async with limit.kept(at_least=0):
+                if first is not None:
+                    await persist(partial(self.retrieve, job_id), self.provider, patience=first)
+                return await self._follow(job_id, deadline)
+        except TimeoutError:
+            raise self._out_of_time(job_id) from None
         except asyncio.CancelledError:
             self._story.note(f"{job_id} goes on without us; come back with: {self._come_back(job_id)}")
             raise
@@ -90,14 +104,18 @@ class Watcher:
             if job.status in FINAL:
                 return await self.with_model(job)
             pause = shortest if fresh or job.status != status else min(1.5 * pause, longest)
-            status = job.status
+            status = self._status = job.status
             left = math.inf if deadline is None else deadline - self._now()
             if left <= 0:
-                raise TemporaryError(
-                    f"{job_id}: status '{status}' (not final); the job keeps its id",
-                    hint=f"it goes on; come back with: {self._come_back(job_id)}",
-                )
+                raise self._out_of_time(job_id)
             await self._sleep(min(pause, left))
+
+    def _out_of_time(self, job_id: str) -> TemporaryError:
+        if self._status is None:
+            said = f"{job_id}: {self.provider.host} did not say how it stands before --wait-timeout was over"
+        else:
+            said = f"{job_id}: status '{self._status}' (not final); the job keeps its id"
+        return TemporaryError(said, hint=f"it goes on; come back with: {self._come_back(job_id)}")
 
     async def with_model(self, job: FineTuningJob) -> FineTuningJob:
         """The job, which has ended, with its model: some providers name it a moment after the success.
@@ -127,7 +145,7 @@ class Watcher:
         try:
             with api_errors(self.provider):
                 # The newest come first: the first one that is known ends the search.
-                async for event in self.client.fine_tuning.jobs.list_events(job_id, limit=_PAGE):
+                async for event in every(self.client.fine_tuning.jobs.list_events(job_id, limit=_PAGE)):
                     if event.id in seen:
                         break
                     fresh.append(Event.of(event))

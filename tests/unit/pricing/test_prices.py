@@ -83,7 +83,9 @@ def test_where_the_users_file_is(own: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SettingsError, match="LABELTUNE_PRICES names it"):
         known_prices()
     monkeypatch.delenv("LABELTUNE_PRICES")
-    assert user_file().name == "prices.toml"
+    usual = user_file()
+    assert usual is not None
+    assert usual.name == "prices.toml"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from labeltune.providers import (
     run,
     translate,
 )
-from labeltune.providers.channel import proxy_of
+from labeltune.providers.environment import proxy_of
 from waiting import HANG_S
 
 if TYPE_CHECKING:

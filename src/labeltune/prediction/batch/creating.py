@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import LabeltuneError, TemporaryError
 from labeltune.prediction.batch.files import DOWNLOAD, ENDPOINT, UPLOAD
 from labeltune.prediction.journal import BatchEntry
-from labeltune.providers import START_PATIENCE, api_errors, persist
+from labeltune.providers import START_PATIENCE, api_errors, every, persist
 from labeltune.providers.failures import status_of
 from labeltune.tuning.upload import UPLOAD_PATIENCE
 
@@ -130,7 +130,7 @@ class Creator:
         """The batch of an intent: no other has its file, nor its key."""
 
         async def search() -> Batch | None:
-            async for remote in self._client.batches.list(limit=_PAGE):
+            async for remote in every(self._client.batches.list(limit=_PAGE)):
                 key = (remote.metadata or {}).get(METADATA_KEY)
                 if remote.input_file_id == entry.file or key == entry.key:
                     return remote

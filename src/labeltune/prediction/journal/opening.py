@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import ConflictError
-from labeltune.files.writing import disk_errors, make_private_file, make_private_folder
+from labeltune.files.writing import disk_errors, make_private_file
 from labeltune.prediction.journal.database import Database
 from labeltune.prediction.journal.failures import database_errors
 from labeltune.prediction.journal.journal import Journal
 from labeltune.prediction.journal.model import DONE, FAILED, TODO
 from labeltune.prediction.journal.tables import KEEP_ANSWER, prepare
+from labeltune.tuning.ledger import make_state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ def open_journal(path: Path, settings: Mapping[str, Any] | None = None) -> Itera
 
 @contextmanager
 def _open(path: Path, settings: Mapping[str, Any]) -> Iterator[tuple[sqlite3.Connection, Path]]:
-    make_private_folder(path.parent)
+    make_state_folder(path.parent)
     with _lock(path), database_errors(path):
         make_private_file(path)
         # Slow commits are made in a thread, so that the disk never holds up the network.
