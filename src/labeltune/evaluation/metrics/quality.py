@@ -72,6 +72,8 @@ class Shape:
 
 FEW_ROWS = 5
 """On how many rows a label should be, at the least, for its part in a mean over labels to be bounded well."""
+FEW_ROWS_SHARE = 0.25
+"""How many of the labels may be on fewer."""
 
 MEANS_OVER_LABELS = ("macro_f1", "balanced_accuracy", "path_macro_f1")
 """Metrics in which a label of one row weighs as much as one of a thousand."""
@@ -113,10 +115,10 @@ class FieldQuality(Level):
 
     @property
     def few_rows(self) -> bool:
-        """Whether half of the labels or more are on so few rows that the interval of a mean over labels can
-        be too narrow.
+        """Whether a quarter of the labels or more are on so few rows that the interval of a mean over labels
+        can be too narrow.
         """
-        return float(np.median(self.scores.support)) < FEW_ROWS
+        return float((self.scores.support < FEW_ROWS).mean()) >= FEW_ROWS_SHARE
 
 
 @dataclass(frozen=True, slots=True)

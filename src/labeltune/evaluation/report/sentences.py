@@ -112,9 +112,9 @@ def few_row_lines(quality: Quality) -> Iterator[str]:
     for field in quality.fields:
         if field.few_rows:
             yield (
-                f"Half of the labels of {field.shape.name}, or more, are on fewer than {FEW_ROWS} rows: the "
-                f"interval of {_of_labels(field)} can be too narrow for so few. More rows of rare labels "
-                "mend that."
+                f"A quarter of the labels of {field.shape.name}, or more, are on fewer than {FEW_ROWS} rows: "
+                f"the interval of {_of_labels(field)} can be too narrow for so few. More rows of rare "
+                "labels mend that."
             )
 
 
