@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     ProviderOption,
     QuietOption,
     SeedOption,
-    SeparatorOption,
-    TableFormatOption,
     TaskOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.cli.reading import reads_tables
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.studies.audit import InjectionAudit
+    from labeltune.task import ReadOptions
 
 __all__ = ["audit"]
 
@@ -42,9 +42,18 @@ def _audit() -> None: ...
 
 
 @audit.command("injection")
+@reads_tables
 def injection(
     data: DataArgument,
-    model: Annotated[str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="M",
+            help="The model: what train printed. By default what the task says under [defaults].",
+        ),
+    ] = None,
     rows: Annotated[
         int, typer.Option("--rows", metavar="N", min=1, help="How many rows are drawn and asked about.")
     ] = ROWS,
@@ -52,7 +61,7 @@ def injection(
         str, typer.Option("--output", "-o", metavar="FILE", help="Where the questions and answers go.")
     ] = OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     max_rate: Annotated[
         float | None,
         typer.Option(
@@ -68,34 +77,30 @@ def injection(
         typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
     ] = None,
     seed: SeedOption = SEED,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Put orders to the model into some texts, and see how many answers they turn."""
     sink = output.configure(json_mode=json, quiet=quiet)
     from labeltune.prediction.options import PredictOptions
-    from labeltune.providers import resolve_provider
     from labeltune.studies.audit import audit_injection
     from labeltune.task import read_task
 
-    options = PredictOptions(max_cost=max_cost)
+    options = PredictOptions(max_cost=max_cost, read=read)
+    definition = read_task(task)
     with RowStory(sink) as story:
         done = audit_injection(
             data,
-            task=read_task(task),
-            model=model,
-            provider=resolve_provider(provider),
+            task=definition,
+            model=model_of(model, definition, what="which one is asked: what train printed"),
+            provider=provider_of(provider, definition),
             rows=rows,
             seed=seed,
             output=out,
             options=options,
             story=story,
-            format=format_,
-            encoding=encoding,
-            separator=sep,
         )
     _show(sink, done)
     if max_rate is not None:

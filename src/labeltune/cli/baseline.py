@@ -10,6 +10,7 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.progress import JobStory, RowStory
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
@@ -17,6 +18,7 @@ from labeltune.files.writing import STANDARD_STREAM
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.studies.baseline import Baseline
+    from labeltune.task import ReadOptions
 
 __all__ = ["baseline"]
 
@@ -24,6 +26,7 @@ _OUTPUT = "baseline.csv"
 """`baseline.DEFAULT_OUTPUT`, whose module is imported when it is needed; a test compares them."""
 
 
+@reads_tables
 def baseline(
     training: Annotated[str, typer.Argument(metavar="TRAIN", help="The table to train on.")],
     test: Annotated[str, typer.Argument(metavar="TEST", help="The table whose rows are predicted.")],
@@ -43,6 +46,8 @@ def baseline(
     new_job: Annotated[
         bool, typer.Option("--new-job", help="Train again even where this command trained before.")
     ] = False,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -66,6 +71,7 @@ def baseline(
             output=out,
             probabilities=probabilities,
             new_job=new_job,
+            read=read,
             story=story,
         )
     _show(sink, done)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     QuietOption,
-    SeparatorOption,
-    StripOption,
-    TableFormatOption,
     TaskOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+
+if TYPE_CHECKING:
+    from labeltune.task import ReadOptions
 
 __all__ = ["convert"]
 
 
+@reads_tables
 def convert(
     data: DataArgument,
     out: Annotated[
@@ -42,10 +43,8 @@ def convert(
             help="On bad rows, write nothing, or write the good rows and OUT.rejected.csv with the others.",
         ),
     ] = "stop",
-    strip: StripOption = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -68,10 +67,7 @@ def convert(
             data,
             out,
             on_error=cast("OnError", on_error),
-            strip=strip,
-            format=format_,
-            encoding=encoding,
-            separator=sep,
+            read=read,
             progress=output.in_megabytes(progress),
         )
     for note in done.notes:

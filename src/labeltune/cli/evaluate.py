@@ -10,6 +10,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
@@ -17,6 +18,7 @@ from labeltune.files.writing import STANDARD_STREAM
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.evaluation.report.model import Report
+    from labeltune.task import ReadOptions
 
 __all__ = ["evaluate"]
 
@@ -25,6 +27,7 @@ _BOOTSTRAP, _SEED = 1000, 42
 _REVIEW_OUTPUT = "review.csv"
 
 
+@reads_tables
 def evaluate(
     predictions: Annotated[
         str, typer.Argument(metavar="PREDICTIONS", help="A table that predict wrote; - for standard input.")
@@ -86,6 +89,8 @@ def evaluate(
         typer.Option(min=0, max=1_000_000, help="How many resamples the intervals come from; 0 for none."),
     ] = _BOOTSTRAP,
     seed: SeedOption = _SEED,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -120,6 +125,7 @@ def evaluate(
         review=review,
         errors=html is not None,
         training=training,
+        read=read,
         gates=(
             *(Gate.parse(text, "under") for text in fail_under or ()),
             *(Gate.parse(text, "over") for text in fail_over or ()),

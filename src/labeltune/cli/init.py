@@ -9,18 +9,17 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     QuietOption,
-    SeparatorOption,
-    TableFormatOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
-    from labeltune.task import Format
+    from labeltune.task import Format, ReadOptions
 
 
+@reads_tables
 def init(
     data: DataArgument,
     out: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the task.")] = (
@@ -48,9 +47,8 @@ def init(
         str | None, typer.Option("--user", metavar="T", help="The user message's template.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a task file that exists.")] = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -69,7 +67,7 @@ def init(
         system,
         user,
     )
-    proposal = run(data, out, wishes=wishes, force=force, format=format_, encoding=encoding, separator=sep)
+    proposal = run(data, out, wishes=wishes, force=force, read=read)
     for conclusion in proposal.conclusions:
         out_.note(conclusion)
     for warning in proposal.warnings:

@@ -36,12 +36,13 @@ TaskOption = Annotated[
     Path, typer.Option("--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.")
 ]
 ProviderOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--provider",
         metavar="NAME|URL",
         envvar="LABELTUNE_PROVIDER",
-        help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL.",
+        help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
+        "what the task says under [defaults], else openai.",
     ),
 ]
 DataArgument = Annotated[
@@ -55,7 +56,7 @@ TableFormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FMT",
-        help="The table's format, where its name does not tell: csv, tsv, jsonl, parquet, excel.",
+        help="The table's format, where its name does not tell: csv, tsv, jsonl, json, parquet, excel.",
     ),
 ]
 EncodingOption = Annotated[
@@ -74,7 +75,10 @@ SeparatorOption = Annotated[
         help="What separates the table's columns, where it should not be found: one character, or 'tab'.",
     ),
 ]
-StripOption = Annotated[bool, typer.Option("--strip", help="Take space off both ends of labels.")]
+StripOption = Annotated[
+    bool | None,
+    typer.Option("--strip/--no-strip", help="Take space off both ends of labels.", show_default=False),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Do it even where it was done before.")]

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     ProviderOption,
     QuietOption,
-    SeparatorOption,
-    TableFormatOption,
     TaskOption,
     YesOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.cli.reading import reads_tables
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
@@ -28,15 +27,25 @@ from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prediction.predict import Predicted, Preview
+    from labeltune.task import ReadOptions
 
 __all__ = ["predict"]
 
 _DEFAULT = PredictOptions()
 
 
+@reads_tables
 def predict(
     data: DataArgument,
-    model: Annotated[str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="M",
+            help="The model: what train printed. By default what the task says under [defaults].",
+        ),
+    ] = None,
     out: Annotated[
         str,
         typer.Option(
@@ -47,7 +56,7 @@ def predict(
         ),
     ] = DEFAULT_OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     batch: Annotated[
         bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
     ] = _DEFAULT.batch,
@@ -98,9 +107,8 @@ def predict(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
     ] = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     yes: YesOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -112,9 +120,9 @@ def predict(
     if json and out == STANDARD_STREAM and not dry_run:
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
+    model = model_of(model, definition, what="which one is asked: what train printed")
     from labeltune.prediction.predict import predict as run
     from labeltune.prediction.predict import preview
-    from labeltune.providers import resolve_provider
 
     options = PredictOptions(
         concurrency=concurrency,
@@ -131,16 +139,14 @@ def predict(
         batch=batch,
         yes=yes,
         recover=recover,
+        read=read,
     )
     arguments: dict[str, Any] = {
         "task": definition,
         "model": model,
-        "provider": resolve_provider(provider),
+        "provider": provider_of(provider, definition),
         "output": out,
         "options": options,
-        "format": format_,
-        "encoding": encoding,
-        "separator": sep,
     }
     if dry_run:
         _show_preview(sink, preview(data, **arguments))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -32,8 +33,14 @@ def train(
     ] = None,
     *,
     model: Annotated[
-        str, typer.Option("--model", metavar="BASE", help="The base model; the local provider has: linear.")
-    ],
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="BASE",
+            help="The base model; the local provider has: linear. By default what the task says under "
+            "[defaults].",
+        ),
+    ] = None,
     epochs: Annotated[
         str, typer.Option("--epochs", metavar="N|auto", help="How often to go through.")
     ] = _AUTO,
@@ -63,7 +70,7 @@ def train(
         bool, typer.Option("--new-job", help="Create a job even where this command made one before.")
     ] = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -72,7 +79,6 @@ def train(
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory
-    from labeltune.providers import resolve_provider
     from labeltune.task import task_if_there
     from labeltune.tuning.train import Settings, plan_training
     from labeltune.tuning.train import train as run
@@ -84,14 +90,15 @@ def train(
         seed=seed,
         suffix=suffix,
     )
-    place = resolve_provider(provider)
+    definition = task_if_there(task)
+    place = provider_of(provider, definition)
     plan = plan_training(
         training,
         validation,
-        model=model,
+        model=model_of(model, definition, what="on which base one is trained"),
         provider=place,
         settings=settings,
-        task=task_if_there(task),
+        task=definition,
         max_cost=max_cost,
         estimate=dry_run,
     )

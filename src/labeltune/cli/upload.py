@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import provider_of
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_TASK_FILE
 
 __all__ = ["upload"]
 
@@ -19,7 +20,7 @@ def upload(
         list[str], typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert` writes them.")
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Send the files even where the provider holds them.")
     ] = False,
@@ -30,15 +31,15 @@ def upload(
     out = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
-    from labeltune.providers import resolve_provider
     from labeltune.task import task_if_there
     from labeltune.tuning.upload import upload as run
 
-    place = resolve_provider(provider)
+    definition = task_if_there(task)
+    place = provider_of(provider, definition)
     done = run(
         files,
         provider=place,
-        task=task_if_there(task),
+        task=definition,
         force=force,
         note=out.note,
     )

@@ -140,7 +140,7 @@ class _RowReader:
             hint="expected is a table that labeltune predict wrote, with this task",
         )
         require_columns(task.text, header, source=source)
-        self._true = LabelReader(task, header, source=source)
+        self._true = LabelReader(task, header, source=source, strip=table.strip)
         self._pred = LabelReader(_as_predicted(task, predicted), header, source=source)
         self._problem = _pick(header, PROBLEM)
         self._id = None if task.id is None else _pick(header, task.id)

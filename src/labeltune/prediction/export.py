@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.errors import DataError, DiskError
+from labeltune.files.tables.cells import NOTHING, Typed
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
 from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, message_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Export", "added_columns", "refuse_collisions"]
 
 _UNKNOWN = "unknown"
+_YES, _NO = Typed("1", 1), Typed("0", 0)
 
 
 def added_columns(task: Task, *, probabilities: bool) -> list[str]:
@@ -101,15 +103,22 @@ class Export:
             if field_.type == "single":
                 cells.append(found[0])
             else:
-                cells += ["1" if label in found else "0" for label in field_.labels]
+                cells += [_YES if label in found else _NO for label in field_.labels]
         return cells
 
     def _empty(self) -> list[str]:
-        return [""] * sum(len(group) for group in predicted_columns(self.task))
+        return [
+            "" if field_.type == "single" else NOTHING
+            for field_, group in zip(self.task.fields, predicted_columns(self.task), strict=True)
+            for _ in group
+        ]
 
 
 def _shown(share: float | None) -> str:
-    return "" if share is None else f"{share:.6g}"
+    if share is None:
+        return NOTHING
+    text = f"{share:.6g}"
+    return Typed(text, float(text))
 
 
 def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:

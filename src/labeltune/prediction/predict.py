@@ -95,19 +95,18 @@ def predict(
     options: PredictOptions = _DEFAULT,
     story: Story | None = None,
     state: str | os.PathLike[str] = STATE_FOLDER,
-    **table: Any,
 ) -> Predicted:
     """Ask the model about every row of a table and write the rows with its predictions to `output`.
 
     The same call again goes on where the first stopped: an answer that is on the disk is never asked for
     again.
-    `table` is handed to `tables.open_table`. A signal that stops it is raised again once what is in flight
+    A signal that stops it is raised again once what is in flight
     has been saved. Raises the errors of this package; `output` is then as it was before.
     """
-    job = Job(data, task, model, provider, output, options, story or Silence(), Path(state), table)
+    job = Job(data, task, model, provider, output, options, story or Silence(), Path(state))
     _check_output(job)
     thresholds = _thresholds(job)
-    with open_table(data, **table) as rows:
+    with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         if options.recover and job.journal.exists():
             damaged, kept = recover_journal(job.journal)
@@ -132,27 +131,26 @@ def preview(
     provider: Provider,
     output: str = DEFAULT_OUTPUT,
     options: PredictOptions = _DEFAULT,
-    **table: Any,
 ) -> Preview:
     """What `predict` would send, without sending anything or needing a key."""
-    job = Job(data, task, model, provider, output, options, Silence(), STATE_FOLDER, table)
-    with open_table(data, **table) as rows:
+    job = Job(data, task, model, provider, output, options, Silence(), Path(STATE_FOLDER))
+    with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         hashes = {digest for digest in plan.hashes() if digest is not None}
         with closing(plan.rows()) as shown:
             asked = (values for _, values in shown if plan.renderer.text(values))
             first = next((plan.messages(values) for values in asked), None)
     rate = rate_of(model, provider, batch=options.batch)
-    read, written = plan.estimate(len(hashes))
+    reading, written = plan.estimate(len(hashes))
     return Preview(
         url=f"{provider.base_url.rstrip('/')}{PATH}",
         headers={"Authorization": "Bearer [masked]", "Content-Type": "application/json"},
         body=None if first is None else job.form.body(first),
         rows=plan.total,
         requests=len(hashes),
-        input_tokens=read,
+        input_tokens=reading,
         output_tokens=written,
-        usd=None if rate is None else rate.usd(read, written),
+        usd=None if rate is None else rate.usd(reading, written),
     )
 
 
@@ -298,7 +296,7 @@ def _write(
     if job.options.spreadsheet:
         write_table(job.output, neutralise(header), map(neutralise, rows))
     else:
-        write_table(job.output, header, rows)
+        write_table(job.output, header, rows, like=plan.table)
     return Predicted(
         output=job.output,
         rows=export.rows,

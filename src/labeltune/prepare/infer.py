@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.tables import open_table
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
-from labeltune.task import DEFAULT_SEPARATOR, AnswerFormat, Field, Prompt, Task, format_task
+from labeltune.task import (
+    DEFAULT_SEPARATOR,
+    NOTHING_TOLD,
+    AnswerFormat,
+    Field,
+    Prompt,
+    ReadOptions,
+    Task,
+    format_task,
+)
+from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
 from labeltune.task.labels import require_columns
 
 if TYPE_CHECKING:
@@ -102,7 +112,17 @@ class _Column:
     @property
     def labels(self) -> list[str]:
         """The distinct values, without space around them and without the empty one, sorted."""
-        return sorted({value.strip() for value in self.counts or ()} - {""})
+        return sorted({nfc(value.strip()) for value in self.counts or ()} - {""})
+
+    @property
+    def lists(self) -> list[str] | None:
+        """The labels in a column whose cells are lists, sorted; None if they are not."""
+        cells = [value for value in self.counts or () if value.strip()]
+        items = [list_items(cell) for cell in cells]
+        found = {nfc(label.strip()) for labels in items for label in labels or ()} - {""}
+        if not found or None in items or len(found) > min(MOST_LABELS, self.filled):
+            return None
+        return sorted(found)
 
     @property
     def is_flag(self) -> bool:
@@ -134,9 +154,7 @@ def init(
     *,
     wishes: Wishes | None = None,
     force: bool = False,
-    format: str | None = None,
-    encoding: str | None = None,
-    separator: str | None = None,
+    read: ReadOptions = NOTHING_TOLD,
 ) -> Proposal:
     """Propose a task from a table and write it to `output` (`-`: standard output).
 
@@ -147,8 +165,15 @@ def init(
         raise SettingsError(
             f"{os.fspath(output)}: exists already", hint="give --force to replace it, or -o another file"
         )
-    with open_table(data, format=format, encoding=encoding, separator=separator) as table:
+    with open_table(data, read) as table:
         proposal = propose_task(table, wishes or Wishes())
+        kept = replace(table.read, strip=table.read.strip or (proposal.task.read.strip))
+        proposal = replace(
+            proposal,
+            task=replace(proposal.task, read=kept),
+            conclusions=(*table.notes, *proposal.conclusions),
+            warnings=(*table.warnings, *proposal.warnings),
+        )
     with atomic_write(output) as handle:
         handle.write(format_task(proposal.task).encode())
     return proposal
@@ -177,7 +202,8 @@ class _Proposer:
             raise DataError(f"{self.table.source}: no rows, so there is nothing to conclude from")
         text = self.text()
         name = self.id(text)
-        fields = self.fields([column for column in columns if column.name not in (*text, name)])
+        aside = {*text, name, *self.table.unnamed, *self.table.structured}
+        fields = self.fields([column for column in columns if column.name not in aside])
         answer = self.answer(fields)
         task = Task(text, fields, self.prompt(fields, answer), answer, id=name)
         return Proposal(task, tuple(self.conclusions), tuple(self.warnings))
@@ -185,7 +211,7 @@ class _Proposer:
     def text(self) -> tuple[str, ...]:
         if self.wishes.text:
             return self.wishes.text
-        taken = {*self.wishes.labels, self.wishes.id}
+        taken = {*self.wishes.labels, self.wishes.id, *self.table.unnamed, *self.table.structured}
         free = [column for column in self.columns.values() if column.name not in taken]
         longest = max(free, key=lambda column: column.mean_length, default=None)
         if longest is None or not longest.filled:
@@ -210,7 +236,9 @@ class _Proposer:
             chosen = [self.columns[name] for name in self.wishes.labels]
         else:
             chosen = [
-                c for c in free if c.is_flag or c.has_few_values or c.delimiter or self.wishes.delimiter
+                c
+                for c in free
+                if c.is_flag or c.has_few_values or c.delimiter or self.wishes.delimiter or c.lists
             ]
         flags = [column for column in chosen if column.is_flag]
         fields: list[Field] = []
@@ -219,7 +247,7 @@ class _Proposer:
             chosen = [column for column in chosen if not column.is_flag]
         singles: list[Field] = []
         for column in chosen:
-            delimiter = self.wishes.delimiter or column.delimiter
+            delimiter = self.wishes.delimiter or (LIST_DELIMITER if column.lists else column.delimiter)
             if delimiter and not column.is_flag:
                 fields.append(self.delimited_field(column, delimiter))
             else:
@@ -245,9 +273,13 @@ class _Proposer:
     def delimited_field(self, column: _Column, delimiter: str) -> Field:
         # Counted afresh: a delimiter that was asked for may be none of ours.
         cells = self.all_values(column)
-        labels = tuple(sorted({part.strip() for cell in cells for part in cell.split(delimiter)} - {""}))
+        split = (
+            list_items(cell) or [] if delimiter == LIST_DELIMITER else cell.split(delimiter) for cell in cells
+        )
+        labels = tuple(sorted({nfc(part.strip()) for parts in split for part in parts} - {""}))
+        joined = "in lists" if delimiter == LIST_DELIMITER else f'joined by "{delimiter}"'
         self.conclusions.append(
-            f'{column.name}: a multi field, {len(labels)} labels joined by "{delimiter}": {_listed(labels)}'
+            f"{column.name}: a multi field, {len(labels)} labels {joined}: {_listed(labels)}"
         )
         return Field(column.name, "multi", labels, column=column.name, delimiter=delimiter)
 

@@ -9,10 +9,12 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from typing import Any
+
 import pytest
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.tables import open_table
+from labeltune.files.tables import ReadOptions, open_table
 from labeltune.files.tables.csv_records import LONGEST_VALUE
 from labeltune.files.tables.text_lines import LONGEST_LINE
 
@@ -25,12 +27,12 @@ def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
     return path
 
 
-def read(path: Path, **how: str) -> Rows:
-    with open_table(path, **how) as table:
+def read(path: Path, **how: Any) -> Rows:
+    with open_table(path, ReadOptions(**how)) as table:
         return list(table)
 
 
-def refused(path: Path, **how: str) -> list[str]:
+def refused(path: Path, **how: Any) -> list[str]:
     """What is wrong with a table, without its name."""
     with pytest.raises(DataError) as caught:
         read(path, **how)
@@ -290,7 +292,7 @@ def test_a_separator_is_said_where_it_is_not_a_comma(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("told", [";", "semicolon", "SEMICOLON"])
 def test_a_separator_that_is_told_is_not_looked_for(tmp_path: Path, told: str) -> None:
-    with open_table(write(tmp_path, "a,b;c\n1,2;3\n"), separator=told) as table:
+    with open_table(write(tmp_path, "a,b;c\n1,2;3\n"), ReadOptions(separator=told)) as table:
         assert table.header == ("a,b", "c")
         assert table.notes == []
 
@@ -298,7 +300,7 @@ def test_a_separator_that_is_told_is_not_looked_for(tmp_path: Path, told: str) -
 @pytest.mark.parametrize("told", ["", ",,", '"', "\n", "\0", "tabs"])
 def test_a_separator_that_cannot_be(tmp_path: Path, told: str) -> None:
     with pytest.raises(SettingsError, match="expected one character"):
-        read(write(tmp_path, "t,l\na,1\n"), separator=told)
+        read(write(tmp_path, "t,l\na,1\n"), ReadOptions(separator=told))
 
 
 def test_tsv_is_not_looked_at(tmp_path: Path) -> None:
@@ -325,7 +327,7 @@ def test_rows_as_the_bytes_they_are(tmp_path: Path, encoding: str, end: str, quo
     start = marks[name] if mark else b""
     content = start + (header + "".join(rows)).encode(name)
     path = write(tmp_path, content)
-    with open_table(path, encoding=None if mark else name) as table:
+    with open_table(path, ReadOptions(encoding=None if mark else name)) as table:
         good = [(line, row) for line, row in enumerate(rows, 2) if row != end]
         bytes_of = "utf-8" if name == "utf-8-sig" else name
         assert table.header_bytes == start + header.encode(name)

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.sources import ByteSource
-from labeltune.files.tables import open_table, write_table
+from labeltune.files.tables import ReadOptions, open_table, write_table
 
 CSV = b"t,l\na,1\n"
 JSON_LINES = b'{"t": "a", "l": "1"}\n'
@@ -93,7 +93,7 @@ def test_a_table_is_read_by_its_name_or_its_first_bytes(tmp_path: Path, name: st
 def test_a_format_that_is_told(tmp_path: Path, name: str, format: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with open_table(path, format=format) as table:
+    with open_table(path, ReadOptions(format=format)) as table:
         assert [values for _, values in table] == ROWS
 
 
@@ -135,7 +135,7 @@ def test_another_format_than_the_name_tells(
 def test_a_format_that_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(CSV)
     with pytest.raises(SettingsError, match=r'--format exel: no such format \(did you mean "excel"\?\)'):
-        open_table(tmp_path / "t.csv", format="exel")
+        open_table(tmp_path / "t.csv", ReadOptions(format="exel"))
 
 
 @pytest.mark.parametrize("cut", [5, 12, -3])

@@ -20,18 +20,18 @@ import pytest
 from pyarrow import parquet
 
 from labeltune.errors import DataError, LabeltuneError, SettingsError
-from labeltune.files.tables import open_table
+from labeltune.files.tables import ReadOptions, open_table
 from labeltune.files.tables.cells import cell_text
 
 Rows = list[tuple[int, list[str]]]
 
 
-def read(path: Path, **how: str) -> Rows:
-    with open_table(path, **how) as table:
+def read(path: Path, **how: Any) -> Rows:
+    with open_table(path, ReadOptions(**how)) as table:
         return list(table)
 
 
-def refused(path: Path, **how: str) -> list[str]:
+def refused(path: Path, **how: Any) -> list[str]:
     with pytest.raises(DataError) as caught:
         read(path, **how)
     return [line.removeprefix(f"{path}:").strip() for line in str(caught.value).split("\n")]

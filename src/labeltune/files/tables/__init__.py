@@ -8,9 +8,11 @@ from labeltune.files.tables.opening import FORMATS, Source, open_table
 from labeltune.files.tables.spreadsheet import take_off_marks
 from labeltune.files.tables.table import Table
 from labeltune.files.tables.writing import table_writer, write_table
+from labeltune.task import ReadOptions
 
 __all__ = [
     "FORMATS",
+    "ReadOptions",
     "Source",
     "Table",
     "copy_raw",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from labeltune.prepare.check.finding_log import clip
 from labeltune.prepare.check.neighbours import Neighbours
 from labeltune.prepare.check.private import Private
 from labeltune.prepare.check.rule import Rule
@@ -76,10 +77,43 @@ class Amount(Rule):
 
     def end_of(self, part: Part) -> None:
         """See `Rule`."""
-        if part.role == "train" and part.examples < MIN_EXAMPLES:
+        if part.role == "train" and part.examples < MIN_EXAMPLES and not part.misformed:
             thing = "record" if part.kind == "chat" else "example"
             number = f"{part.examples} {thing}{'' if part.examples == 1 else 's'}"
             part.add("too_few_examples", f"{number}, expected at least {MIN_EXAMPLES}")
+
+
+class Variety(Rule):
+    """Training files in which all examples have the same labels: there is nothing to tell apart."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._answers: set[Labels | str] = set()
+
+    def batch(self, part: Part, batch: Batch) -> None:
+        """See `Rule`."""
+        if part.role == "train" and len(self._answers) < 2:
+            pairs = zip(batch.labels, batch.answers, strict=True)
+            self._answers.update(
+                known
+                for labels, answer in pairs
+                if (known := answer if labels is None else labels) is not None
+            )
+
+    def end_of(self, part: Part) -> None:
+        """See `Rule`."""
+        answers, self._answers = self._answers, set()
+        if len(answers) == 1 and part.examples > 1:
+            part.add("nothing_to_learn", f"nothing to learn: all rows have {_labels(answers.pop())}")
+
+
+def _labels(answer: Labels | str) -> str:
+    """The labels of every row, for a message; an answer where there is no task to read it."""
+    if isinstance(answer, str):
+        return f'the answer "{clip(answer)}"'
+    found = [label for labels in answer for label in labels]
+    named = ", ".join(f'"{label}"' for label in found[:NAMED])
+    return f"the label{'s' * (len(found) > 1)} {named}" if found else "no label"
 
 
 class LabelCounts(Rule):
@@ -149,7 +183,15 @@ def _balance(part: Part, rows_of: dict[str, int], of: str) -> None:
             part.add("imbalance", f'label "{often}"{of} has {most:,} rows, "{seldom}" {least:,}: {times}')
 
 
-RULES: tuple[type[Rule], ...] = (Texts, Length, Amount, LabelCounts, Neighbours, Private)
+RULES: tuple[type[Rule], ...] = (
+    Texts,
+    Length,
+    Amount,
+    Variety,
+    LabelCounts,
+    Neighbours,
+    Private,
+)
 """A new rule is a class here, and its codes in `catalogue.CATALOGUE`."""
 
 REFUSALS: tuple[type[Rule], ...] = (Texts, Length, Amount)

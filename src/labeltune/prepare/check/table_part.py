@@ -28,12 +28,12 @@ class TablePart(Part):
 
     kind = "table"
 
-    def __init__(self, table: Table, role: str, setting: Setting, task: Task, *, strip: bool = False) -> None:
+    def __init__(self, table: Table, role: str, setting: Setting, task: Task) -> None:
         super().__init__(table.source, role, setting)
         self._table = table
         self._task = task
         self._renderer = Renderer(task, table.header, source=table.source)
-        self._labels = LabelReader(task, table.header, source=table.source, strip=strip)
+        self._labels = LabelReader(task, table.header, source=table.source, strip=table.strip)
         table.on_bad = self._on_bad
         system = PromptForm(task, task.system_template) if task.system_template else None
         self._user = PromptForm(task, task.user_template)
