@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.progress import JobStory, RowStory
 from labeltune.cli.reading import reads_tables
@@ -74,7 +75,7 @@ def baseline(
             read=read,
             story=story,
         )
-    _show(sink, done)
+    _show(sink, done, task)
     if done.predicted.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
@@ -87,7 +88,7 @@ class _Story(JobStory, RowStory):
         self._open.close()
 
 
-def _show(sink: Output, done: Baseline) -> None:
+def _show(sink: Output, done: Baseline, task: Path) -> None:
     predicted = done.predicted
     valid = predicted.rows - predicted.invalid
     sink.note(f"{predicted.rows:,} rows, {valid:,} with a valid answer, in {done.seconds:.1f} s")
@@ -95,7 +96,7 @@ def _show(sink: Output, done: Baseline) -> None:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in predicted.problems.items())
         sink.warn(f"{predicted.invalid:,} rows have no valid answer: {kinds}")
     if predicted.output != STANDARD_STREAM:
-        sink.hint(f"labeltune evaluate PREDICTIONS --compare {predicted.output}")
+        sink.hint(f"labeltune evaluate PREDICTIONS --compare {pasted(predicted.output)}{task_words(task)}")
     sink.result(
         {
             "output": predicted.output,

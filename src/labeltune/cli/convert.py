@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -83,6 +84,7 @@ def convert(
     if done.written < FEWEST_RECORDS:
         story.warn(f"{done.written} records: no provider trains on fewer than {FEWEST_RECORDS}")
     if not to_stdout:
-        story.hint(f"labeltune check {done.output}, then: labeltune train {done.output} --model BASE")
+        out, words = pasted(done.output), task_words(task)
+        story.hint(f"labeltune check {out}{words}, then: labeltune train {out} --model BASE{words}")
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
     story.result(document, *([] if to_stdout else [done.output]))

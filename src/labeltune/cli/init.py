@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
     QuietOption,
 )
-from labeltune.cli.reading import reads_tables
+from labeltune.cli.reading import read_words, reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from labeltune.task import Format, ReadOptions
@@ -72,8 +74,7 @@ def init(
         out_.note(conclusion)
     for warning in proposal.warnings:
         out_.warn(warning)
-    option = "" if out == DEFAULT_TASK_FILE else f" --task {out}"
-    out_.hint(f"look at {out}, then: labeltune split {data}{option}, labeltune convert train.csv{option}")
+    out_.hint(f"look at {out}, then: {_next(data, out, read, proposal.ending)}")
     out_.result(
         {
             "output": out,
@@ -83,3 +84,16 @@ def init(
         },
         out,
     )
+
+
+def _next(data: str, task: str, read: ReadOptions, ending: str) -> str:
+    """The commands that come next, as they can be pasted. What [read] keeps need not be said again."""
+    from labeltune.prepare.convert import default_output
+    from labeltune.task import ReadOptions
+
+    options = read_words(ReadOptions(format=read.format)) + task_words(task)
+    train = f"train{ending}"
+    # A part in JSON Lines would be overwritten by the chat file that bears its name.
+    elsewhere = " -o train.chat.jsonl" if default_output(train) == train else ""
+    name = "DATA" if data == STANDARD_STREAM else pasted(data)
+    return f"labeltune split {name}{options}; labeltune convert {train}{elsewhere}{options}"

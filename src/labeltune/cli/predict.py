@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -153,12 +154,12 @@ def predict(
         return
     with RowStory(sink, yes=yes) as story:
         done = run(data, story=story, **arguments)
-    _show(sink, done, model, batch=batch)
+    _show(sink, done, model, task, batch=batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
 
-def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:
+def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool) -> None:
     valid = done.rows - done.invalid
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
@@ -175,7 +176,7 @@ def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:
         again = "with --yes the same command" if batch else "the same command"
         sink.hint(f"unknown: the answers were lost; {again} asks for them again")
     if done.output != STANDARD_STREAM:
-        sink.hint(f"labeltune evaluate {done.output}")
+        sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
     sink.result(
         {
             "output": done.output,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
@@ -79,4 +80,4 @@ def thresholds(
         *([] if out_file == STANDARD_STREAM else [out_file]),
     )
     if out_file != STANDARD_STREAM:
-        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {out_file}")
+        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {pasted(out_file)}{task_words(task)}")

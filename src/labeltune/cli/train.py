@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
@@ -112,7 +113,7 @@ def train(
     elif place.deployments:
         out.hint(f"deploy {done.model}; then give predict the deployment's name as --model")
     else:
-        out.hint(f"labeltune predict DATA --model {done.model}{place.flag}")
+        out.hint(f"labeltune predict DATA --model {done.model}{place.flag}{task_words(task)}")
     out.result(asdict(done), done.model if wait else done.job_id)
 
 

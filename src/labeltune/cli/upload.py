@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 
@@ -44,5 +45,6 @@ def upload(
         note=out.note,
     )
     if len(done) <= 2:
-        out.hint(f"labeltune train {' '.join(file.id for file in done)} --model BASE{place.flag}")
+        words = task_words(task)
+        out.hint(f"labeltune train {' '.join(file.id for file in done)} --model BASE{place.flag}{words}")
     out.result({"files": [asdict(file) for file in done]}, *(file.id for file in done))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.tables import open_table
+from labeltune.files.sources import ByteSource
+from labeltune.files.tables import ending_of_parts, open_table
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 from labeltune.task import (
     DEFAULT_SEPARATOR,
@@ -72,6 +73,8 @@ class Proposal:
     task: Task
     conclusions: tuple[str, ...]
     warnings: tuple[str, ...]
+    ending: str = ".csv"
+    """What the names of the table's parts will end with."""
 
 
 @dataclass(slots=True)
@@ -165,14 +168,14 @@ def init(
         raise SettingsError(
             f"{os.fspath(output)}: exists already", hint="give --force to replace it, or -o another file"
         )
-    with open_table(data, read) as table:
+    source = ByteSource(data) if isinstance(data, str | os.PathLike) else data
+    with open_table(source, read) as table:
         proposal = propose_task(table, wishes or Wishes())
-        kept = replace(table.read, strip=table.read.strip or (proposal.task.read.strip))
         proposal = replace(
             proposal,
-            task=replace(proposal.task, read=kept),
             conclusions=(*table.notes, *proposal.conclusions),
             warnings=(*table.warnings, *proposal.warnings),
+            ending=ending_of_parts(table, source if isinstance(source, ByteSource) else None),
         )
     with atomic_write(output) as handle:
         handle.write(format_task(proposal.task).encode())
@@ -189,6 +192,8 @@ class _Proposer:
         self.table, self.wishes = table, wishes
         self.conclusions: list[str] = []
         self.warnings: list[str] = []
+        self.read = NOTHING_TOLD
+        """What [read] must say beyond how the table was read."""
         named = (*wishes.text, *wishes.labels, *([wishes.id] if wishes.id else []))
         require_columns(named, table.header, source=table.source)
         self.columns = {name: _Column(name) for name in table.header}
@@ -205,7 +210,8 @@ class _Proposer:
         aside = {*text, name, *self.table.unnamed, *self.table.structured}
         fields = self.fields([column for column in columns if column.name not in aside])
         answer = self.answer(fields)
-        task = Task(text, fields, self.prompt(fields, answer), answer, id=name)
+        read = self.read.over(self.table.read)
+        task = Task(text, fields, self.prompt(fields, answer), answer, id=name, read=read)
         return Proposal(task, tuple(self.conclusions), tuple(self.warnings))
 
     def text(self) -> tuple[str, ...]:
@@ -273,10 +279,11 @@ class _Proposer:
     def delimited_field(self, column: _Column, delimiter: str) -> Field:
         # Counted afresh: a delimiter that was asked for may be none of ours.
         cells = self.all_values(column)
-        split = (
-            list_items(cell) or [] if delimiter == LIST_DELIMITER else cell.split(delimiter) for cell in cells
+        labels = tuple(
+            sorted({nfc(part.strip()) for cell in cells for part in _pieces(cell, delimiter)} - {""})
         )
-        labels = tuple(sorted({nfc(part.strip()) for parts in split for part in parts} - {""}))
+        if any(label != label.strip() for cell in cells for label in _pieces(cell, delimiter)):
+            self.strips(column)
         joined = "in lists" if delimiter == LIST_DELIMITER else f'joined by "{delimiter}"'
         self.conclusions.append(
             f"{column.name}: a multi field, {len(labels)} labels {joined}: {_listed(labels)}"
@@ -293,9 +300,7 @@ class _Proposer:
                 f'column "{column.name}" is empty in {column.rows - column.filled:,} rows: they have no label'
             )
         if any(value != value.strip() for value in values if value.strip()):
-            self.warnings.append(
-                f'column "{column.name}": some labels have space around them; convert with --strip'
-            )
+            self.strips(column)
         by_fold: dict[str, list[str]] = {}
         for label in labels:
             by_fold.setdefault(re.sub(r"[\W_]+", "", label.casefold()), []).append(label)
@@ -304,6 +309,13 @@ class _Proposer:
                 self.warnings.append(f'column "{column.name}": are these one label? {_listed(alike)}')
         self.conclusions.append(f"{column.name}: a single field of {len(labels)} labels: {_listed(labels)}")
         return Field(column.name, "single", tuple(labels), column=column.name)
+
+    def strips(self, column: _Column) -> None:
+        """Space around labels is taken off by all commands: the task says so."""
+        self.read = replace(self.read, strip=True)
+        self.warnings.append(
+            f'column "{column.name}": some labels have space around them, which is taken off: [read] strip'
+        )
 
     def all_values(self, column: _Column) -> Iterable[str]:
         if column.counts is None:
@@ -372,6 +384,11 @@ class _Proposer:
             return Prompt(self.wishes.system, user)
         listed = sum(len(field_.labels) for field_ in fields) <= MOST_LISTED
         return Prompt(_system_message(fields, answer, listed=listed), user)
+
+
+def _pieces(cell: str, delimiter: str) -> list[str]:
+    """The labels that are joined in a cell."""
+    return (list_items(cell) or []) if delimiter == LIST_DELIMITER else cell.split(delimiter)
 
 
 def _refines(pairs: set[tuple[str, str]], upper: Field, lower: Field) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeltune.files.tables.copying import copy_raw, copy_rows, ending_of_copies
+from labeltune.files.tables.copying import copy_raw, copy_rows, ending_of_copies, ending_of_parts
 from labeltune.files.tables.marks import neutralise
 from labeltune.files.tables.opening import FORMATS, Source, open_table
 from labeltune.files.tables.spreadsheet import take_off_marks
@@ -18,6 +18,7 @@ __all__ = [
     "copy_raw",
     "copy_rows",
     "ending_of_copies",
+    "ending_of_parts",
     "neutralise",
     "open_table",
     "table_writer",

@@ -9,7 +9,7 @@ from datetime import date, time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 __all__ = ["NOTHING", "NoTextError", "Typed", "cell_text", "plain_value", "row_of_text"]
 
@@ -84,7 +84,7 @@ def cell_text(value: Any) -> str:
             return Typed(value.isoformat(), value)
         case list() | tuple() | set():
             items = sorted(value) if isinstance(value, set) else value
-            joined = Typed(json.dumps(plain_value(items), ensure_ascii=False, default=str), list(items))
+            joined = Typed(_list_text(items), plain_value(list(items)))
             if any(isinstance(item, list | tuple | dict | bytes) for item in items):
                 raise NoTextError("a list of lists or objects, expected text or a list of labels", joined)
             return joined
@@ -95,6 +95,17 @@ def cell_text(value: Any) -> str:
             raise NoTextError("bytes, expected text", Typed(base64.b64encode(value).decode(), value))
         case _:
             return Typed(str(value), value)
+
+
+def _list_text(items: Collection[Any]) -> str:
+    """A list as JSON, its numbers as they are written; nothing if it is empty."""
+    texts = (
+        str(item)
+        if isinstance(item, Typed)
+        else json.dumps(plain_value(item), ensure_ascii=False, default=str)
+        for item in items
+    )
+    return f"[{', '.join(texts)}]" if items else ""
 
 
 def plain_value(value: Any) -> Any:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from labeltune.files.sources import GZIP_ENDING
 from labeltune.files.tables.excel import ExcelTable
 from labeltune.files.tables.json_array import JsonArrayTable
 from labeltune.files.tables.opening import FORMATS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Route: TypeAlias = Sequence[int]
     """The positions of the files that a row is copied to."""
 
-__all__ = ["copy_raw", "copy_rows", "ending_of_copies"]
+__all__ = ["copy_raw", "copy_rows", "ending_of_copies", "ending_of_parts"]
 
 _WRITTEN_AS = {"excel": ".xlsx", "dataframe": ".csv"}
 
@@ -38,6 +39,13 @@ def ending_of_copies(table: Table, ending: str) -> str:
         return _WRITTEN_AS[table.format]
     known = {one for _, endings in FORMATS.values() for one in endings}
     return ending if ending in known else FORMATS[table.format][1][0]
+
+
+def ending_of_parts(table: Table, source: ByteSource | None) -> str:
+    """What files of rows of a table end with: see `ending_of_copies`; text packed as gzip stays so."""
+    ending = ending_of_copies(table, "" if source is None else source.ending)
+    packed = source is not None and source.name.lower().endswith(GZIP_ENDING)
+    return ending + (GZIP_ENDING if packed and isinstance(table, TextTable) else "")
 
 
 def copy_rows(

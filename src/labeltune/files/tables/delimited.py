@@ -39,7 +39,7 @@ __all__ = ["CsvTable", "TsvTable"]
 _TAB = "\t"
 _CUT = "the last line has no line end; is the file whole?"
 _SAME_WIDTH = 3
-"""So many rows at least must all be of one other width than the header to blame it instead of them."""
+"""So many rows at least must all be wider than the header to blame it instead of them."""
 
 
 class CsvTable(TextTable):
@@ -137,7 +137,8 @@ class CsvTable(TextTable):
             return 0, column_names(len(names))
         if alarm.count != calm and (fault := self._bad_text(names)):
             raise DataError(f"{self.source}:{first}: in the header, {fault[1]}")
-        rows = sample_records(sample, self._separated_by, quoted=self.quoted)
+        is_whole = self.encoding == UTF8 and self._bytes.is_short
+        rows = sample_records(sample, self._separated_by, quoted=self.quoted, whole=is_whole)
         following = [(line, row) for line, row in rows if line > last]
         self._refuse_width(first, names, following)
         refuse_title(self.source, first, names, (row for _, row in following))
@@ -179,15 +180,14 @@ class CsvTable(TextTable):
         return self._options.header is False and not names_itself(first)
 
     def _refuse_width(self, line: int, names: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> None:
-        """Where every row is of one other width than the header, the fault is in the header."""
+        """Where every row has more values than the header, and all as many, the fault is in the header."""
         widths = {len(row) for _, row in rows}
-        if len(rows) < _SAME_WIDTH or len(widths) != 1 or (width := widths.pop()) == len(names):
+        width = max(widths, default=0)
+        if len(rows) < _SAME_WIDTH or len(widths) > 1 or width <= len(names):
             return
         missing = "a name is missing in it, or it is no header (--no-header)"
         if len(names) == 1:
             missing = "is it a comment or a title, or the separator another one (--sep)?"
-        elif width < len(names):
-            missing = "it has a name too many, or the rows lack a value"
         raise DataError(
             f"{self.source}:{line}: the header has {len(names)} column{'s' * (len(names) > 1)}, and every "
             f"row has {width}: {missing}",

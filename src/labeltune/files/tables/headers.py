@@ -80,7 +80,7 @@ def refuse_title(source: str, line: int, header: Sequence[str], rows: Iterable[S
     columns without a value are none.
     """
     named = {place for place, name in enumerate(header) if name.strip()}
-    filled = {place for row in rows for place, value in enumerate(row) if value.strip()}
+    filled = {place for row in rows for place, value in enumerate(row[: len(header)]) if value.strip()}
     bare = filled - named
     if len(named) == 1 and bare and bare != {0}:
         title = header[min(named)].strip()

@@ -30,10 +30,13 @@ def find_separator(sample: str) -> str:
     return chosen
 
 
-def sample_records(sample: str, separator: str, *, quoted: bool) -> list[tuple[int, list[str]]]:
+def sample_records(
+    sample: str, separator: str, *, quoted: bool, whole: bool = False
+) -> list[tuple[int, list[str]]]:
     """The records of the start of a table, each with its first line, as far as they can be read.
 
-    The last one is left out if there are others, since the sample may end within it.
+    The last one is left out if there are others, since the sample may end within it, unless it is the `whole`
+    table.
     """
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(StringIO(sample, newline=""), delimiter=separator, quoting=quoting)
@@ -45,7 +48,7 @@ def sample_records(sample: str, separator: str, *, quoted: bool) -> list[tuple[i
             last = reader.line_num
     except csv.Error:
         return []
-    return records[:-1] if len(records) > 1 else records
+    return records[:-1] if len(records) > 1 and not whole else records
 
 
 _LOOKED_AT = 1_000

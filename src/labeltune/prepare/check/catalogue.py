@@ -32,7 +32,7 @@ def _info(meaning: str, advice: str) -> Kind:
     return Kind("info", meaning, advice)
 
 
-_MEND_RECORD = "Write the file with `labeltune convert`, or mend the line."
+_MEND_RECORD = "Write the file with `labeltune convert DATA`, or mend the line."
 _MEND_TABLE = "Mend the row in the program that wrote the table, and export it again."
 _MEND_LABEL = "Mend the label in the table, or add it to the task file if it is meant."
 
@@ -153,7 +153,7 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "near_duplicate": _info(
         "A text that differs from an earlier one in case, punctuation and space only, or by little.",
-        "Look at them; `labeltune split` keeps them in one part.",
+        "Look at them; `labeltune split DATA` keeps them in one part.",
     ),
     "near_contradiction": _warning(
         "A text nearly equal to an earlier one of the same file, with other labels.",
@@ -161,11 +161,11 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "overlap": _error(
         "A text that an earlier file holds too: the scores would be too good.",
-        "Split again with `labeltune split`, which keeps equal texts in one part.",
+        "Split again with `labeltune split DATA`, which keeps equal texts in one part.",
     ),
     "near_overlap": _warning(
         "A text nearly equal to one in an earlier file.",
-        "Split again with `labeltune split`, which keeps such texts in one part.",
+        "Split again with `labeltune split DATA`, which keeps such texts in one part.",
     ),
     # labels
     "nothing_to_learn": _error(

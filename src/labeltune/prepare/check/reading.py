@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def _open_table(source: ByteSource, role: str, setting: Setting, options: CheckO
     if setting.task is None:
         raise SettingsError(
             f"{source.name}: a table is checked with its task, and there is no task file",
-            hint=f"labeltune init {source.name} proposes one, or name it with --task",
+            hint=f"labeltune init {shlex.quote(source.name)} proposes one, or name it with --task",
         )
     return TablePart(open_table(source, options.read, task=setting.task), role, setting, setting.task)
 

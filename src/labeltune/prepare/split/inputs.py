@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,7 @@ def _needed(task: Task | None, name: str, options: SplitOptions) -> Task | None:
     if task is None and (options.stratified or options.keep_duplicates_together):
         raise SettingsError(
             f"{name}: there is no task file that says which columns hold text and labels",
-            hint=f"labeltune init {name} proposes one; rows are split without with --no-stratify and "
+            hint=f"labeltune init {shlex.quote(name)} proposes one; rows are split without with --no-stratify and "
             "--no-keep-duplicates-together",
         )
     return task
