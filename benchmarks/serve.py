@@ -27,6 +27,7 @@ from openai import AsyncOpenAI
 
 from labeltune.local import create_app
 from labeltune.local.store import Store
+from single_label import task_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,22 +36,6 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "banking77"
 IN_FLIGHT = 64
 SYSTEM = "Classify the message."
 
-TASK = """version = 1
-text = ["text"]
-
-[[field]]
-name = "label"
-type = "single"
-column = "label"
-labels = {labels}
-
-[prompt]
-system = "{system}"
-user = "{{text}}"
-
-[answer]
-format = "label"
-"""
 
 COMMANDS = {"predict": 700, "predict --batch": 3_000}
 """Rows a second to be reached by each command."""
@@ -204,7 +189,7 @@ async def measure_batch(directory: Path, bodies: list[dict[str, Any]], copies: i
 def measure_commands(directory: Path, model: str, texts: list[str], labels: list[str], copies: int) -> None:
     """The commands as a user runs them, on `copies` of the texts, each a little different."""
     folder = directory.parent
-    (folder / "task.toml").write_text(TASK.format(labels=json.dumps(labels), system=SYSTEM))
+    (folder / "task.toml").write_text(task_file(labels, system=SYSTEM))
     rows = [(f"{text} {copy}", labels[0]) for copy in range(copies) for text in texts]
     with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as handle:
         csv.writer(handle).writerows([("text", "label"), *rows])

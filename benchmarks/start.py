@@ -18,20 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from single_label import task_file
+
 LABELTUNE = (sys.executable, "-m", "labeltune")
 REFERENCE = "import typer"
 HELP, CONVERT = 2.5, 4.0
-TASK = """\
-version = 1
-text = ["text"]
-[[field]]
-name = "topic"
-type = "single"
-column = "label"
-labels = ["a", "b"]
-[answer]
-format = "label"
-"""
 
 EMPTY = """\
 import typer
@@ -75,7 +66,7 @@ def main() -> int:
     os.environ.pop("LABELTUNE_TASK", None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "task.toml").write_text(TASK)
+        (folder / "task.toml").write_text(task_file(["a", "b"]))
         (folder / "ten.csv").write_text("text,label\n" + "some words,a\nother words,b\n" * 5)
         # The first round compiles, and is not counted.
         rounds = [{way: cost(command, folder) for way, (command, _) in WAYS.items()} for _ in range(runs + 1)]

@@ -1,15 +1,24 @@
-"""What all tests share: no network but loopback, no keys, a home of their own, and the real data if it is there."""
+"""What all tests share: no network but loopback, no keys, a home of their own, and the real data if it is there;
+and the same results on an idle machine and a busy one, on a terminal and under `nohup`.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _connect = socket.socket.connect
@@ -31,6 +40,20 @@ def _guarded_connect(self: socket.socket, address: Any) -> None:
 def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
     _guard(address)
     return _connect_ex(self, address)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _default_signals() -> None:
+    """Whatever this process was started to ignore (`nohup`, a script's background job), its children are not.
+
+    A signal that is ignored is so in every child; one that has a handler is not. A handler that does nothing lets
+    the tests themselves go on under `nohup` all the same.
+    """
+    # Python ignores these itself, and gives its children the defaults.
+    of_python = {getattr(signal, name, None) for name in ("SIGPIPE", "SIGXFSZ")}
+    for number in signal.valid_signals() - of_python:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import json
+
 from labeltune.task import parse_task
+
+
+def intent_toml(*labels: str) -> str:
+    """The plainest task: one single field of these labels, in the column `label` of a table with `text`."""
+    return f"""\
+version = 1
+text = ["text"]
+
+[[field]]
+name = "intent"
+type = "single"
+column = "label"
+labels = {json.dumps(labels)}
+
+[prompt]
+system = "Name the intent."
+user = "{{text}}"
+
+[answer]
+format = "label"
+"""
+
 
 TOXIC_LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
 
@@ -55,23 +79,7 @@ user = "{text}"
 format = "json"
 """
 
-INTENT_TOML = """\
-version = 1
-text = ["text"]
-
-[[field]]
-name = "intent"
-type = "single"
-column = "label"
-labels = ["card_arrival", "Refund_not_showing_up", "lost card"]
-
-[prompt]
-system = "Name the intent."
-user = "{text}"
-
-[answer]
-format = "label"
-"""
+INTENT_TOML = intent_toml("card_arrival", "Refund_not_showing_up", "lost card")
 
 EMOTION_TOML = """\
 version = 1

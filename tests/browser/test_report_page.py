@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 import os
 import random
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tasks
+from browser.chromium import MUST_RUN, NEEDS_IT, started
 from labeltune.evaluation.evaluate import EvaluateOptions, evaluate
 from labeltune.evaluation.report.page import format_html
 from labeltune.task import parse_task
@@ -21,16 +20,7 @@ from labeltune.task import parse_task
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUST_RUN = bool(os.environ.get("LABELTUNE_TEST_ALL"))
-"""Set where what the tests need was installed for them: then they do not skip."""
-webdriver: Any = (
-    importlib.import_module("selenium.webdriver") if MUST_RUN else pytest.importorskip("selenium.webdriver")
-)
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not ((CHROMIUM and DRIVER) or MUST_RUN), reason="needs Chromium and its driver"),
-]
+pytestmark = NEEDS_IT
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = Path(os.environ.get("LABELTUNE_TEST_NODE", ROOT / ".ci" / "node"), "node_modules/axe-core/axe.min.js")
@@ -44,10 +34,6 @@ HOSTILE = [
     "\u202e[/red] `x` &lt;b&gt;",
 ]
 LABELS = [*HOSTILE, *(f"plain {number}" for number in range(10))]
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1200,1000"
-)
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +82,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
+    with started(tmp_path_factory.mktemp("browser")) as driver:
         driver.get(page.as_uri())
         yield driver
-    finally:
-        driver.quit()
 
 
 def all_of(browser: Any, selector: str) -> list[Any]:

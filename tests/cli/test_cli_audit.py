@@ -144,7 +144,7 @@ def test_another_answer_is_a_legal_one_of_the_task(name: str) -> None:
     import random
 
     from labeltune.studies.audit import _another
-    from labeltune.task.labels import decode_answer, encode_answer
+    from labeltune.task.answers import decode_answer, encode_answer
 
     task = parse_task(getattr(tasks, name))
     labels = decode_answer(task, _first_answer(task)).labels
@@ -157,7 +157,7 @@ def test_another_answer_is_a_legal_one_of_the_task(name: str) -> None:
 
 def _first_answer(task: Any) -> str:
     """Some legal answer."""
-    from labeltune.task.labels import decode_answer, encode_answer
+    from labeltune.task.answers import decode_answer, encode_answer
 
     child = next((field for field in task.fields if field.parent), None)
     labels = []
@@ -175,7 +175,7 @@ def _first_answer(task: Any) -> str:
 
 
 def test_a_task_with_one_answer_has_nothing_to_be_talked_into(folder: Path) -> None:
-    (folder / "task.toml").write_text(TASK.replace('["alpha", "beta", "gamma"]', '["alpha"]'))
+    (folder / "task.toml").write_text(tasks.intent_toml("alpha"))
     with FakeProvider() as provider:
         result = audit(provider)
     assert result.exit_code == 2

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import tasks
 from labeltune.cli.app import app
 from labeltune.cli.output import Bar
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -523,7 +524,7 @@ def on_a_terminal(argv: Sequence[str], **environment: str) -> str:
         with contextlib.suppress(OSError):
             while content := os.read(main, 1 << 16):
                 printed += content
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=HANG_S) == 0
     finally:
         process.kill()
         process.wait()

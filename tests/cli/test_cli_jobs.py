@@ -14,6 +14,7 @@ import pytest
 from cli.remote import document, here, ran, run
 from protocol.harness import Provider as Harness
 from protocol.harness import stop_worker
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ def test_a_training_on_a_terminal_is_a_bar_with_loss_and_accuracy(here: Path) ->
         while data := os.read(master, 4096):
             shown += data
     os.close(master)
-    stdout, _ = process.communicate(timeout=60)
+    stdout, _ = process.communicate(timeout=HANG_S)
     assert process.returncode == 0, shown.decode()
     assert stdout.decode().startswith("ft:linear:local:")
     assert stdout.count(b"\n") == 1

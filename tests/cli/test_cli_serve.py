@@ -12,6 +12,7 @@ import pytest
 
 from cli.remote import ran, run, write_chat
 from protocol.harness import stop_worker
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def test_train_over_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert model.startswith("ft:linear:")
     finally:
         served.send_signal(signal.SIGTERM)
-        stdout, stderr = served.communicate(timeout=20)
+        stdout, stderr = served.communicate(timeout=HANG_S)
         stop_worker(tmp_path / "there")
     assert stdout == ""
     assert KEY not in stderr

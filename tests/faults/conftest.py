@@ -18,10 +18,12 @@ _ROWS = re.compile(r"test_rows?_(\d+)(?:_(to|and)_(\d+))?_")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
-    return Folder(tmp_path)
+    made = Folder(tmp_path)
+    yield made
+    made.end()
 
 
 def rows_of(name: str) -> Iterator[int]:

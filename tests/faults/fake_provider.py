@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
+from waiting import HANG_S
+
 Script = Callable[[str, int], "Fate"]
 
 
@@ -127,12 +129,12 @@ class FakeProvider:
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
-        ready.wait(10)
+        assert ready.wait(HANG_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(10)
+        self._thread.join(HANG_S)
 
     def _run(self, ready: threading.Event) -> None:
         async def main() -> None:
@@ -226,7 +228,7 @@ class FakeProvider:
                 for byte in body:
                     writer.write(bytes([byte]))
                     await writer.drain()
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(1)
                 return True
             case "hang":
                 await asyncio.sleep(3600)

@@ -7,36 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from typer.testing import CliRunner
 
 from faults.fake_provider import FakeProvider
+from tasks import intent_toml
+from waiting import HANG_S
 
 KILLS = int(os.environ.get("FAULT_KILLS", "200"))
 """How often the long tests kill a command."""
 
-TASK = """\
-version = 1
-text = ["text"]
-
-[[field]]
-name = "intent"
-type = "single"
-column = "label"
-labels = ["alpha", "beta", "gamma"]
-
-[prompt]
-system = "Name the intent."
-user = "{text}"
-
-[answer]
-format = "label"
-"""
+TASK = intent_toml("alpha", "beta", "gamma")
 
 
 @dataclass
@@ -53,6 +37,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.started: list[subprocess.Popen[str]] = []
         (path / "task.toml").write_text(TASK)
 
     def table(
@@ -93,29 +78,30 @@ class Folder:
         url = provider if isinstance(provider, str) else provider.url
         return ["predict", data, "--model", "m", "--provider", url, *arguments]
 
-    def start(self, provider: FakeProvider, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, provider: FakeProvider, *arguments: str, program: Sequence[str] = ("-m", "labeltune")
+    ) -> subprocess.Popen[str]:
         """Start the command as a process of its own."""
-        command = [sys.executable, "-m", "labeltune", *self.arguments(provider, *arguments)]
-        return subprocess.Popen(
-            command,
+        process = subprocess.Popen(
+            [sys.executable, *program, *self.arguments(provider, *arguments)],
             cwd=self.path,
-            env=os.environ | environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test that failed has left running: it would disturb those after it."""
+        for process in self.started:
+            if process.returncode is None:
+                kill(process)
 
 
-def finish(process: subprocess.Popen[str], seconds: float = 60) -> Outcome:
-    stdout, stderr = process.communicate(timeout=seconds)
+def finish(process: subprocess.Popen[str]) -> Outcome:
+    stdout, stderr = process.communicate(timeout=HANG_S)
     return Outcome(process.returncode, stdout, stderr)
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def kill(process: subprocess.Popen[str]) -> None:

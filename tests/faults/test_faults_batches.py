@@ -16,7 +16,8 @@ import pytest
 from openai.types import Batch
 
 from faults.fake_provider import FakeProvider, Fate, completion, refuse
-from faults.fault_folder import KILLS, Folder, Outcome, finish, kill, wait_until
+from faults.fault_folder import KILLS, Folder, Outcome, finish, kill
+from waiting import wait_until
 
 ROWS = 40
 
@@ -44,7 +45,10 @@ def complete(folder: Folder, provider: FakeProvider, count: int = ROWS, *, batch
     assert provider.created["/batches"] == batches
     assert predict(folder, provider).code == 0
     assert provider.created["/batches"] == batches
-    assert not [*(folder.path / ".labeltune").glob("*.part"), *(folder.path / ".labeltune").glob("*.shard")]
+    assert not [
+        *(folder.path / ".labeltune").glob("*.upload"),
+        *(folder.path / ".labeltune").glob("*.download"),
+    ]
 
 
 def problems(folder: Folder) -> dict[str, str]:
@@ -209,11 +213,13 @@ def test_row_7_kill_9_while_downloading(folder: Folder) -> None:
     with FakeProvider() as provider:
         provider.fail_next["GET /files/file-3/content"] = [Fate("hang")]
         process = folder.start(provider, "--batch")
-        parts = (folder.path / ".labeltune").glob
-        wait_until(lambda: any(part.stat().st_size for part in parts("*.part")) or process.poll() is not None)
+        files = (folder.path / ".labeltune").glob
+        wait_until(
+            lambda: any(file.stat().st_size for file in files("*.download")) or process.poll() is not None
+        )
         kill(process)
-        (part,) = parts("*.part")
-        assert part.stat().st_mode & 0o077 == 0
+        (file,) = files("*.download")
+        assert file.stat().st_mode & 0o077 == 0
         assert journal(folder, "SELECT DISTINCT state FROM requests") == [(1,)]
         assert predict(folder, provider).code == 0
         complete(folder, provider)
@@ -319,21 +325,21 @@ def test_row_44_rows_that_a_cancelled_batch_does_not_name(folder: Folder) -> Non
 def test_row_44_cancelling_without_end() -> None:
     """Ten minutes by a clock that is handed in."""
     from labeltune.errors import TemporaryError
-    from labeltune.prediction.batch import Batches, _Watched
+    from labeltune.prediction.batch.watching import Watched, Watcher
     from labeltune.prediction.journal import BatchEntry
     from labeltune.prediction.story import Silence
 
     clock = [0.0]
-    batches = object.__new__(Batches)
-    batches._story, batches._now = Silence(), lambda: clock[0]
-    watched = _Watched(BatchEntry(1, "k", "file-1", "batch_1"))
+    watcher = object.__new__(Watcher)
+    watcher._story, watcher._now = Silence(), lambda: clock[0]
+    watched = Watched(BatchEntry(1, "k", "file-1", "batch_1"))
     remote = _batch("cancelling")
-    assert batches._moved(watched, remote)
+    assert watcher.moved(watched, remote)
     clock[0] = 599.0
-    assert not batches._moved(watched, remote)
+    assert not watcher.moved(watched, remote)
     clock[0] = 601.0
     with pytest.raises(TemporaryError, match="'cancelling'"):
-        batches._moved(watched, remote)
+        watcher.moved(watched, remote)
 
 
 def _batch(status: str) -> Batch:
@@ -404,12 +410,12 @@ def test_row_47_checked_before_the_upload() -> None:
     import io
 
     from labeltune.errors import DataError
+    from labeltune.prediction.batch.files import write_input_file
     from labeltune.prediction.plan import Ask
-    from labeltune.prediction.shards import write_shard
 
     asks = [Ask(number, bytes(16), b"{}", lost_before=False) for number in (1, 2)]
     with pytest.raises(DataError, match="same custom_id"):
-        write_shard(io.BytesIO(), iter(asks))
+        write_input_file(io.BytesIO(), iter(asks))
 
 
 def test_row_48_duplicate_and_foreign_lines(folder: Folder) -> None:
@@ -445,8 +451,8 @@ def test_row_48_lines_that_are_none(folder: Folder) -> None:
 
 
 def test_row_49_more_than_one_batch_takes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards by number; each is created once, and each found again on its own after a kill."""
-    monkeypatch.setattr("labeltune.prediction.batch.MOST_REQUESTS", 15)
+    """By number; each is created once, and each found again on its own after a kill."""
+    monkeypatch.setattr("labeltune.prediction.batch.queue.MOST_REQUESTS", 15)
     folder.table(ROWS)
     with FakeProvider() as provider:
         provider.fail_next["GET /files/file-8/content"] = [refuse(401, "invalid_api_key")]
@@ -457,12 +463,12 @@ def test_row_49_more_than_one_batch_takes(folder: Folder, monkeypatch: pytest.Mo
         complete(folder, provider, batches=3)
 
 
-def test_row_49_shards_by_size() -> None:
+def test_row_49_as_many_as_fit_into_one_file() -> None:
     """120,000 rows, and bytes; the limit holds for the whole line."""
     import io
 
+    from labeltune.prediction.batch.files import MOST_REQUESTS, write_input_file
     from labeltune.prediction.plan import Ask
-    from labeltune.prediction.shards import MOST_REQUESTS, write_shard
 
     def ask(number: int, body: bytes) -> Ask:
         return Ask(number, number.to_bytes(16, "big"), body, lost_before=False)
@@ -471,7 +477,7 @@ def test_row_49_shards_by_size() -> None:
     sizes = []
     while True:
         handle = io.BytesIO()
-        requests, rest = write_shard(handle, rest)
+        requests, rest = write_input_file(handle, rest)
         if not requests:
             break
         sizes.append(len(requests))
@@ -479,7 +485,7 @@ def test_row_49_shards_by_size() -> None:
 
     rest = iter([ask(number, b'"%s"' % (b"x" * 1000)) for number in range(10)])
     handle = io.BytesIO()
-    requests, rest = write_shard(handle, rest, most_bytes=5000)
+    requests, rest = write_input_file(handle, rest, most_bytes=5000)
     assert requests == [0, 1, 2, 3]
     assert len(handle.getvalue()) <= 5000
     assert [left.request for left in rest] == list(range(4, 10))
@@ -487,7 +493,7 @@ def test_row_49_shards_by_size() -> None:
 
 def test_row_49_the_queue_is_full(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch too many waits until another one is over."""
-    monkeypatch.setattr("labeltune.prediction.batch.MOST_REQUESTS", 15)
+    monkeypatch.setattr("labeltune.prediction.batch.queue.MOST_REQUESTS", 15)
     folder.table(ROWS)
     with FakeProvider() as provider:
         provider.batch_queue = 30
@@ -498,13 +504,13 @@ def test_row_49_the_queue_is_full(folder: Folder, monkeypatch: pytest.MonkeyPatc
         assert provider.created["/batches"] >= 4
 
 
-def test_row_49_smaller_shards_for_a_small_queue(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeltune.prediction.batch.LEAST_REQUESTS", 5)
+def test_row_49_smaller_batches_for_a_small_queue(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeltune.prediction.batch.queue.LEAST_REQUESTS", 5)
     folder.table(ROWS)
     with FakeProvider() as provider:
         provider.batch_queue = 24
         # What a batch of all rows and one of half of them do not fit into.
-        monkeypatch.setattr("labeltune.prediction.batch.MOST_REQUESTS", ROWS)
+        monkeypatch.setattr("labeltune.prediction.batch.queue.MOST_REQUESTS", ROWS)
         assert predict(folder, provider).code == 0
         assert sorted(b["size"] for b in provider.batches.values() if b["status"] == "completed") == [20, 20]
         assert provider.extra == 0

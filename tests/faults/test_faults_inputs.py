@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from labeltune.errors import ConflictError, DataError
 from labeltune.files.tables import open_table
 from labeltune.prepare.convert import convert
 from tasks import INTENT, INTENT_TOML
+from waiting import HANG_S, wait_until
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -102,7 +102,7 @@ def start(*arguments: str, stdin: int | None = None, small_disk: bool = False) -
     )
 
 
-def big_table(rows: int = 150_000) -> str:
+def big_table(rows: int = 600_000) -> str:
     return table("text,label\n" + f"{'a text of some length ' * 5},{LABEL}\n" * rows, "big.csv")
 
 
@@ -115,11 +115,7 @@ def test_row_01_kill_in_convert() -> None:
     big_table()
     table("old", "out.jsonl")
     process = start("big.csv", "-o", "out.jsonl", "-q")
-    deadline = time.monotonic() + 30
-    while not any(path.stat().st_size for path in leftovers()):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: any(path.stat().st_size for path in leftovers()) or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -135,13 +131,9 @@ def test_row_12_stopped_in_convert(end: signal.Signals) -> None:
     """A clean stop leaves nothing behind at all."""
     big_table()
     process = start("big.csv", "-o", "out.jsonl", "-q")
-    deadline = time.monotonic() + 30
-    while not leftovers():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(lambda: leftovers() or process.poll() is not None)
     process.send_signal(end)
-    process.communicate(timeout=30)
+    process.communicate(timeout=HANG_S)
     assert process.returncode == 128 + end
     assert sorted(path.name for path in Path().iterdir()) == ["big.csv", "task.toml"]
 
@@ -152,7 +144,7 @@ def test_row_53_no_room_for_the_output(skip: bool) -> None:
     table("old", "out.jsonl")
     more = ["--on-error", "skip"] if skip else []
     process = start("big.csv", "-o", "out.jsonl", *more, small_disk=True)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=HANG_S)
     assert (process.returncode, stdout) == (8, b"")
     assert b"out.jsonl: cannot be written: File too large" in stderr
     assert b"free some space" in stderr
@@ -164,7 +156,7 @@ def test_row_53_no_room_to_keep_standard_input(here: Path, monkeypatch: pytest.M
     monkeypatch.setenv("TMPDIR", str(here))
     with Path(big_table(20_000)).open("rb") as handle:
         process = start("-", "-o", "out.jsonl", stdin=handle.fileno(), small_disk=True)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=HANG_S)
     assert process.returncode == 8
     assert b"stdin: cannot be kept in" in stderr
     assert b"TMPDIR" in stderr
@@ -391,7 +383,7 @@ def test_row_91_streams_are_kept_first(here: Path) -> None:
     os.mkfifo("pipe")
     feeder = subprocess.Popen(["sh", "-c", f"printf 'text;label\na;{LABEL}\n' > pipe"])
     assert run("pipe", "-o", "out.jsonl").exit_code == 0
-    assert feeder.wait(10) == 0
+    assert feeder.wait(HANG_S) == 0
     assert texts() == ["a"]
     result = CliRunner().invoke(app, ["convert", "-", "-o", "again.jsonl"], input=content)
     assert result.exit_code == 0

@@ -31,10 +31,14 @@ from labeltune.errors import (
     TemporaryError,
 )
 from labeltune.providers import Patience, connect, persist, resolve_provider, run
-from labeltune.tuning.jobs import Silence, Watcher, cancel_job
+from labeltune.tuning.jobs import cancel_job
 from labeltune.tuning.ledger import open_ledger
-from labeltune.tuning.train import Trainer, plan_training, train
+from labeltune.tuning.plan import plan_training
+from labeltune.tuning.story import Silence
+from labeltune.tuning.train import Trainer, train
 from labeltune.tuning.upload import LocalFile, Uploader
+from labeltune.tuning.watching import Watcher
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
     from typer.testing import Result
 
     from labeltune.providers import Provider
-    from labeltune.tuning.jobs import Event
+    from labeltune.tuning.story import Event
     from labeltune.tuning.train import Trained
 
 CANARY = "sk-canary-0123456789abcdef"
@@ -150,7 +154,7 @@ class Command:
         return lambda: os.kill(self.process.pid, number)
 
     def ended(self) -> tuple[int, str, str]:
-        stdout, stderr = self.process.communicate(timeout=60)
+        stdout, stderr = self.process.communicate(timeout=HANG_S)
         return self.process.returncode, stdout, stderr
 
 
@@ -594,8 +598,8 @@ def test_the_key_appears_nowhere(
     code: int,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    monkeypatch.setattr("labeltune.tuning.train.LOOKUPS", (0.0,))
-    for patience in ("jobs.START_PATIENCE", "jobs.WATCH_PATIENCE", "train.START_PATIENCE"):
+    monkeypatch.setattr("labeltune.tuning.creating.LOOKUPS", (0.0,))
+    for patience in ("creating.START_PATIENCE", "train.START_PATIENCE", "watching.WATCH_PATIENCE"):
         monkeypatch.setattr(f"labeltune.tuning.{patience}", Patience(total=0.0))
     fake.fail(method, path, reply, times=99)
     result = cli("train", "train.jsonl", "--model", MODEL, "--provider", fake.url)

@@ -14,27 +14,14 @@ from pathlib import Path
 import pytest
 
 from labeltune.files.staging import finish_staged
+from tasks import intent_toml
+from waiting import HANG_S
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL"),
-    pytest.mark.timeout(600),  # many processes, which a busy machine runs slowly
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 
 PARTS = ("train.csv", "validation.csv", "test.csv")
 SIZES = "train=0.8,validation=0.1,test=0.1"
-TASK = """\
-version = 1
-text = ["text"]
-
-[[field]]
-name = "intent"
-type = "single"
-column = "label"
-labels = ["alpha", "beta"]
-
-[answer]
-format = "label"
-"""
+TASK = intent_toml("alpha", "beta")
 
 KILLED_AT = """
 import os, signal, sys
@@ -77,7 +64,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str) -> int:
     return subprocess.run(
-        [sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True, timeout=300
+        [sys.executable, "-c", KILLED_AT, *arguments], check=False, capture_output=True, timeout=HANG_S
     ).returncode
 
 
@@ -130,7 +117,7 @@ def test_killed_at_random_moments() -> None:
     """The command itself, in a process of its own, killed whenever; the next run ends well."""
     command = [sys.executable, "-m", "labeltune", "split", "data.csv", "-q", "-o", "work", "--sizes", SIZES]
     started = time.monotonic()
-    assert subprocess.run(command, check=False, capture_output=True, timeout=300).returncode == 0
+    assert subprocess.run(command, check=False, capture_output=True, timeout=HANG_S).returncode == 0
     duration = time.monotonic() - started
     whole = state("work")
     rng = random.Random(2)
@@ -140,21 +127,21 @@ def test_killed_at_random_moments() -> None:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(duration * rng.uniform(0.7, 1.0))
         process.kill()
-        process.wait(300)
+        process.wait(HANG_S)
         if Path(folder).exists():
             finish_staged(Path(folder))
             assert state(folder) in ({}, whole)
-        assert subprocess.run(command, check=False, capture_output=True, timeout=300).returncode == 0
+        assert subprocess.run(command, check=False, capture_output=True, timeout=HANG_S).returncode == 0
         assert state(folder) == whole
         assert len(list(Path(folder).iterdir())) == len(PARTS)
 
 
 def end(process: subprocess.Popen[bytes], signum: int) -> None:
     """Send a signal until it is heard: one that comes just before the process waits is heard after the wait."""
-    for _ in range(10):
+    for _ in range(4):
         process.send_signal(signum)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(HANG_S / 4)
             return
 
 

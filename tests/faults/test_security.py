@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,10 @@ from faults.fake_jobs import serving
 from faults.fake_provider import FakeProvider, Fate
 from faults.fault_folder import Folder
 from labeltune.files.tables.marks import restore
+from labeltune.local import batches, chat, jobs, models, uploads
+from labeltune.local import files as files_
 from protocol.harness import stop_worker
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,7 +163,7 @@ def test_key_in_the_log_of_the_sdk_and_in_a_traceback_of_ours(files: Folder) -> 
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=HANG_S,
                 env=os.environ | {"OPENAI_LOG": "debug"},
             )
             assert "DEBUG" in done.stderr
@@ -499,3 +504,204 @@ def test_supply_chain_the_state_is_data() -> None:
         assert not re.search(
             r"^\s*(import|from) (pickle|joblib|shelve|marshal|dill)\b", path.read_text(), re.MULTILINE
         ), path
+
+
+# ----------------------------------------------------------------------- a web page against a server on loopback
+
+BODIES = {
+    "form": ("application/x-www-form-urlencoded", b"model=linear&purpose=fine-tune"),
+    "text": ("text/plain", b'{"model": "linear", "training_file": "file-1", "messages": []}'),
+    "json": ("application/json", b'{"model": "linear", "training_file": "file-1", "messages": []}'),
+    "file": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\n%s"purpose"\r\n\r\nuser_data\r\n--x\r\n%s"file"; filename="a"\r\n\r\nhello\r\n--x--\r\n'.replace(
+            b"%s", b"Content-Disposition: form-data; name="
+        ),
+    ),
+}
+ROUTES = sorted(
+    (method, f"/v1{route.path}".replace("{", "").replace("}", ""))
+    for module in (batches, chat, files_, jobs, models, uploads)
+    for route in module.ROUTES
+    for method in route.methods or ()
+    if method != "HEAD"
+)
+FOREIGN = {
+    "origin": {"Origin": "https://evil.example"},
+    "sandboxed": {"Origin": "null"},
+    "other-port": {"Origin": "http://127.0.0.1:1"},
+    "other-name": {"Origin": "http://localhost:{port}"},
+    "cross-site": {"Sec-Fetch-Site": "cross-site"},
+    "same-site": {"Sec-Fetch-Site": "same-site"},
+    "image": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    "link": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+    "rebound": {"Host": "evil.example:{port}"},
+    "rebound-own": {"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}"},
+    "rebound-address": {"Host": "127.0.0.1.evil.example"},
+    "other-address": {"Host": "192.0.2.1:{port}"},
+}
+
+
+class Door:
+    """A server of the command line's, asked with headers as they are written."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.home = home
+        self.log = home.with_name("log.txt")
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "labeltune", "serve", "--port", "0", "--dir", str(home), *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline().strip().removesuffix("/v1").rpartition(":")[2])
+
+    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> HTTPResponse:
+        """One request on a connection of its own; what it says is in `body`."""
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value.format(port=self.port))
+            if body:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            reply = connection.getresponse()
+            self.body = reply.read()
+            return reply
+
+    def code(
+        self, method: str, path: str, headers: dict[str, str], body: bytes = b""
+    ) -> tuple[int, str | None]:
+        """Status and error code of the answer."""
+        status = self.ask(method, path, headers, body).status
+        said = json.loads(self.body)
+        return status, said["error"]["code"] if "error" in said else None
+
+    def state(self) -> dict[str, list[str]]:
+        """The ids of everything that is there."""
+        listed = {}
+        for name in ("files", "models", "fine_tuning/jobs", "batches"):
+            self.ask("GET", f"/v1/{name}", {})
+            listed[name] = [each["id"] for each in json.loads(self.body)["data"]]
+        return listed
+
+    def end(self) -> str:
+        """Stop it; returns its log."""
+        self.process.terminate()
+        self.process.communicate(timeout=20)
+        stop_worker(self.home)
+        return self.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    started = Door(tmp_path_factory.mktemp("door") / "home")
+    kind, body = BODIES["file"]
+    assert started.ask("POST", "/v1/files", {"Content-Type": kind}, body).status == 200
+    yield started
+    log = started.end()
+    assert "POST /v1/files 403 origin_not_allowed req_" in log
+    assert "evil.example" not in log
+
+
+@pytest.mark.parametrize("headers", FOREIGN.values(), ids=FOREIGN)
+def test_row_103_a_web_page_next_door_is_refused_at_every_route(door: Door, headers: dict[str, str]) -> None:
+    before = door.state()
+    [file_id] = before["files"]
+    expected = (403, "host_not_allowed" if "Host" in headers else "origin_not_allowed")
+    others = [("GET", "/healthz"), ("GET", "/health"), ("GET", "/"), ("OPTIONS", "/v1/files")]
+    for method, path in [*ROUTES, *others]:
+        where = path.replace("file_id", file_id)
+        for kind, body in BODIES.values() if method == "POST" else [("text/plain", b"")]:
+            asked = door.code(method, where, headers | {"Content-Type": kind}, body)
+            assert asked == expected, (method, path, kind)
+        reply = door.ask(method, where, headers)
+        assert reply.status == 403, (method, path)
+        assert not [name for name in reply.headers if name.lower().startswith("access-control-")]
+    assert door.state() == before
+
+
+@pytest.mark.parametrize("kind", ["form", "text", "file", "none"])
+def test_row_103_what_a_page_can_send_unasked_is_no_json(door: Door, kind: str) -> None:
+    """Where a browser sends neither `Origin` nor `Sec-Fetch-Site`, as very old ones do."""
+    before = door.state()
+    content_type, body = BODIES[kind if kind != "none" else "text"]
+    headers = {} if kind == "none" else {"Content-Type": content_type}
+    takes_files = {"/v1/files", "/v1/uploads/upload_id/parts"}
+    refused = [
+        path for method, path in ROUTES if method == "POST" and not (kind == "file" and path in takes_files)
+    ]
+    assert len(refused) >= 10
+    for path in refused:
+        assert door.code("POST", path, headers, body) == (415, "unsupported_content_type"), path
+        expected = "multipart/form-data" if path in takes_files else "application/json"
+        assert f"'Content-Type: {expected}'" in json.loads(door.body)["error"]["message"]
+    assert door.state() == before
+
+
+def test_row_103_its_own_page_and_other_clients_go_on(door: Door) -> None:
+    own = {"Origin": "http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}
+    by_name = {"Host": "localhost:{port}", "Origin": "http://localhost:{port}"}
+    kind, body = BODIES["json"]
+    for headers in ({}, own, by_name, {"Host": "localhost"}, {"Host": "[::1]:9"}, {"Sec-Fetch-Site": "none"}):
+        assert door.ask("GET", "/health", headers).status == 200
+        assert door.code("GET", "/v1/files", headers) == (200, None)
+        asked = door.code("POST", "/v1/chat/completions", headers | {"Content-Type": kind}, body)
+        assert asked[0] == 400, "read, and refused for what it says"
+        form, file = BODIES["file"]
+        assert door.code("POST", "/v1/files", headers | {"Content-Type": form}, file) == (200, None)
+        made = json.loads(door.body)["id"]
+        assert door.code("DELETE", f"/v1/files/{made}", headers) == (200, None)
+
+
+def test_row_103_foreign_pages_are_refused_before_the_key_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    door = Door(tmp_path / "home", "--api-key-file", str(tmp_path / "key"))
+    try:
+        assert door.code("GET", "/v1/files", {}) == (401, "invalid_api_key")
+        for headers in FOREIGN.values():
+            assert door.ask("GET", "/v1/files", headers).status == 403
+            assert door.ask("GET", "/v1/files", headers | {"Authorization": f"Bearer {KEY}"}).status == 403
+    finally:
+        door.end()
+
+
+def test_row_103_names_and_origins_can_be_allowed(tmp_path: Path) -> None:
+    page = "https://labels.example.org"
+    door = Door(tmp_path / "home", "--host", "0.0.0.0", "--allow-host", "gpu-box", "--allow-origin", page)
+    preflight = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,x-a",
+    }
+    try:
+        for host in ("gpu-box:{port}", "192.0.2.1", "0.0.0.0:{port}", "[2001:db8::1]", "labels.example.org"):
+            assert door.ask("GET", "/v1/files", {"Host": host}).status == 200
+        assert door.code("GET", "/v1/files", {"Host": "evil.example"}) == (403, "host_not_allowed")
+        assert "--allow-host evil.example" in door.body.decode()
+        allowed = {"Origin": page, "Sec-Fetch-Site": "cross-site"}
+        reply = door.ask("OPTIONS", "/v1/fine_tuning/jobs", allowed | preflight)
+        assert (reply.status, reply.getheader("Access-Control-Allow-Origin")) == (200, page)
+        assert reply.getheader("Access-Control-Allow-Headers") == "authorization,x-a"
+        assert "Origin" in str(reply.getheader("Vary"))
+        assert reply.getheader("Access-Control-Allow-Credentials") is None
+        for status, method, path in ((200, "GET", "/v1/files"), (404, "DELETE", "/v1/files/file-none")):
+            reply = door.ask(method, path, allowed)
+            assert (reply.status, reply.getheader("Access-Control-Allow-Origin")) == (status, page)
+        for origin in ("https://evil.example", f"{page}.evil.example", "http://labels.example.org", "null"):
+            for more in ({}, {"Sec-Fetch-Site": "cross-site"}):
+                reply = door.ask("OPTIONS", "/v1/files", {"Origin": origin} | preflight | more)
+                assert (reply.status, reply.getheader("Access-Control-Allow-Origin")) == (403, None)
+        assert door.ask("GET", "/v1/files", {}).getheader("Access-Control-Allow-Origin") is None
+        # An image on the page that is allowed is still no request of its script's.
+        assert door.ask("GET", "/v1/files", {"Sec-Fetch-Site": "cross-site"}).status == 403
+    finally:
+        door.end()
+
+
+@pytest.mark.parametrize("option", [("--allow-origin", "*"), ("--allow-host", "http://gpu-box")])
+def test_row_103_what_cannot_be_allowed_is_a_settings_error(option: tuple[str, str]) -> None:
+    result = run("serve", *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} {option[1]}: expected" in result.stderr

@@ -31,7 +31,7 @@ one_folder = settings(
     deadline=None,
     derandomize=not ON_DEMAND,
     max_examples=ON_DEMAND or 100,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 many = settings(one_folder, max_examples=ON_DEMAND or 300)
 

@@ -126,47 +126,47 @@ class JournalMachine(RuleBasedStateMachine):
         numbers = self._in("todo")[:count]
         self.batches += 1
         key = f"key-{self.batches}"
-        batch = self.journal.intend_batch(key, [self._find(number) for number in numbers])
-        self.journal.record_batch(batch, file="file", remote=f"batch_{self.batches}")
+        batch = self.journal.batches.intend(key, [self._find(number) for number in numbers])
+        self.journal.batches.record(batch, file="file", remote=f"batch_{self.batches}")
         for number in numbers:
             self.known[number], self.batch_of[number] = ("sent", None), batch
 
     def _open_batches(self) -> list[int]:
-        return [entry.id for entry in self.journal.open_batches()]
+        return [entry.id for entry in self.journal.batches.open()]
 
-    @precondition(lambda self: self.journal.open_batches() and not self.put)
+    @precondition(lambda self: self.journal.batches.open() and not self.put)
     @rule(pick=PICK, answered=st.integers(0, 6))
     def collect_a_batch(self, pick: int, answered: int) -> None:
         batch = self._open_batches()[pick % len(self._open_batches())]
         numbers = [n for n in self._in("sent") if self.batch_of.get(n) == batch]
-        assert self.journal.size_of_batch(batch) == len(numbers)
-        known = self.journal.requests_of_batch(batch)
+        assert self.journal.batches.size(batch) == len(numbers)
+        known = self.journal.batches.requests(batch)
         assert [n for n in numbers if known.get(digest(n)) != (self._find(n), "sent")] == []
         with self.journal.saving():
             for number in numbers[:answered]:
                 self.journal.done(self._find(number), b"answer %d" % number)
-        self.journal.collected(batch, "missing")
+        self.journal.batches.collected(batch, "missing")
         for place, number in enumerate(numbers):
             self.known[number] = (
                 ("done", b"answer %d" % number) if place < answered else ("unknown", "missing")
             )
 
-    @precondition(lambda self: self.journal.open_batches())
+    @precondition(lambda self: self.journal.batches.open())
     @rule(pick=PICK)
     def drop_a_batch(self, pick: int) -> None:
         batch = self._open_batches()[pick % len(self._open_batches())]
-        self.journal.drop_batch(batch)
+        self.journal.batches.drop(batch)
         for number in [n for n in self._in("sent") if self.batch_of.get(n) == batch]:
             self.known[number] = ("todo", None)
             del self.batch_of[number]
 
     @rule()
     def ask_again_what_batches_did_not_answer(self) -> None:
-        ended = self.journal.ended_in_batches(NAME)
+        ended = self.journal.batches.unanswered(NAME)
         planned = {row for row in self.rows if row is not None}
         again = [n for n in self._in("unknown") if n in self.batch_of and n in planned]
         assert sum(ended.values()) == len(again)
-        self.journal.ask_again(NAME)
+        self.journal.batches.ask_again(NAME)
         for number in again:
             self.known[number] = ("todo", None)
             del self.batch_of[number]
@@ -175,7 +175,7 @@ class JournalMachine(RuleBasedStateMachine):
     def close_and_open(self, *, kill: bool) -> None:
         """A clean end commits what waits; a kill loses it."""
         if kill:
-            self.journal._waiting.clear()
+            self.journal._commits._waiting.clear()
             self.put.clear()
         else:
             self._flush()
@@ -191,7 +191,7 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_that_is_on_the_disk_is_lost(self) -> None:
         for number, (state, _) in self.known.items():
-            (found,) = self.journal._one("SELECT state FROM requests WHERE hash = ?", digest(number))
+            (found,) = self.journal._database.one("SELECT state FROM requests WHERE hash = ?", digest(number))
             assert STATES[found] == state
 
     @invariant()

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeltune.task import Task
-from labeltune.task.labels import Labels, decode_answer, encode_answer, label_vector
+from labeltune.task.answers import decode_answer, encode_answer
+from labeltune.task.labels import Labels
+from labeltune.task.vectors import label_vector
 from tasks import ALL_TASKS, EMOTION, INQUIRY, INTENT, TOXIC
 
 PROBLEMS = {"off_list", "empty", "not_json", "bad_schema", "illegal_pair"}

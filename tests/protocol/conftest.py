@@ -10,10 +10,10 @@ import pytest
 
 from labeltune.local.stored_models import base_models
 from protocol import tally_engine
-from protocol.harness import Provider, Server, stop_worker
+from protocol.harness import Provider, Server, end_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -38,10 +38,27 @@ def _tally(tally_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def allow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """How many steps of a job, or answers, the engine `tally` may take: before the next one it waits for more.
+
+    Of workers that are started after the first call; without one, there is no limit.
+    """
+    told = tmp_path / "allowed"
+
+    def allow(count: int) -> None:
+        new = told.with_suffix(".new")
+        new.write_text(str(count))
+        new.replace(told)
+        monkeypatch.setenv("TALLY_ALLOWED", str(told))
+
+    return allow
+
+
+@pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
     """The directory of a local provider, whose worker is gone afterwards."""
     yield tmp_path / "provider"
-    stop_worker(tmp_path / "provider")
+    end_work(tmp_path / "provider")
 
 
 @pytest.fixture

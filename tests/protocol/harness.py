@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from filelock import Timeout
 from labeltune.local import create_app
 from labeltune.local.launcher import worker_lock
 from protocol import tally_engine
+from waiting import HANG_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -57,7 +59,7 @@ class Provider:
 
     async def wait(self, job_id: str, until: Callable[[Any], bool] | None = None) -> FineTuningJob:
         """The job as soon as it is what is waited for, by default finished."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANG_S
         while True:
             job = await self.client.fine_tuning.jobs.retrieve(job_id)
             if job.status in FINAL if until is None else until(job):
@@ -74,7 +76,7 @@ class Provider:
     def without_worker(self) -> Iterator[None]:
         """No worker runs while the block does; the first request after it brings one back."""
         stop_worker(self.directory)
-        with worker_lock(self.directory).acquire(timeout=2):
+        with worker_lock(self.directory).acquire(timeout=HANG_S):
             yield
 
     async def steps(self, job_id: str) -> list[int]:
@@ -102,15 +104,27 @@ def worker_pid(directory: Path) -> int:
 def stop_worker(directory: Path) -> None:
     if not directory.is_dir():
         return
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
+
+    def stopped() -> bool:
         try:
             with worker_lock(directory).acquire(blocking=False):
-                return
+                return True
         except Timeout:
             with contextlib.suppress(ProcessLookupError, IndexError):
                 os.kill(worker_pid(directory), signal.SIGKILL)
-            time.sleep(0.02)
+            return False
+
+    wait_until(stopped, lambda: log_of(directory))
+
+
+def end_work(directory: Path) -> None:
+    """Stop the worker for good: one that is just about to begin finds nothing to do, and ends."""
+    stop_worker(directory)
+    database = directory / "labeltune.db"
+    if database.exists():
+        with contextlib.closing(sqlite3.connect(database, timeout=HANG_S)) as connection, connection:
+            for table in ("jobs", "batches"):
+                connection.execute(f"UPDATE {table} SET status = 'cancelled'")
 
 
 PROGRAM = """
@@ -141,5 +155,5 @@ class Server:
     def end(self, signum: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signum)
-        self.log += self.process.communicate(timeout=20)[1]
+        self.log += self.process.communicate(timeout=HANG_S)[1]
         return self.process.returncode

@@ -33,6 +33,8 @@ class Published:
         found = cls(document)
         # A known gap: jobs can be paused, but the document does not list what their status is then.
         found.schemas["FineTuningJob"]["properties"]["status"]["enum"] += ["pausing", "paused"]
+        # Another: files may be uploaded for "evals", but the purposes of a file that is shown lack it.
+        found.schemas["OpenAIFile"]["properties"]["purpose"]["enum"] += ["evals"]
         return found
 
     @property

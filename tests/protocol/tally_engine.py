@@ -1,6 +1,7 @@
 """A small real engine for the tests of the provider: it counts which word goes with which answer.
 
-It trains one example a step, so that a test can stop it anywhere, and as slowly as `TALLY_STEP_S` says.
+It trains one example a step, so that a test can stop it anywhere. It may go as far as the file `TALLY_ALLOWED`
+says, where there is one: then it waits. `TALLY_STEP_S` is how long a step takes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+def _wait_for_leave(count: int) -> None:
+    """Wait until so many steps or answers are allowed."""
+    allowed = os.environ.get("TALLY_ALLOWED")
+    while allowed is not None and int(Path(allowed).read_text()) < count:
+        time.sleep(0.01)
+
+
 class Tally:
     """Counts of words by answer."""
 
@@ -28,6 +36,7 @@ class Tally:
 
     def __init__(self, counts: dict[str, dict[str, int]]) -> None:
         self.counts = counts
+        self.answered = 0
 
     @classmethod
     def fit(
@@ -51,7 +60,8 @@ class Tally:
         return cls(json.loads(state)["counts"])
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
-        time.sleep(len(conversations) * float(os.environ.get("TALLY_ANSWER_S", "0")))
+        self.answered += len(conversations)
+        _wait_for_leave(self.answered)
         return [self._answer(messages, top_logprobs) for messages in conversations]
 
     def _answer(self, messages: Sequence[Message], top: int) -> Answer:
@@ -99,6 +109,7 @@ class TallyRun:
         total = self.epochs * len(self.training)
         pause = float(os.environ.get("TALLY_STEP_S", "0"))
         while self.step < total:
+            _wait_for_leave(self.step + 1)
             time.sleep(pause)
             record = self.training[self.step % len(self.training)]
             words = self.counts.setdefault(record[-1]["content"], Counter())

@@ -17,6 +17,7 @@ from labeltune.local.batch_answers import CHUNK, next_size
 from labeltune.local.launcher import worker_command
 from labeltune.local.store import Store
 from protocol.harness import Provider, log_of, run, stop_worker, worker_pid
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ async def _create(provider: Provider, lines: list[dict[str, Any]], **options: An
 
 
 async def _wait(provider: Provider, batch_id: str, until: Callable[[Any], bool] | None = None) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_S
     while True:
         batch = await provider.client.batches.retrieve(batch_id)
         if batch.status in FINAL if until is None else until(batch):
@@ -124,9 +125,7 @@ def test_a_bad_batch_fails_with_its_lines(
     run(go())
 
 
-def test_a_cancelled_batch_keeps_what_was_answered(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_batch_keeps_what_was_answered(provider: Provider, allow: Callable[[int], None]) -> None:
     async def go() -> None:
         model = (await provider.trained()).fine_tuned_model
         with provider.without_worker():
@@ -138,11 +137,12 @@ def test_a_cancelled_batch_keeps_what_was_answered(
         with pytest.raises(openai.BadRequestError, match="cancelled"):
             await provider.client.batches.cancel(batch.id)
         # Caught in the middle: some rows are answered, the rest are not there.
-        monkeypatch.setenv("TALLY_ANSWER_S", "0.0005")
         stop_worker(provider.directory)
+        allow(100)
         big = await _create(provider, [_line(str(i), model) for i in range(5000)])
         await _wait(provider, big.id, lambda found: found.request_counts.completed > 0)
         await provider.client.batches.cancel(big.id)
+        allow(5000)
         big = await _wait(provider, big.id)
         assert big.status == "cancelled"
         assert 0 < len(await _read(provider, big.output_file_id)) < 5000
@@ -162,14 +162,15 @@ def test_orders_are_heard_however_slow_the_engine() -> None:
         assert size == CHUNK or took > 0.1
 
 
-def test_a_batch_survives_its_worker(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_survives_its_worker(provider: Provider, allow: Callable[[int], None]) -> None:
     async def go() -> None:
         model = (await provider.trained()).fine_tuned_model
         stop_worker(provider.directory)
-        monkeypatch.setenv("TALLY_ANSWER_S", "0.0005")
+        allow(100)
         batch = await _create(provider, [_line(str(i), model) for i in range(2000)])
         await _wait(provider, batch.id, lambda found: found.request_counts.completed > 0)
         os.kill(worker_pid(provider.directory), signal.SIGKILL)
+        allow(2000)
         batch = await _wait(provider, batch.id)
         assert batch.status == "completed"
         assert len(await _read(provider, batch.output_file_id)) == 2000
@@ -195,7 +196,7 @@ def test_a_full_disk_fails_the_batch_and_leaves_the_store_whole(provider: Provid
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
         command: Any = [*worker_command(provider.directory), "0.1"]
-        await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=20, check=True)
+        await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=HANG_S, check=True)
         failed = await _wait(provider, batch.id)
         assert failed.status == "failed", log_of(provider.directory)
         assert [error.code for error in failed.errors.data] == ["disk_full"]

@@ -129,7 +129,7 @@ def test_requests_that_come_together_are_answered_together(
 
     def _loaded(provider: Provider) -> Any:
         app: Any = provider.app
-        return next(iter(app._context.answerer.models._loaded.values()))
+        return next(iter(app._app._context.answerer.models._loaded.values()))
 
     run(go())
 

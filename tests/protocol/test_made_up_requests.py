@@ -96,7 +96,7 @@ def test_made_up_requests_get_replies_of_the_document(shared_data: Path, provide
             suppress_health_check=list(HealthCheck),
         )
         def once(case: Any) -> None:
-            reply = case.call()
+            reply = case.call(headers={"Host": "local"})
             statuses.setdefault((operation.label, kind.value), Counter())[reply.status_code] += 1
             assert reply.status_code < 500, case.as_curl_command()
             if reply.status_code != 200:

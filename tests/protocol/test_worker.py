@@ -8,10 +8,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import string
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,13 @@ from labeltune.local.training import train, validate
 from labeltune.local.worker import Supervisor
 from protocol import tally_engine
 from protocol.harness import Provider, log_of, run, worker_pid
+from waiting import HANG_S, until, wait_until
 
 
 @pytest.fixture
-def _slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """60 steps in two and a half seconds: long enough to be interrupted on a busy machine, too."""
-    monkeypatch.setenv("TALLY_STEP_S", "0.04")
+def _endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the 60 steps takes longer than anything here is waited for."""
+    monkeypatch.setenv("TALLY_STEP_S", "3600")
 
 
 def _state(directory: Path, job_id: str) -> bytes:
@@ -37,40 +40,45 @@ def _state(directory: Path, job_id: str) -> bytes:
 
 
 async def _saved(provider: Provider, job_id: str, checkpoints: int = 1) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_S
     while len((await provider.client.fine_tuning.jobs.checkpoints.list(job_id)).data) < checkpoints:
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, log_of(provider.directory)
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.usefixtures("_slow")
 def test_a_killed_worker_is_replaced_and_the_job_goes_on_from_its_checkpoint(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, allow: Callable[[int], None]
 ) -> None:
     async def go() -> None:
+        allow(25)
         file = await provider.upload()
         job = await provider.job(training_file=file)
         await _saved(provider, job.id)
         os.kill(worker_pid(provider.directory), signal.SIGKILL)
+        allow(60)
         # Another app, as after a restart: looking at the job is what brings the worker back.
         again = Provider(provider.directory)
         assert (await again.wait(job.id)).status == "succeeded"
         assert await again.steps(job.id) == list(range(1, 61))
         events = [event.message async for event in again.client.fine_tuning.jobs.list_events(job.id)]
         assert "Fine-tuning job goes on after step 20" in events
-        monkeypatch.setenv("TALLY_STEP_S", "0")
         whole = await again.trained(training_file=file)
         assert _state(provider.directory, job.id) == _state(provider.directory, whole.id)
 
     run(go())
 
 
-@pytest.mark.usefixtures("_slow")
+async def _anew(provider: Provider) -> None:
+    """The worker has left the job that it was at."""
+    await until(lambda: "starting anew" in log_of(provider.directory), lambda: log_of(provider.directory))
+
+
+@pytest.mark.usefixtures("_endless")
 def test_a_job_whose_worker_always_dies_fails_with_a_reason(provider: Provider) -> None:
     async def go() -> None:
         job = await provider.job()
         killed: set[int] = set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_S
         while (now := await provider.client.fine_tuning.jobs.retrieve(job.id)).status != "failed":
             assert time.monotonic() < deadline
             with contextlib.suppress(ProcessLookupError, IndexError):
@@ -86,12 +94,9 @@ def test_a_job_whose_worker_always_dies_fails_with_a_reason(provider: Provider) 
     run(go())
 
 
-def test_cancel_takes_effect_at_once_and_the_next_job_runs(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("_endless")
+def test_cancel_takes_effect_at_once_and_the_next_job_runs(provider: Provider) -> None:
     async def go() -> None:
-        # 60 steps, together longer than anything here is waited for.
-        monkeypatch.setenv("TALLY_STEP_S", "1")
         first = await provider.job()
         second = await provider.job(training_file=first.training_file)
         await provider.wait(first.id, lambda job: job.status == "running")
@@ -108,25 +113,21 @@ def test_cancel_takes_effect_at_once_and_the_next_job_runs(
     run(go())
 
 
-def test_cancel_frees_the_worker_even_within_a_long_step(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("_endless")
+def test_cancel_frees_the_worker_even_within_a_long_step(provider: Provider) -> None:
     async def go() -> None:
-        monkeypatch.setenv("TALLY_STEP_S", "30")
         job = await provider.job()
         # The numbers of the engine are the last thing that is written before the first step.
         await provider.wait(job.id, lambda job: job.hyperparameters.n_epochs == 3)
         await provider.client.fine_tuning.jobs.cancel(job.id)
-        deadline = time.monotonic() + 20
-        while "starting anew" not in log_of(provider.directory):
-            assert time.monotonic() < deadline, log_of(provider.directory)
-            await asyncio.sleep(0.05)
+        await _anew(provider)
         batch = await provider.upload(b"{}\n", purpose="batch")
         made = await provider.client.batches.create(
             input_file_id=batch, endpoint="/v1/chat/completions", completion_window="24h"
         )
+        deadline = time.monotonic() + HANG_S
         while (await provider.client.batches.retrieve(made.id)).status != "failed":
-            assert time.monotonic() < deadline + 20
+            assert time.monotonic() < deadline, log_of(provider.directory)
             await asyncio.sleep(0.05)
 
     run(go())
@@ -202,34 +203,37 @@ def test_cancel_frees_the_worker_while_it_validates(provider: Provider) -> None:
             (provider.directory / "files" / file).unlink()
             os.mkfifo(provider.directory / "files" / file)
             job = await provider.job(training_file=file)
-        deadline = time.monotonic() + 20
         await provider.wait(job.id, lambda _: f"{job.id}: validating_files" in log_of(provider.directory))
         await provider.client.fine_tuning.jobs.cancel(job.id)
-        while "starting anew" not in log_of(provider.directory):
-            assert time.monotonic() < deadline, log_of(provider.directory)
-            await asyncio.sleep(0.05)
+        await _anew(provider)
         assert (await provider.wait(job.id)).status == "cancelled"
 
     run(go())
 
 
-@pytest.mark.usefixtures("_slow")
 def test_pause_and_resume_give_the_model_that_would_have_been(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
+    provider: Provider, allow: Callable[[int], None]
 ) -> None:
     async def go() -> None:
+        allow(25)
         jobs = provider.client.fine_tuning.jobs
         file = await provider.upload()
         job = await provider.job(training_file=file)
         await _saved(provider, job.id)
         assert str((await jobs.pause(job.id)).status) == "pausing"
-        paused = await provider.wait(job.id, lambda job: job.status == "paused")
-        assert paused.finished_at is None
+        # Orders are heard between two steps.
+        for step in range(26, 60):
+            allow(step)
+            await asyncio.sleep(0.25)
+            if str((await jobs.retrieve(job.id)).status) == "paused":
+                break
+        paused = await jobs.retrieve(job.id)
+        assert (str(paused.status), paused.finished_at) == ("paused", None)
         assert str((await jobs.pause(job.id)).status) == "paused"
         reported = await provider.steps(job.id)
         assert 20 <= reported[-1] < 60
         # While it is paused, others run.
-        monkeypatch.setenv("TALLY_STEP_S", "0")
+        allow(60)
         other = await provider.trained(training_file=file)
         assert (await jobs.resume(job.id)).status == "validating_files"
         assert (await provider.wait(job.id)).status == "succeeded"
@@ -243,13 +247,16 @@ def test_pause_and_resume_give_the_model_that_would_have_been(
     run(go())
 
 
-@pytest.mark.usefixtures("_slow")
-def test_a_worker_told_to_end_saves_and_the_next_goes_on(provider: Provider) -> None:
+def test_a_worker_told_to_end_saves_and_the_next_goes_on(
+    provider: Provider, allow: Callable[[int], None]
+) -> None:
     async def go() -> None:
+        allow(5)
         job = await provider.job()
         await provider.wait(job.id, lambda job: job.status == "running")
         pid = worker_pid(provider.directory)
         os.kill(pid, signal.SIGTERM)
+        allow(60)
         assert (await provider.wait(job.id)).status == "succeeded"
         assert worker_pid(provider.directory) != pid
         assert await provider.steps(job.id) == list(range(1, 61))
@@ -271,16 +278,20 @@ def test_jobs_run_in_order_one_at_a_time(provider: Provider) -> None:
     run(go())
 
 
-def test_one_worker_at_a_time_and_it_ends_when_idle(provider: Provider) -> None:
+def test_one_worker_at_a_time_and_it_ends_when_idle(provider: Provider, allow: Callable[[int], None]) -> None:
     async def go() -> None:
-        await provider.trained()
+        allow(0)
+        job = await provider.job()
+        await provider.wait(job.id, lambda job: job.status == "running")
         command = worker_command(provider.directory)
         second = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, timeout=10, check=False
+            subprocess.run, command, capture_output=True, timeout=HANG_S, check=False
         )
         assert second.returncode == 0
         assert b"begins" not in second.stderr
-        with worker_lock(provider.directory).acquire(timeout=8, poll_interval=0.05):
+        allow(60)
+        assert (await provider.wait(job.id)).status == "succeeded"
+        with worker_lock(provider.directory).acquire(timeout=HANG_S, poll_interval=0.05):
             assert log_of(provider.directory).splitlines()[-1].endswith("worker ends")
 
     run(go())
@@ -338,7 +349,7 @@ def test_a_full_disk_fails_the_job_and_leaves_the_store_whole(
             resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 
         command: Any = [*worker_command(provider.directory), "0.1"]
-        await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=20, check=True)
+        await asyncio.to_thread(subprocess.run, command, preexec_fn=limit, timeout=HANG_S, check=True)
         failed = await provider.wait(job.id)
         assert failed.status == "failed"
         assert failed.error is not None
@@ -368,18 +379,31 @@ def _long_texts() -> bytes:
     return b"".join(lines)
 
 
+def _stop_between_writes(store: Store, pid: int) -> None:
+    """Let the worker stand still where it keeps nobody else from writing."""
+    for _ in range(100):
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        database = sqlite3.connect(store.directory / "labeltune.db", timeout=0)
+        with contextlib.closing(database), contextlib.suppress(sqlite3.OperationalError):
+            database.execute("BEGIN IMMEDIATE")
+            return
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+    pytest.fail("the worker writes all the time")
+
+
+@pytest.mark.usefixtures("_endless")
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to know a process")
 def test_a_worker_that_stands_still_is_replaced(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     async def go() -> None:
-        # Long steps: the worker is not to be stopped in the middle of writing.
-        monkeypatch.setenv("TALLY_STEP_S", "9")
         job = await provider.job()
         await provider.wait(job.id, lambda job: job.status == "running")
         store = Store(provider.directory)
         pid = worker_pid(provider.directory)
         await provider.wait(job.id, lambda _: store.row("SELECT pid FROM worker") == {"pid": pid})
         monkeypatch.setenv("TALLY_STEP_S", "0")
-        os.kill(pid, signal.SIGSTOP)
+        _stop_between_writes(store, pid)
         await asyncio.sleep(0.6)
         assert (await provider.client.fine_tuning.jobs.retrieve(job.id)).status == "running"
         assert store.write("UPDATE worker SET heartbeat = heartbeat - ? WHERE pid = ?", STALLED_S, pid) == 1
@@ -396,7 +420,5 @@ def test_a_process_that_is_not_our_worker_is_left_alone(provider: Provider) -> N
         with provider.without_worker():
             store.write("INSERT OR REPLACE INTO worker VALUES (1, ?, 0)", other.pid)
             Launcher(store).wake()
-            time.sleep(0.1)
-            assert other.poll() is None
-        other.communicate(b"\n", timeout=5)
+        other.communicate(b"\n", timeout=HANG_S)
     assert other.returncode == 0

@@ -127,8 +127,12 @@ def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
 
 
 def run() -> None:
-    """Run the command line as a process: signals end it cleanly, with the exit codes of the shell."""
+    """Run the command line as a process: signals end it cleanly, with the exit codes of the shell.
+
+    What whoever started it wants ignored (`nohup`, a script's background job) stays ignored.
+    """
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _stop)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     app(prog_name="labeltune")

@@ -12,6 +12,8 @@ from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
+    MaxCostOption,
+    ModelOption,
     ProviderOption,
     QuietOption,
     SeedOption,
@@ -45,15 +47,7 @@ def _audit() -> None: ...
 @reads_tables
 def injection(
     data: DataArgument,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="M",
-            help="The model: what train printed. By default what the task says under [defaults].",
-        ),
-    ] = None,
+    model: ModelOption = None,
     rows: Annotated[
         int, typer.Option("--rows", metavar="N", min=1, help="How many rows are drawn and asked about.")
     ] = ROWS,
@@ -72,10 +66,7 @@ def injection(
             help="Exit with 11 if more than this share of the rows is turned.",
         ),
     ] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
-    ] = None,
+    max_cost: MaxCostOption = None,
     seed: SeedOption = SEED,
     *,
     read: ReadOptions,

@@ -9,7 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.hints import pasted, task_words
-from labeltune.cli.options import JsonOption, QuietOption, TaskOption
+from labeltune.cli.options import JsonOption, PredictionsOption, ProbabilitiesOption, QuietOption, TaskOption
 from labeltune.cli.progress import JobStory, RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
@@ -31,19 +31,9 @@ _OUTPUT = "baseline.csv"
 def baseline(
     training: Annotated[str, typer.Argument(metavar="TRAIN", help="The table to train on.")],
     test: Annotated[str, typer.Argument(metavar="TEST", help="The table whose rows are predicted.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the rows with their predictions go; - for standard output.",
-        ),
-    ] = _OUTPUT,
+    out: PredictionsOption = _OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
-    ] = False,
+    probabilities: ProbabilitiesOption = False,
     new_job: Annotated[
         bool, typer.Option("--new-job", help="Train again even where this command trained before.")
     ] = False,

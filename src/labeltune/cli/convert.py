@@ -19,6 +19,8 @@ from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
+    from labeltune.cli.output import Output
+    from labeltune.prepare.convert import Converted
     from labeltune.task import ReadOptions
 
 __all__ = ["convert"]
@@ -55,7 +57,7 @@ def convert(
 
     from labeltune.errors import SettingsError
     from labeltune.files.writing import STANDARD_STREAM
-    from labeltune.prepare.convert import FEWEST_RECORDS, OnError, default_output
+    from labeltune.prepare.convert import OnError, default_output
     from labeltune.prepare.convert import convert as run
     from labeltune.task import read_task
 
@@ -71,6 +73,14 @@ def convert(
             read=read,
             progress=output.in_megabytes(progress),
         )
+    _tell(story, done, task, to_stdout=to_stdout)
+    document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
+    story.result(document, *([] if to_stdout else [done.output]))
+
+
+def _tell(story: Output, done: Converted, task: Path, *, to_stdout: bool) -> None:
+    from labeltune.prepare.convert import FEWEST_RECORDS
+
     for note in done.notes:
         story.note(note)
     for warning in done.warnings:
@@ -86,5 +96,3 @@ def convert(
     if not to_stdout:
         out, words = pasted(done.output), task_words(task)
         story.hint(f"labeltune check {out}{words}, then: labeltune train {out} --model BASE{words}")
-    document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
-    story.result(document, *([] if to_stdout else [done.output]))

@@ -34,6 +34,10 @@ def init(
     id_: Annotated[
         str | None, typer.Option("--id", metavar="COL", help="The column that names a row.")
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="COL", help="A column that is not looked at."),
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", metavar="D", help="What joins several labels in one column.")
     ] = None,
@@ -42,7 +46,12 @@ def init(
         typer.Option("--answer", metavar="FORMAT", help="How answers are spelled: label, list, json, flags."),
     ] = None,
     none: Annotated[
-        str | None, typer.Option("--none", metavar="WORD", help="What a list answers when no label applies.")
+        str | None,
+        typer.Option(
+            "--none",
+            metavar="WORD",
+            help="What a list answers when no label applies; '' leaves such rows out of training.",
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option("--system", metavar="S", help="The system message.")] = None,
     user: Annotated[
@@ -68,6 +77,7 @@ def init(
         none,
         system,
         user,
+        tuple(ignore or ()),
     )
     proposal = run(data, out, wishes=wishes, force=force, read=read)
     for conclusion in proposal.conclusions:
@@ -81,6 +91,7 @@ def init(
             "fingerprint": proposal.task.fingerprint,
             "conclusions": proposal.conclusions,
             "warnings": proposal.warnings,
+            "left_out": dict(proposal.left_out),
         },
         out,
     )

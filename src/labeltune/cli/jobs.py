@@ -14,11 +14,7 @@ from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskO
 from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from openai.types.fine_tuning import FineTuningJob
-
-    from labeltune.providers import Provider
+    from collections.abc import Iterator
 
 __all__ = ["jobs"]
 
@@ -139,61 +135,29 @@ def checkpoints(
     out.result({"checkpoints": found}, *(checkpoint["fine_tuned_model_checkpoint"] for checkpoint in found))
 
 
-@jobs.command()
-def cancel(
-    job: JobArgument,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Cancel a job; it will have no model."""
-    from labeltune.tuning.jobs import cancel_job
+def _add(name: str, description: str) -> None:
+    """Add a command that asks for another status of a job."""
 
-    _act(cancel_job, job, (provider, task), json=json, quiet=quiet)
+    @jobs.command(name, help=description)
+    def change(
+        job: JobArgument,
+        task: TaskOption = Path(DEFAULT_TASK_FILE),
+        provider: ProviderOption = None,
+        json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        out = output.configure(json_mode=json, quiet=quiet)
+        from labeltune.tuning.jobs import cancel_job, pause_job, resume_job
 
-
-@jobs.command()
-def pause(
-    job: JobArgument,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Pause a job; it keeps what it has learned."""
-    from labeltune.tuning.jobs import pause_job
-
-    _act(pause_job, job, (provider, task), json=json, quiet=quiet)
+        act = {"cancel": cancel_job, "pause": pause_job, "resume": resume_job}[name]
+        changed = act(provider_near(provider, task), job)
+        out.note(f"{changed.id}: {changed.status}")
+        out.result({"job": _document(changed)}, changed.id)
 
 
-@jobs.command()
-def resume(
-    job: JobArgument,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Let a paused job go on."""
-    from labeltune.tuning.jobs import resume_job
-
-    _act(resume_job, job, (provider, task), json=json, quiet=quiet)
-
-
-def _act(
-    action: Callable[[Provider, str], FineTuningJob],
-    job: str,
-    place: tuple[str | None, Path],
-    *,
-    json: bool,
-    quiet: bool,
-) -> None:
-    out = output.configure(json_mode=json, quiet=quiet)
-
-    changed = action(provider_near(*place), job)
-    out.note(f"{changed.id}: {changed.status}")
-    out.result({"job": _document(changed)}, changed.id)
+_add("cancel", "Cancel a job; it will have no model.")
+_add("pause", "Pause a job; it keeps what it has learned.")
+_add("resume", "Let a paused job go on.")
 
 
 def _document(thing: Any) -> dict[str, Any]:

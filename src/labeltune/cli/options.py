@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, each with its one name, help text and variable.
 
+Those of one command stand above it, in its own module.
+
 Defaults are constants of the library; a command writes `task: TaskOption = DEFAULT_TASK_FILE`.
 """
 
@@ -15,6 +17,10 @@ __all__ = [
     "EncodingOption",
     "ForceOption",
     "JsonOption",
+    "MaxCostOption",
+    "ModelOption",
+    "PredictionsOption",
+    "ProbabilitiesOption",
     "ProviderOption",
     "QuietOption",
     "SeedOption",
@@ -48,7 +54,7 @@ ProviderOption = Annotated[
 DataArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="The table: CSV, TSV, JSONL, Parquet or Excel; - for standard input."
+        metavar="DATA", help="The table: CSV, TSV, JSONL, JSON, Parquet or Excel; - for standard input."
     ),
 ]
 TableFormatOption = Annotated[
@@ -74,6 +80,31 @@ SeparatorOption = Annotated[
         metavar="S",
         help="What separates the table's columns, where it should not be found: one character, or 'tab'.",
     ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="M",
+        help="The model: what train printed. By default what the task says under [defaults].",
+    ),
+]
+PredictionsOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where the rows with their predictions go; - for standard output.",
+    ),
+]
+ProbabilitiesOption = Annotated[
+    bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
+]
+MaxCostOption = Annotated[
+    float | None,
+    typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
 ]
 StripOption = Annotated[
     bool | None,

@@ -13,6 +13,10 @@ from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
+    MaxCostOption,
+    ModelOption,
+    PredictionsOption,
+    ProbabilitiesOption,
     ProviderOption,
     QuietOption,
     TaskOption,
@@ -35,79 +39,81 @@ __all__ = ["predict"]
 _DEFAULT = PredictOptions()
 
 
+BatchOption = Annotated[
+    bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
+]
+ResendOption = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
+]
+TimeoutOption = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
+]
+MaxWaitOption = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
+]
+ConfidenceOption = Annotated[
+    bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
+]
+ThresholdsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F", help="Predict labels of multi fields from probabilities, by what `thresholds` wrote."
+    ),
+]
+SpreadsheetOption = Annotated[
+    bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")
+]
+AcceptChangesOption = Annotated[
+    bool,
+    typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
+]
+RecoverOption = Annotated[
+    bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
+]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        metavar="P",
+        help="Put P before columns of the table that are called like those that are added, such as answer.",
+    ),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
+]
+
+
 @reads_tables
 def predict(
     data: DataArgument,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="M",
-            help="The model: what train printed. By default what the task says under [defaults].",
-        ),
-    ] = None,
-    out: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where the rows with their predictions go; - for standard output.",
-        ),
-    ] = DEFAULT_OUTPUT,
+    model: ModelOption = None,
+    out: PredictionsOption = DEFAULT_OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
-    ] = _DEFAULT.batch,
-    concurrency: Annotated[
-        int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
-    ] = _DEFAULT.concurrency,
-    resend: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
-        ),
-    ] = _DEFAULT.resend,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
-    ] = _DEFAULT.limit,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
-    ] = _DEFAULT.timeout,
-    max_wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
-    ] = _DEFAULT.max_wait,
-    max_cost: Annotated[
-        float | None, typer.Option(min=0, metavar="USD", help="Stop before more than this is spent.")
-    ] = _DEFAULT.max_cost,
-    confidence: Annotated[
-        bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
-    ] = _DEFAULT.confidence,
-    probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
-    ] = _DEFAULT.probabilities,
-    thresholds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="F", help="Predict labels of multi fields from probabilities, by what `thresholds` wrote."
-        ),
-    ] = _DEFAULT.thresholds,
-    spreadsheet: Annotated[
-        bool,
-        typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas."),
-    ] = _DEFAULT.spreadsheet,
-    accept_changes: Annotated[
-        bool,
-        typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
-    ] = _DEFAULT.accept_changes,
-    recover: Annotated[
-        bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
-    ] = _DEFAULT.recover,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
-    ] = False,
+    batch: BatchOption = _DEFAULT.batch,
+    concurrency: ConcurrencyOption = _DEFAULT.concurrency,
+    resend: ResendOption = _DEFAULT.resend,
+    limit: LimitOption = _DEFAULT.limit,
+    timeout: TimeoutOption = _DEFAULT.timeout,
+    max_wait: MaxWaitOption = _DEFAULT.max_wait,
+    max_cost: MaxCostOption = _DEFAULT.max_cost,
+    confidence: ConfidenceOption = _DEFAULT.confidence,
+    probabilities: ProbabilitiesOption = _DEFAULT.probabilities,
+    thresholds: ThresholdsOption = _DEFAULT.thresholds,
+    spreadsheet: SpreadsheetOption = _DEFAULT.spreadsheet,
+    accept_changes: AcceptChangesOption = _DEFAULT.accept_changes,
+    recover: RecoverOption = _DEFAULT.recover,
+    prefix: PrefixOption = _DEFAULT.prefix,
+    dry_run: DryRunOption = False,
     *,
     read: ReadOptions,
     yes: YesOption = False,
@@ -115,16 +121,9 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every row of a table; the same command again goes on where it stopped."""
-    from labeltune.task import read_task
-
     sink = output.configure(json_mode=json, quiet=quiet)
     if json and out == STANDARD_STREAM and not dry_run:
         raise SettingsError("--json and --output - would both write to standard output")
-    definition = read_task(task)
-    model = model_of(model, definition, what="which one is asked: what train printed")
-    from labeltune.prediction.predict import predict as run
-    from labeltune.prediction.predict import preview
-
     options = PredictOptions(
         concurrency=concurrency,
         resend=resend,
@@ -140,21 +139,39 @@ def predict(
         batch=batch,
         yes=yes,
         recover=recover,
+        prefix=prefix,
         read=read,
     )
-    arguments: dict[str, Any] = {
-        "task": definition,
-        "model": model,
-        "provider": provider_of(provider, definition),
-        "output": out,
-        "options": options,
-    }
+    _predict(sink, data, model, options, task=task, provider=provider, output=out, dry_run=dry_run)
+
+
+def _predict(
+    sink: Output,
+    data: str,
+    model: str | None,
+    options: PredictOptions,
+    *,
+    task: Path,
+    provider: str | None,
+    dry_run: bool,
+    **call: Any,
+) -> None:
+    """Predict and tell how it went; with `dry_run` show what would be asked."""
+    from labeltune.task import read_task
+
+    definition = read_task(task)
+    model = model_of(model, definition, what="which one is asked: what train printed")
+    call |= {"task": definition, "model": model, "options": options}
+    from labeltune.prediction.predict import predict as run
+    from labeltune.prediction.predict import preview
+
+    call["provider"] = provider_of(provider, definition)
     if dry_run:
-        _show_preview(sink, preview(data, **arguments))
+        _show_preview(sink, preview(data, **call))
         return
-    with RowStory(sink, yes=yes) as story:
-        done = run(data, story=story, **arguments)
-    _show(sink, done, model, task, batch=batch)
+    with RowStory(sink, yes=options.yes) as story:
+        done = run(data, story=story, **call)
+    _show(sink, done, model, task, batch=options.batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
@@ -170,7 +187,12 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
         sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
     for code, count in done.rejections.items():
         sink.warn(f"the provider rejected {count:,} rows: {code}")
-    if "truncated" in done.problems:
+    if done.thinking:
+        sink.hint(
+            f"the model thinks before it answers, which left {done.thinking:,} rows without one: turn it off "
+            "or give it room (docs/how-to/any-url.md)"
+        )
+    elif "truncated" in done.problems:
         sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
     if "unknown" in done.problems:
         again = "with --yes the same command" if batch else "the same command"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from labeltune.cli.output import Output, Progress
     from labeltune.providers import Provider
-    from labeltune.tuning.jobs import Event
+    from labeltune.tuning.story import Event
 
 __all__ = ["JobStory", "RowStory", "clock"]
 

@@ -33,6 +33,22 @@ def serve(
             "--dir", metavar="D", help="Where files, jobs and models are kept, instead of LABELTUNE_HOME."
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name by which clients may call it, besides localhost and --host; may be repeated.",
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="A site whose pages may use it, such as https://labels.example.org; may be repeated.",
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -40,13 +56,15 @@ def serve(
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.local import default_directory
     from labeltune.local import serve as run
+    from labeltune.local.guard import Allowed
 
     def ready(base_url: str) -> None:
         out.result({"base_url": base_url}, base_url)
         sys.stdout.flush()
 
     key = None if api_key_file is None else _key_in(api_key_file)
-    run(directory or default_directory(), host, port, key, say=out.note, ready=ready)
+    allowed = Allowed.at(host, allow_host or (), allow_origin or ())
+    run(directory or default_directory(), host, port, key, allowed=allowed, say=out.note, ready=ready)
 
 
 def _key_in(path: Path) -> str:

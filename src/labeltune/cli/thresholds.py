@@ -53,7 +53,7 @@ def thresholds(
         raise SettingsError("--json and --output - would both write to standard output")
     definition = read_task(task)
 
-    from labeltune.evaluation.outputs import check_outputs
+    from labeltune.evaluation.output_paths import check_outputs
     from labeltune.evaluation.thresholds import tune_thresholds
     from labeltune.files.threshold_file import write_thresholds
 

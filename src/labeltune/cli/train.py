@@ -16,12 +16,14 @@ from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.tuning.train import Plan
+    from labeltune.providers import Provider
+    from labeltune.tuning.plan import Plan
+    from labeltune.tuning.train import Trained
 
 __all__ = ["train"]
 
 _AUTO = "auto"
-"""`train.AUTO`, whose module is imported when it is needed."""
+"""`plan.AUTO`, whose module is imported when it is needed."""
 
 
 def train(
@@ -81,7 +83,7 @@ def train(
 
     from labeltune.cli.progress import JobStory
     from labeltune.task import task_if_there
-    from labeltune.tuning.train import Settings, plan_training
+    from labeltune.tuning.plan import Settings, plan_training
     from labeltune.tuning.train import train as run
 
     settings = Settings(
@@ -108,13 +110,17 @@ def train(
         return
     with JobStory(out, place) as story:
         done = run(plan, wait=wait, new_job=new_job, wait_timeout=wait_timeout, story=story)
-    if not wait:
-        out.hint(f"labeltune jobs watch {done.job_id}{place.flag}")
-    elif place.deployments:
-        out.hint(f"deploy {done.model}; then give predict the deployment's name as --model")
-    else:
-        out.hint(f"labeltune predict DATA --model {done.model}{place.flag}{task_words(task)}")
+    out.hint(_next(done, place, task, wait=wait))
     out.result(asdict(done), done.model if wait else done.job_id)
+
+
+def _next(done: Trained, place: Provider, task: Path, *, wait: bool) -> str:
+    """What to do next."""
+    if not wait:
+        return f"labeltune jobs watch {done.job_id}{place.flag}"
+    if place.deployments:
+        return f"deploy {done.model}; then give predict the deployment's name as --model"
+    return f"labeltune predict DATA --model {done.model}{place.flag}{task_words(task)}"
 
 
 def _number(option: str, text: str, kind: type[int | float]) -> Any:
@@ -131,7 +137,7 @@ def _show(out: Output, plan: Plan) -> None:
     """The request that would create the job, with everything that is known before sending."""
     from json import dumps
 
-    from labeltune.tuning.train import preview
+    from labeltune.tuning.plan import preview
 
     request = preview(plan)
     for file in plan.files:

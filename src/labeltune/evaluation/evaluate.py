@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
+from labeltune.evaluation.applying_thresholds import apply_thresholds
 from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
@@ -17,8 +18,7 @@ from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.spending import find_spent
-from labeltune.evaluation.thresholding import apply_thresholds
-from labeltune.evaluation.training import read_training
+from labeltune.evaluation.training_curves import read_training
 from labeltune.evaluation.written import open_predictions
 from labeltune.files.tables import take_off_marks
 from labeltune.files.threshold_file import read_thresholds
@@ -77,9 +77,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     measured.
     """
     options = options or EvaluateOptions()
-    others = tuple(dict.fromkeys([*options.compare, *filter(None, [options.not_worse_than])]))
-    if others and not options.bootstrap:
-        raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
+    others = _others(options)
     shapes = shapes_of(task)
     with ExitStack() as stack:
         table, *tables = (
@@ -89,27 +87,17 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
             take_off_marks(one, compared_columns(task))
         predictions, warnings, tuned_on = _read(table, task, options)
         warnings += probability_warnings(predictions, shapes)
-        quality = measure(
-            predictions.pairs,
-            predictions.patterns,
-            shapes,
-            bootstrap=options.bootstrap,
-            seed=options.seed,
-        )
-        comparisons = compare(
-            predictions,
-            [_read(other, task, options)[0] for other in tables],
-            shapes,
-            bootstrap=options.bootstrap,
-            seed=options.seed,
-        )
-        spent, *theirs = (
+        resampling = {"bootstrap": options.bootstrap, "seed": options.seed}
+        quality = measure(predictions.pairs, predictions.patterns, shapes, **resampling)
+        theirs = [_read(other, task, options)[0] for other in tables]
+        comparisons = compare(predictions, theirs, shapes, **resampling)
+        spent, *spent_there = (
             find_spent(name, each, rows=predictions.rows, state=options.state)
             for name, each in zip((path, *others), (table, *tables), strict=True)
         )
         comparisons = tuple(
             replace(one, spent=spent, spent_there=there)
-            for one, there in zip(comparisons, theirs, strict=True)
+            for one, there in zip(comparisons, spent_there, strict=True)
         )
         review = options.review
         reviewed = None
@@ -118,13 +106,8 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
         training = None if options.training is None else read_training(options.training)
-    probabilities = measure_probabilities(predictions, shapes, bootstrap=options.bootstrap, seed=options.seed)
-    calibration = measure_confidence(
-        predictions,
-        None if review is None else review.below,
-        bootstrap=options.bootstrap,
-        seed=options.seed,
-    )
+    probabilities = measure_probabilities(predictions, shapes, **resampling)
+    calibration = measure_confidence(predictions, None if review is None else review.below, **resampling)
     gates = check_gates(options.gates, quality, probabilities, calibration)
     if options.not_worse_than is not None:
         gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
@@ -145,6 +128,14 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         gates=gates,
         warnings=tuple(warnings),
     )
+
+
+def _others(options: EvaluateOptions) -> tuple[str, ...]:
+    """The other predictions, each once."""
+    others = tuple(dict.fromkeys([*options.compare, *filter(None, [options.not_worse_than])]))
+    if others and not options.bootstrap:
+        raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
+    return others
 
 
 def _rows(

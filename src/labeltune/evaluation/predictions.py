@@ -14,8 +14,16 @@ import numpy as np
 from labeltune.errors import DataError
 from labeltune.evaluation.metrics.patterns import Patterns, find_patterns
 from labeltune.evaluation.metrics.scores import Pairs
-from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
-from labeltune.task.labels import LabelCellError, LabelReader, label_matrix, require_columns
+from labeltune.task.columns import (
+    ANSWER,
+    CONFIDENCE,
+    PROBLEM,
+    predicted_columns,
+    probability_columns,
+    require_columns,
+)
+from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.vectors import label_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -231,9 +239,9 @@ class _RowReader:
 def _as_predicted(task: Task, columns: Sequence[tuple[str, ...]]) -> Task:
     """The same task, its labels found in the predicted columns."""
     fields = tuple(
-        replace(field, column=names[0])
+        replace(field, column=names[0], empty=None)
         if field.type == "single"
-        else replace(field, columns=names, column=None, delimiter=None)
+        else replace(field, columns=names, column=None, delimiter=None, yes="1", no="0")
         for field, names in zip(task.fields, columns, strict=True)
     )
     return replace(task, fields=fields)

@@ -7,11 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import orjson
-
 from labeltune.evaluation.report.model import Spent
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.journal import runs_into
+from labeltune.prediction.replies import answer_of, choice_of, read_json
 from labeltune.pricing.prices import price_of
 from labeltune.task.columns import ANSWER
 from labeltune.tuning.ledger import STATE_FOLDER
@@ -51,10 +50,10 @@ def find_spent(
 def _content(raw: bytes) -> str:
     """The answer in a reply; empty where there is none."""
     try:
-        message = orjson.loads(raw)["choices"][0]["message"]
-        return str(message.get("content") or message.get("refusal") or "")
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        choice = choice_of(read_json(raw))
+    except ValueError:
         return ""
+    return "" if choice is None else answer_of(choice) or str(choice["message"].get("refusal") or "")
 
 
 def _spent(run: PastRun) -> Spent:

@@ -18,6 +18,7 @@ from labeltune.local import batches, chat, files, jobs, models, uploads
 from labeltune.local.answerer import Answerer
 from labeltune.local.context import CONTEXT_KEY, Context
 from labeltune.local.errors import ApiError
+from labeltune.local.guard import Allowed, Guard
 from labeltune.local.launcher import Launcher
 from labeltune.local.limits import Limits
 from labeltune.local.store import Store, disk_is_full, new_id
@@ -35,24 +36,35 @@ __all__ = ["create_app"]
 _log = logging.getLogger("labeltune.local")
 
 _V1 = "/v1"
+_FORMS = rf"{_V1}/(files|uploads/[^/]+/parts)"
+"""The routes that take files."""
+_IN_PROCESS = Allowed(names=frozenset({"local"}))
+"""`http://local/v1` is the address of an app that is on no port."""
 _SHOWN_PATH = 200
 """Characters of a path that is not there, in the message that says so."""
 
 
-def create_app(directory: Path, *, api_key: str | None = None, limits: Limits | None = None) -> ASGIApp:
+def create_app(
+    directory: Path,
+    *,
+    api_key: str | None = None,
+    limits: Limits | None = None,
+    allowed: Allowed = _IN_PROCESS,
+) -> ASGIApp:
     """The local provider over `directory`, which is made if need be; `/v1` is its base path.
 
-    With `api_key`, requests must carry it. Needs no lifespan events. Work that a killed worker left behind is
-    taken up. Raises `DiskError` if the directory cannot be used, `SettingsError` if a newer version made it.
+    With `api_key`, requests must carry it. `allowed` says by which names it may be called, and which pages
+    may ask. Needs no lifespan events. Work that a killed worker left behind is taken up. Raises `DiskError`
+    if the directory cannot be used, `SettingsError` if a newer version made it.
     """
     store = Store(directory)
     context = Context(store, Answerer(store), Launcher(store))
     context.launcher.look_for_work()
-    return Gate(context, api_key, limits or Limits())
+    return Guard(Gate(context, api_key, limits or Limits()), allowed, forms=_FORMS)
 
 
-async def _healthz(_: Request) -> Response:
-    """GET /healthz: whether the app answers; needs no key."""
+async def _health(_: Request) -> Response:
+    """GET /healthz or /health: whether the app answers; needs no key."""
     return json_reply({"status": "ok"})
 
 
@@ -66,7 +78,8 @@ class Gate:
         # Routes are tried in order: the one that is asked thousands of times comes first.
         modules = (chat, files, uploads, jobs, models, batches)
         routes = [route for module in modules for route in module.ROUTES]
-        self._router = Router([Mount(_V1, routes=routes), Route("/healthz", _healthz, methods=["GET"])])
+        health = [Route(path, _health, methods=["GET"]) for path in ("/healthz", "/health")]
+        self._router = Router([Mount(_V1, routes=routes), *health])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

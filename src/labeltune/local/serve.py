@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
+import signal
 import socket
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
+from labeltune.local.guard import Allowed, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,14 +32,18 @@ def serve(
     port: int = DEFAULT_PORT,
     api_key: str | None = None,
     *,
+    allowed: Allowed | None = None,
     say: Callable[[str], None],
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve `directory` on a port until SIGINT or SIGTERM; requests under way are answered first.
 
+    A signal that the process was started to ignore stays ignored.
+
     `say` gets every line meant for people: a warning where others can reach the port, one line per request
     without texts or keys, and at the end what goes on without the server. `ready` gets the base URL once
     connections are accepted; port 0 takes a free one.
+    `allowed` says by which names it may be called and which web pages may ask; by default `Allowed.at(host)`.
     Raises `SettingsError` if the port cannot be had.
     """
     import uvicorn
@@ -46,7 +52,7 @@ def serve(
     from labeltune.local.launcher import active
     from labeltune.local.store import Store
 
-    app = create_app(directory, api_key=api_key)
+    app = create_app(directory, api_key=api_key, allowed=allowed or Allowed.at(host))
     with _listening(host, port) as listener, _logged(say):
         _warn(host, api_key, say)
         config = uvicorn.Config(
@@ -58,11 +64,15 @@ def serve(
             timeout_graceful_shutdown=_GRACE_S,
         )
         server = uvicorn.Server(config)
+        ignored = _ignored()
         started = server.startup
 
         async def startup(sockets: list[socket.socket] | None = None) -> None:
             # Only now does a signal mean: end what is under way, then stop.
             await started(sockets)
+            # uvicorn has taken them all.
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
             if ready is not None:
                 shown = f"[{host}]" if ":" in host else host
                 ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
@@ -94,18 +104,20 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _ignored() -> list[signal.Signals]:
+    """The stop signals that this process was started to ignore, as a script's background job is."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [
+        number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) == signal.SIG_IGN
+    ]
+
+
 def _warn(host: str, api_key: str | None, say: Callable[[str], None]) -> None:
-    if _is_loopback(host):
+    if is_loopback(host):
         return
     keyless = "" if api_key is not None else ", without a key: give one with --api-key-file"
     say(f"warning: {host} can be reached from other machines, over plain HTTP{keyless}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Lines(logging.Handler):

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from labeltune.prediction.replies import answer_of
+from labeltune.prediction.tokens import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from labeltune.prediction.tokens import Token
     from labeltune.task import Field, Task
     from labeltune.task.labels import Labels
 
@@ -28,30 +31,19 @@ __all__ = ["answer_confidence", "label_probabilities"]
 _Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    start: int
-    text: str
-    logprob: float
-    alternatives: tuple[tuple[str, float], ...]
-
-
 def answer_confidence(choice: Mapping[str, Any]) -> float | None:
-    """The probability of the whole answer, 0 to 1; None if the reply has no log-probabilities."""
-    content = _content(choice)
-    if not content:
-        return None
-    try:
-        return min(math.exp(math.fsum(token["logprob"] for token in content)), 1.0)
-    except (KeyError, TypeError, OverflowError):
-        return None
+    """The probability of the whole answer, 0 to 1; None if the reply has no log-probabilities, or none that
+    spell the answer.
+    """
+    tokens = spelled(choice)
+    return None if not tokens else min(math.exp(math.fsum(token.logprob for token in tokens)), 1.0)
 
 
 def label_probabilities(task: Task, choice: Mapping[str, Any], labels: Labels) -> list[float | None]:
     """The probability of each label, length n_labels, in task order; None where the answer does not tell."""
-    answer = choice["message"].get("content")
-    tokens = _tokens(choice)
-    if not isinstance(answer, str) or "".join(token.text for token in tokens) != answer:
+    answer = answer_of(choice)
+    tokens = spelled(choice)
+    if not tokens:
         return [None] * len(task.labels)
     result: list[float | None] = []
     spans = _spans(task, answer)
@@ -69,27 +61,6 @@ def label_probabilities(task: Task, choice: Mapping[str, Any], labels: Labels) -
                 _presence(tokens, places[label]) if label in places else None for label in field.labels
             ]
     return result
-
-
-def _content(choice: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    logprobs = choice.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    return content if isinstance(content, list) else ()
-
-
-def _tokens(choice: Mapping[str, Any]) -> list[_Token]:
-    tokens: list[_Token] = []
-    start = 0
-    try:
-        for token in _content(choice):
-            top = tuple(
-                (other["token"], float(other["logprob"])) for other in token.get("top_logprobs") or ()
-            )
-            tokens.append(_Token(start, token["token"], float(token["logprob"]), top))
-            start += len(token["token"])
-    except (KeyError, TypeError, ValueError):
-        return []
-    return tokens
 
 
 # ------------------------------------------------------------------------------------- where the labels stand
@@ -128,7 +99,7 @@ def _skip(text: str, place: int, sign: str) -> int:
 
 
 def _distribution(
-    tokens: list[_Token], span: _Span, field: Field, answered: str, *, quoted: bool
+    tokens: list[Token], span: _Span, field: Field, answered: str, *, quoted: bool
 ) -> list[float | None]:
     """Over the labels of a single field; adds up to 1."""
     spelled = {
@@ -145,9 +116,10 @@ def _distribution(
         # A token may begin before the value does: what stands there before it is the same for all labels.
         lead = max(span[0] - token.start, 0)
         for text, logprob in token.alternatives:
-            if text == token.text or text[:lead] != token.text[:lead]:
+            after = _after(text, token, lead)
+            if text == token.text or after is None:
                 continue
-            reached = before + text[lead:].casefold()
+            reached = before + after.casefold()
             led_to = [
                 label
                 for label, spelling in spelled.items()
@@ -162,12 +134,21 @@ def _distribution(
     return [mass[label] / total if total else None for label in field.labels]
 
 
+def _after(text: str, token: Token, lead: int) -> str | None:
+    """What an alternative to a token says after the first `lead` characters of the token; None if it parts
+    from the token before. Space before an answer, which servers take off, is no part of it.
+    """
+    if text[:lead] == token.text[:lead]:
+        return text[lead:]
+    return text.lstrip() if token.text[:lead].isspace() else None
+
+
 def _leads(reached: str, spelling: str) -> bool:
     reached = reached.lstrip()
     return bool(reached) and (spelling.startswith(reached) or reached.startswith(spelling))
 
 
-def _truth(tokens: list[_Token], span: _Span) -> float | None:
+def _truth(tokens: list[Token], span: _Span) -> float | None:
     """The probability of `true` at a value."""
     token = next((token for token in tokens if token.start + len(token.text) > span[0]), None)
     if token is None:
@@ -177,8 +158,9 @@ def _truth(tokens: list[_Token], span: _Span) -> float | None:
     options = dict(token.alternatives)
     options[token.text] = token.logprob
     for text, logprob in options.items():
-        letter = text[lead:].lstrip()[:1].lower()
-        if text[:lead] == token.text[:lead] and letter in sums:
+        after = _after(text, token, lead)
+        letter = "" if after is None else after.lstrip()[:1].lower()
+        if letter in sums:
             sums[letter] += math.exp(logprob)
     total = sums["t"] + sums["f"]
     if not total:
@@ -205,7 +187,7 @@ def _places(answer: str, span: _Span, labels: Sequence[str]) -> dict[str, _Span]
     return places
 
 
-def _presence(tokens: list[_Token], place: _Span) -> float:
+def _presence(tokens: list[Token], place: _Span) -> float:
     """The probability of the tokens of a label that stands in a list."""
     begin, end = place
     logprobs = [

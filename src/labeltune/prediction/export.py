@@ -7,48 +7,64 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from labeltune.errors import DataError, DiskError
 from labeltune.files.tables.cells import NOTHING, Typed
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, message_of
-from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
-from labeltune.task.labels import decode_answer
+from labeltune.prediction.replies import (
+    BAD_RESPONSE,
+    REJECTED,
+    answer_of,
+    choice_of,
+    has_thought,
+    read_json,
+    text_of,
+)
+from labeltune.prediction.tokens import has_logprobs
+from labeltune.task.answers import decode_answer
+from labeltune.task.columns import added_columns, predicted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.files.threshold_file import Thresholds
     from labeltune.prediction.journal import Result
+    from labeltune.prediction.options import PredictOptions
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["Export", "added_columns", "refuse_collisions"]
+__all__ = ["Export", "output_header"]
 
 _UNKNOWN = "unknown"
 _YES, _NO = Typed("1", 1), Typed("0", 0)
 
 
-def added_columns(task: Task, *, probabilities: bool) -> list[str]:
-    """The columns that predict adds, in their order."""
-    columns = [column for group in predicted_columns(task) for column in group]
-    columns += [ANSWER, PROBLEM, CONFIDENCE]
-    return columns + list(probability_columns(task) if probabilities else ())
+def output_header(task: Task, header: Sequence[str], options: PredictOptions, *, source: str) -> list[str]:
+    """The columns of the output: those of the table, then what predict adds.
 
-
-def refuse_collisions(header: Sequence[str], added: Sequence[str], *, source: str) -> None:
-    """Raise `DataError` if the table has a column that predict would add: nothing of it may be
-    overwritten.
+    Columns of the table that are called like an added one get the prefix that was told, so that nothing of
+    them is overwritten. Raises `DataError` where they would clash all the same, or the task needs their name.
     """
+    added = added_columns(task, probabilities=options.probabilities)
     both = [column for column in added if column in header]
-    if both:
-        named = ", ".join(f'"{column}"' for column in both[:5]) + (", …" if len(both) > 5 else "")
+    if not both:
+        return [*header, *added]
+    named = ", ".join(f'"{column}"' for column in both[:5]) + (", …" if len(both) > 5 else "")
+    has = f"{source}:1: has the column {named}, which predict adds"
+    if options.prefix is None:
         raise DataError(
-            f"{source}:1: has the column {named}, which predict adds",
-            hint="is it the output of predict? Give the table it was made from, or rename the column",
+            has,
+            hint="is it the output of predict? Give the table it was made from; --prefix input_ keeps it "
+            f'as "input_{both[0]}"',
         )
+    if needed := task.columns.intersection(both):
+        raise DataError(
+            f'{has}; the task names "{min(needed)}", so that a prefix would hide it', hint="rename the column"
+        )
+    own = [options.prefix + column if column in both else column for column in header]
+    if len({*own, *added}) < len(own) + len(added):
+        raise DataError(f"{has}, with the prefix {options.prefix!r}, too", hint="give another --prefix")
+    return [*own, *added]
 
 
 @dataclass(slots=True)
@@ -60,6 +76,14 @@ class Export:
     thresholds: Thresholds | None = None
     rows: int = 0
     problems: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+    """Rows with a reply that has log-probabilities."""
+    unspelled: int = 0
+    """Those of them whose tokens do not spell the answer."""
+    thinking: int = 0
+    """Rows without a valid answer whose model thought before it wrote one, or ran out of room."""
+    untold: int = 0
+    """Valid answers from which no probability of a label can be read, where they are asked for."""
 
     def table(self, rows: Iterable[tuple[Sequence[str], object, Result]]) -> Iterator[list[str]]:
         """Each row of the input, which comes with its result, and its prediction."""
@@ -73,14 +97,19 @@ class Export:
         choice, answer, problem = _outcome(result)
         labels: Labels | None = None
         cells = empty
-        if not problem:
-            cells, labels, problem = decoded(answer)
+        if choice is not None and not problem:
+            cells, labels, problem = decoded(answer_of(choice))
         if problem:
             self.problems[problem] += 1
+            self.thinking += choice is not None and has_thought(choice)
         confidence = None if choice is None else answer_confidence(choice)
+        if choice is not None and answer and has_logprobs(choice):
+            self.answered += 1
+            self.unspelled += confidence is None
         shares: list[float | None] = [None] * len(self.task.labels)
         if choice is not None and labels is not None and (self.probabilities or self.thresholds):
             shares = label_probabilities(self.task, choice, labels)
+            self.untold += all(share is None for share in shares)
             if self.thresholds is not None:
                 chosen = choose_labels(self.thresholds, self.task, labels, shares)
                 if chosen != labels:
@@ -131,8 +160,7 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     if choice is None:
         return None, "", _UNKNOWN
     message, reason = choice["message"], choice.get("finish_reason")
-    content = message.get("content")
-    answer = content if isinstance(content, str) else ""
+    answer = text_of(choice)
     refusal = message.get("refusal")
     if refusal or reason == "content_filter":
         return choice, answer or (refusal if isinstance(refusal, str) else ""), "refused"
@@ -143,8 +171,8 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
 
 def _choice(raw: bytes) -> dict[str, Any] | None:
     try:
-        return message_of(orjson.loads(raw))
-    except orjson.JSONDecodeError as error:
+        return choice_of(read_json(raw))
+    except ValueError as error:
         raise DiskError(
             f"the journal is damaged: an answer in it is not what was saved ({error})",
             hint="the same command with --recover keeps a copy and every answer that can still be read",

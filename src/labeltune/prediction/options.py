@@ -23,7 +23,8 @@ class PredictOptions:
     `spreadsheet`: mark cells that a spreadsheet would take for formulas. `accept_changes`: go on where
     the input, the settings or the task are not what they were. `batch`: through the provider's batch
     interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal. `read`: how
-    the table is read, before what the task says.
+    the table is read, before what the task says. `prefix`: put before columns of the table that are called
+    like some that are added.
     """
 
     concurrency: int = 64
@@ -41,3 +42,4 @@ class PredictOptions:
     yes: bool = False
     recover: bool = False
     read: ReadOptions = NOTHING_TOLD
+    prefix: str | None = None

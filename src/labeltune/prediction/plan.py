@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from labeltune.errors import ConflictError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.costs import CHARACTERS_PER_TOKEN
-from labeltune.prediction.export import added_columns, refuse_collisions
+from labeltune.prediction.export import output_header
 from labeltune.prediction.requests import request_form
+from labeltune.task.answers import longest_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import longest_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from labeltune.files.tables import Source, Table
     from labeltune.prediction.journal import Journal
@@ -111,12 +111,8 @@ class Plan:
         self.name = job.name or STREAM
         """What the table goes by in the journal."""
         self.table, self._options = table, job.options
-        refuse_collisions(
-            table.header,
-            added_columns(job.task, probabilities=job.options.probabilities),
-            source=table.source,
-        )
-        self.header = table.header
+        self.header = output_header(job.task, table.header, job.options, source=table.source)
+        """The columns of the output."""
         self.renderer = Renderer(job.task, table.header, source=table.source)
         self.messages = self.renderer.messages
         self.form = job.form
@@ -132,18 +128,19 @@ class Plan:
         # A table that is read to its end has raised them itself.
         self.table.raise_findings()
 
-    def hashes(self) -> Iterator[bytes | None]:
+    def hashes(self) -> Generator[bytes | None]:
         """What each row's request is known by; None for a row without a text, which is not asked."""
         self.total = self._asked = self._characters = 0
-        for _, values in self.rows():
-            self.total += 1
-            if not self.renderer.text(values):
-                yield None
-                continue
-            messages = self.messages(values)
-            self._asked += 1
-            self._characters += sum(len(message["content"]) for message in messages)
-            yield self.form.hash(messages)
+        with closing(self.rows()) as rows:
+            for _, values in rows:
+                self.total += 1
+                if not self.renderer.text(values):
+                    yield None
+                    continue
+                messages = self.messages(values)
+                self._asked += 1
+                self._characters += sum(len(message["content"]) for message in messages)
+                yield self.form.hash(messages)
 
     def estimate(self, requests: int) -> tuple[int, int]:
         """About how many tokens so many requests read and write."""
@@ -199,5 +196,5 @@ class Plan:
         counts = journal.counts(self.name)
         lost = counts["unknown"] if self._options.resend else 0
         if self._options.batch and lost:
-            lost -= sum(journal.ended_in_batches(self.name).values())
+            lost -= sum(journal.batches.unanswered(self.name).values())
         return counts["todo"] + lost

@@ -15,9 +15,9 @@ from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.tables.writing import WRITERS
 from labeltune.files.threshold_file import read_thresholds
 from labeltune.files.writing import STANDARD_STREAM, sweep_leftovers
-from labeltune.prediction.batch import ask_in_batches
+from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
-from labeltune.prediction.export import Export, added_columns
+from labeltune.prediction.export import Export
 from labeltune.prediction.fingerprint import refuse_other_task
 from labeltune.prediction.journal import latest_run, open_journal, recover_journal
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
@@ -56,6 +56,8 @@ class Predicted:
     output: str
     rows: int
     problems: Mapping[str, int]
+    thinking: int
+    """Rows with a problem whose model thought before it answered."""
     asked: int
     kept: int
     maybe_billed: int
@@ -141,16 +143,16 @@ def preview(
             asked = (values for _, values in shown if plan.renderer.text(values))
             first = next((plan.messages(values) for values in asked), None)
     rate = rate_of(model, provider, batch=options.batch)
-    reading, written = plan.estimate(len(hashes))
+    read, written = plan.estimate(len(hashes))
     return Preview(
         url=f"{provider.base_url.rstrip('/')}{PATH}",
         headers={"Authorization": "Bearer [masked]", "Content-Type": "application/json"},
         body=None if first is None else job.form.body(first),
         rows=plan.total,
         requests=len(hashes),
-        input_tokens=reading,
+        input_tokens=read,
         output_tokens=written,
-        usd=None if rate is None else rate.usd(reading, written),
+        usd=None if rate is None else rate.usd(read, written),
     )
 
 
@@ -203,13 +205,15 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
     """
     name, accept = plan.name, job.options.accept_changes or job.name is None
     earlier = latest_run(job.state, name)
-    if earlier is not None and earlier.path != job.journal and not accept:
+    # A run of which nothing came has nothing that another one could contradict.
+    if earlier is not None and earlier.answered and earlier.path != job.journal and not accept:
         raise ConflictError(
             f"{job.output}: this run used {_difference(earlier.settings, job.settings)}",
             hint="another --output begins a run of its own; --accept-changes begins it here",
         )
     turn = 1 if earlier is None else earlier.turn + (earlier.path != job.journal)
-    changes = journal.plan(name, plan.hashes(), accept=accept, turn=turn)
+    with closing(plan.hashes()) as hashes:
+        changes = journal.plan(name, hashes, accept=accept, turn=turn)
     if changes.changed and not accept:
         raise ConflictError(
             f"{job.source}: {_said(changes)} since it was last predicted into {job.output}",
@@ -286,21 +290,35 @@ async def _send(job: Job, plan: Plan, journal: Journal, before: _Before, rate: R
 # ---------------------------------------------------------------------------------------------- after asking
 
 
+def _warn_of_untold(job: Job, export: Export) -> None:
+    """Say once what log-probabilities there are and do not tell."""
+    if export.unspelled:
+        job.story.warn(
+            f"{export.unspelled:,} of {export.answered:,} answers have no confidence: "
+            "the tokens that came with them do not spell them"
+        )
+    if export.untold:
+        wanted = "--probabilities" if export.probabilities else "--thresholds"
+        job.story.warn(f"{wanted}: {export.untold:,} of {export.rows:,} answers do not tell")
+
+
 def _write(
     job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent, thresholds: Thresholds | None
 ) -> Predicted:
     probabilities = job.options.probabilities
     export = Export(job.task, probabilities, thresholds)
-    header = [*plan.header, *added_columns(job.task, probabilities=probabilities)]
-    rows = export.table(plan.beside(journal.results(plan.name)))
-    if job.options.spreadsheet:
-        write_table(job.output, neutralise(header), map(neutralise, rows))
-    else:
-        write_table(job.output, header, rows, like=plan.table)
+    with closing(plan.beside(journal.results(plan.name))) as answered:
+        rows = export.table(answered)
+        if job.options.spreadsheet:
+            write_table(job.output, neutralise(plan.header), map(neutralise, rows))
+        else:
+            write_table(job.output, plan.header, rows, like=plan.table)
+    _warn_of_untold(job, export)
     return Predicted(
         output=job.output,
         rows=export.rows,
         problems=dict(export.problems.most_common()),
+        thinking=export.thinking,
         asked=sent.asked,
         kept=before.kept,
         maybe_billed=before.lost,

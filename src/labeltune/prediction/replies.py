@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,6 +11,7 @@ import orjson
 
 from labeltune.errors import SettingsError
 from labeltune.providers.failures import NOT_THE_API, QUOTA_CODES, redact, shown_start
+from labeltune.providers.hidden_errors import hidden_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +23,17 @@ __all__ = [
     "Reply",
     "Verdict",
     "all_rejected",
+    "answer_of",
     "as_kept",
+    "choice_of",
+    "has_thought",
+    "is_about_the_row",
     "judge",
     "judge_document",
-    "message_of",
+    "read_json",
+    "text_of",
     "usage_of",
+    "write_json",
 ]
 
 Verdict = Literal[
@@ -50,13 +59,17 @@ class Reply:
     said: str = ""
     code: str = ""
     document: Any = None
+    status: int = 200
+    """The status, or what the error in a success stands for."""
+    param: str = ""
+    """What of the request a refusal is about, if it says so."""
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     """What a complete reply means."""
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document = read_json(body)
+    except ValueError:
         return _broken(headers, body) if _succeeded(status) else _refusal(status, {}, body)
     return judge_document(status, document)
 
@@ -64,11 +77,21 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
 def judge_document(status: int, document: Any) -> Reply:
     """What a complete reply means whose body is this JSON document."""
     if _succeeded(status):
-        return Reply("bad_response" if message_of(document) is None else "answer", document=document)
+        hidden = hidden_error(document)
+        if hidden is not None:
+            meant, said = hidden
+            # An error of no kind that is known is not from a chat endpoint: a server that knows no such path.
+            return _not_an_answer(said) if meant is None else _refusal(meant, said, b"")
+        return Reply("bad_response" if choice_of(document) is None else "answer", document=document)
     error = document.get("error") if isinstance(document, dict) else None
     if isinstance(error, str):
         error = {"message": error}
-    return _refusal(status, error if isinstance(error, dict) else {}, orjson.dumps(document))
+    return _refusal(status, error if isinstance(error, dict) else {}, write_json(document))
+
+
+def _not_an_answer(error: Mapping[str, Any]) -> Reply:
+    said = redact(str(error.get("message") or error))
+    return Reply("foreign", f"instead of an answer: {said}", code=str(error.get("code") or "error"))
 
 
 def _succeeded(status: int) -> bool:
@@ -89,7 +112,7 @@ def _refusal(status: int, error: Mapping[str, Any], body: bytes) -> Reply:
         verdict = "access"
     elif 300 <= status < 400:
         verdict = "foreign"
-    return Reply(verdict, said, code or str(status))
+    return Reply(verdict, said, code or str(status), status=status, param=str(error.get("param") or ""))
 
 
 def _broken(headers: Mapping[str, str], body: bytes) -> Reply:
@@ -119,7 +142,109 @@ def all_rejected(reply: Reply) -> SettingsError:
     return SettingsError(f"every request is rejected: {reply.said} [{reply.code}]", hint=hint)
 
 
-def message_of(document: Any) -> dict[str, Any] | None:
+_ROW_CODES = frozenset(
+    {
+        "content_filter",
+        "content_policy_violation",
+        "ResponsibleAIPolicyViolation",
+        "context_length_exceeded",
+        "string_above_max_length",
+        "invalid_prompt",
+        "data_inspection_failed",
+        "moderation_error",
+    }
+)
+_ROW_WORDS = (
+    "content management policy",
+    "content policy",
+    "content filter",
+    "context length",
+    "context window",
+    "maximum context",
+    "context size",
+    "prompt is too long",
+    "input is too long",
+    "too many tokens",
+    "safety",
+)
+"""How servers without codes put it."""
+
+
+def is_about_the_row(reply: Reply) -> bool:
+    """Whether a refusal is about the text of one row, so that it says nothing about the others."""
+    lowered = reply.said.lower()
+    return (
+        reply.code in _ROW_CODES
+        or reply.param.partition("[")[0].partition(".")[0] in ("messages", "prompt", "input")
+        or any(words in lowered for words in _ROW_WORDS)
+    )
+
+
+def read_json(text: bytes) -> Any:
+    """A JSON document as servers write it: with `NaN` and `Infinity`, whole numbers of any size, a byte order
+    mark. Raises `ValueError`.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(text.decode("utf-8-sig"), parse_int=_whole)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+_MOST_DIGITS = 300
+"""More digits than any number of use has, and than a float can hold."""
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
+
+
+def write_json(document: Any) -> bytes:
+    """What `read_json` reads back."""
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        return json.dumps(document, ensure_ascii=False).encode()
+
+
+_THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
+_END_OF_THOUGHT = "</think>"
+
+
+def text_of(choice: Mapping[str, Any]) -> str:
+    """The text of a choice's message: its text parts."""
+    content = choice["message"].get("content")
+    if isinstance(content, list):
+        content = "".join(map(_text_of_part, content))
+    return content if isinstance(content, str) else ""
+
+
+def answer_of(choice: Mapping[str, Any]) -> str:
+    """The text of a choice's message, without what the model thought before it."""
+    text = _THOUGHT.sub("", text_of(choice), count=1)
+    # Templates that open the thought themselves leave only its end in what the model writes.
+    _, closed, after = text.rpartition(_END_OF_THOUGHT)
+    return after.lstrip() if closed else text
+
+
+def has_thought(choice: Mapping[str, Any]) -> bool:
+    """Whether the model thought before it answered, and showed it."""
+    apart = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
+    return bool(apart) or answer_of(choice) != text_of(choice)
+
+
+def _text_of_part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict) or part.get("type", "text") not in ("text", "output_text"):
+        return ""
+    text = part.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def choice_of(document: Any) -> dict[str, Any] | None:
     """The first choice of a chat completion, if it has one with a message."""
     try:
         choice = document["choices"][0]
@@ -134,7 +259,16 @@ def usage_of(document: Any) -> tuple[int, int]:
     if not isinstance(usage, dict):
         return 0, 0
     read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return (read if isinstance(read, int) else 0), (written if isinstance(written, int) else 0)
+    return _count(read), _count(written)
+
+
+_MOST_TOKENS = 1 << 40
+
+
+def _count(tokens: Any) -> int:
+    """A number of tokens; 0 for what is none."""
+    is_one = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= _MOST_TOKENS
+    return tokens if is_one else 0
 
 
 def _start(body: bytes) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from labeltune.task.labels import answer_schema, longest_answer
+from labeltune.task.answer_schema import answer_schema
+from labeltune.task.answers import longest_answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import BudgetError, DiskError, LabeltuneError
 from labeltune.prediction.pace import CANARY, Pace
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, usage_of
+from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, is_about_the_row, usage_of
 from labeltune.prediction.signals import stop_signals
 from labeltune.prediction.traffic import Traffic
 
@@ -99,6 +99,7 @@ class Sender:
             max_wait=options.max_wait,
             stop=self.stop,
             story=story,
+            has_answered=journal.answered,
         )
         self.sent = Sent(usd=None if rate is None else 0.0)
         self._stop: LabeltuneError | None = None
@@ -196,6 +197,7 @@ class Sender:
                 continue
             ask = next(asks, None)
             if ask is None:
+                self._prove()  # there is nothing left to be careful with
                 return
             self._begun += 1
             await self._ask(ask)
@@ -251,6 +253,11 @@ class Sender:
         match reply.verdict:
             case "answer" | "bad_response":
                 self._answered(ask, reply, raw, seconds)
+            case "rejected" if is_about_the_row(reply):
+                # It says nothing about the other rows: another one goes first in its place.
+                self._begun -= 1
+                self._ended -= 1
+                self._refused(ask, reply, raw)
             case "rejected":
                 self._refusals.append((ask, reply, raw))
                 if self._proved.done():
@@ -308,10 +315,13 @@ class Sender:
 
     def _enter_refusals(self) -> None:
         """Write down the rows that were refused; not before it is known that not every row is."""
-        for ask, reply, raw in self._refusals:
-            self._journal.failed(ask.request, REJECTED, raw)
-            self.sent.rejections[reply.code] = self.sent.rejections.get(reply.code, 0) + 1
+        for refusal in self._refusals:
+            self._refused(*refusal)
         self._refusals.clear()
+
+    def _refused(self, ask: Ask, reply: Reply, raw: bytes) -> None:
+        self._journal.failed(ask.request, REJECTED, raw)
+        self.sent.rejections[reply.code] = self.sent.rejections.get(reply.code, 0) + 1
 
 
 def _disk_full(answers: int) -> DiskError:

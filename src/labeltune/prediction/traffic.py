@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.prediction.pace import Pace, wait_announced
 from labeltune.prediction.replies import MODEL_DAMAGED, Reply, as_kept, judge
-from labeltune.providers.channel import LostError, NotSentError
+from labeltune.providers.channel import ClosedError, LostError, NotSentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from labeltune.providers.channel import Channel, RawReply
 
 __all__ = ["FOREIGN_REPLIES", "Traffic"]
+
+UNANSWERED_LOSSES = 5
+"""After so many connections in a row that are closed without a word, where nothing was ever answered, it is
+no server of answers."""
+
+UNANSWERED_WAIT = 30.0
+"""Seconds that server errors are waited for where nothing was ever answered: it is no outage then."""
 
 FOREIGN_REPLIES = 3
 """After so many replies in a row that are not the API's, it is a proxy or a portal that answers."""
@@ -42,12 +50,17 @@ class Traffic:
         max_wait: float,
         stop: Callable[[LabeltuneError], None],
         story: Story,
+        has_answered: bool,
     ) -> None:
         self._channel, self._provider, self.pace = channel, provider, pace
         self._deadline, self._max_wait = deadline, max_wait
         self._stop, self._story = stop, story
         self._answers = 0
+        self._has_answered = has_answered
+        """Whether this provider answered a request of this run, or of one before."""
         self._foreign = 0
+        self._losses = 0
+        self._last_error = ""
         self._reached = False
         self._told_breaker = False
 
@@ -62,8 +75,9 @@ class Traffic:
             return Reply("server_error", str(error)), b""
         except (LostError, TimeoutError) as error:
             self._reached = True
-            return Reply("lost", str(error) or "no answer in time"), b""
+            return self._lost(error), b""
         self._reached = True
+        self._losses = 0
         reply = judge(raw.status, raw.headers, raw.body)
         self._heed(reply, raw)
         return reply, as_kept(reply, raw.body)
@@ -74,16 +88,17 @@ class Traffic:
             case "limited":
                 self._limited(wait_announced(raw.headers))
             case "server_error":
+                self._told_of(reply.said, raw.status)
                 self._failed(reply.said)
             case "quota" | "access":
-                self._stop(self._final(reply, raw.status))
+                self._stop(self._final(reply))
             case "foreign":
                 self._foreign += 1
                 if self._foreign >= FOREIGN_REPLIES:
-                    hint = "is there a proxy or a portal to log in to?"
-                    self._stop(TemporaryError(reply.said, hint=hint))
+                    self._stop(TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_there()))
             case "answer" | "bad_response":
                 self._answers += 1
+                self._has_answered = True
                 self._foreign = 0
                 self.pace.answered()
                 if raw.headers.get("x-ratelimit-remaining-requests") == "0":
@@ -94,14 +109,59 @@ class Traffic:
     async def watch(self) -> None:
         """Give up when no answer has come for too long."""
         while not self.pace.closed:
-            left = self._max_wait - self.pace.silent_for
+            patience = self._patience()
+            left = patience - self.pace.silent_for
             if left <= 0:
                 # What is in flight has a deadline of its own, and may still come.
                 if self.pace.pause_seconds or self.pace.broken or not self.pace.in_flight:
-                    self._give_up(f"no answer for {self._max_wait:,.0f} s")
+                    self._give_up(f"no answer for {patience:,.0f} s")
                     return
                 left = 1.0
             await asyncio.sleep(min(left, 5.0))
+
+    def _patience(self) -> float:
+        """Seconds without an answer after which the run ends."""
+        if self._has_answered or not self.pace.broken:
+            return self._max_wait
+        return min(UNANSWERED_WAIT, self._max_wait)
+
+    def _lost(self, error: Exception) -> Reply:
+        """The reply for a request that was not answered, and what that means for all others."""
+        said = str(error) or "no answer in time"
+        self._last_error = said
+        self._losses += 1
+        if not isinstance(error, ClosedError):
+            self._failed(said)
+            return Reply("lost", said)
+        if not self._has_answered and self._losses >= UNANSWERED_LOSSES:
+            host = self._provider.host
+            self._stop(
+                TemporaryError(
+                    f"{host}: closes every connection without an answer: {said}", hint=self._other_scheme()
+                )
+            )
+        self._failed(said)
+        # A server that never answered anything has not worked for anybody either.
+        return Reply("lost" if self._has_answered else "server_error", said)
+
+    def _told_of(self, said: str, status: int) -> None:
+        """Say what a server says whose first answers are errors, at once."""
+        if not self._has_answered and not self._last_error:
+            self._story.warn(f"{self._provider.host}: {said} (status {status}); trying again")
+        self._last_error = said
+
+    def _other_scheme(self) -> str:
+        scheme = "http" if self._provider.base_url.startswith("https:") else "https"
+        return f"is it {scheme}://? is the address that of the server itself, and is its model loaded?"
+
+    def _way_there(self) -> str:
+        base = self._provider.base_url.rstrip("/")
+        if base.endswith("/chat/completions"):
+            shorter = base.removesuffix("/chat/completions")
+            return f"the address ends before /chat/completions: --provider {shorter}"
+        if base.endswith("/v1"):
+            return "is the address right? Is there a proxy or a portal to log in to?"
+        return f"does the address lack its end? try --provider {base}/v1"
 
     def _limited(self, announced: float | None) -> None:
         paused = self.pace.pause_seconds
@@ -127,14 +187,17 @@ class Traffic:
         self._stop(TemporaryError(f"{host}: cannot be reached: {error}", hint=hint))
 
     def _give_up(self, why: str) -> None:
-        self._stop(
-            TemporaryError(
-                f"{self._provider.host}: {why}; {self._so_far()}",
-                hint="run the same command again later, or with a longer --max-wait",
+        said = f"; the last error: {self._last_error}" if self._last_error else ""
+        hint = "run the same command again later, or with a longer --max-wait"
+        if self._last_error and not self._has_answered:
+            hint = (
+                "--dry-run shows the first request, to try by hand; --no-confidence goes without "
+                "log-probabilities, and [prompt] without system, on which some servers fail"
             )
-        )
+        self._stop(TemporaryError(f"{self._provider.host}: {why}{said}; {self._so_far()}", hint=hint))
 
-    def _final(self, reply: Reply, status: int) -> LabeltuneError:
+    def _final(self, reply: Reply) -> LabeltuneError:
+        status = reply.status
         said = f"{self._provider.host}: {reply.said} [{reply.code}]; {self._so_far()}"
         if reply.verdict == "quota":
             return BudgetError(f"quota used up: {said}", hint="top up, then run the same command again")
@@ -143,6 +206,10 @@ class Traffic:
         if status == 401:
             hint = f"check {self._provider.key_variable}, then run the same command again"
             return AccessError(f"key rejected: {said}", hint=hint)
+        if status in (404, 405) and "model" not in f"{reply.code} {reply.said}".lower():
+            return AccessError(
+                f"no such call: POST {urlsplit(self._channel.url).path}: {said}", hint=self._way_there()
+            )
         if status == 404:
             gone = "no longer exists" if self._answers else "does not exist"
             return AccessError(f"the model {gone}: {said}", hint="see: labeltune jobs list")

@@ -18,8 +18,9 @@ from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
 from labeltune.files.writing import STANDARD_STREAM, atomic_write, is_stream, sweep_leftovers
 from labeltune.task import NOTHING_TOLD, ReadOptions
+from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import LabelCellError, LabelReader, encode_answer
+from labeltune.task.label_cells import LabelCellError, LabelReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -231,7 +231,7 @@ def token_counter(
     if mode == "exact":
         raise SettingsError(
             f"tokens cannot be counted exactly: {reason}",
-            hint='pip install "labeltune[tokens]"; TIKTOKEN_CACHE_DIR names a folder with the vocabulary',
+            hint="pip install tiktoken; TIKTOKEN_CACHE_DIR names a folder with the vocabulary",
         )
     return Estimator()
 

@@ -4,7 +4,7 @@ request.
 `AsyncOpenAI.chat.completions.create` spends ten times the CPU of the request itself on building and parsing
 models (docs/decisions/0005-requests.md); a prediction run sends a million of them. What a failure means for
 the one who pays is said here: `NotSentError` if the request cannot have reached the provider, `LostError` if
-it may have been taken up and its answer did not arrive.
+it may have been taken up and its answer did not arrive (`ClosedError`: nothing at all arrived).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["Channel", "LostError", "NotSentError", "RawReply", "open_channel", "proxy_of"]
+__all__ = ["Channel", "ClosedError", "LostError", "NotSentError", "RawReply", "open_channel", "proxy_of"]
 
 
 class NotSentError(Exception):
@@ -34,6 +34,10 @@ class NotSentError(Exception):
 
 class LostError(Exception):
     """The request left, and no whole answer came back; it may have been billed."""
+
+
+class ClosedError(LostError):
+    """The connection was closed, or reset, before the first byte of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class _OverNetwork:
             aiohttp.ClientHttpProxyError,
             aiohttp.InvalidURL,
         )
+        self._closed = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
         self._lost = (aiohttp.ClientError, TimeoutError, OSError)
 
     async def post(self, content: bytes) -> RawReply:
@@ -125,6 +130,8 @@ class _OverNetwork:
                 return RawReply(reply.status, reply.headers, await reply.read())
         except self._not_sent as error:
             raise NotSentError(str(error)) from error
+        except self._closed as error:
+            raise ClosedError(str(error) or type(error).__name__) from error
         except self._lost as error:
             raise LostError(str(error) or type(error).__name__) from error
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from labeltune.errors import TemporaryError
+from labeltune.errors import AccessError, RemoteError, TemporaryError
 from labeltune.providers.failures import NOT_THE_API, shown_start
+from labeltune.providers.hidden_errors import hidden_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +51,7 @@ async def connect(
 
         transport = httpx2.ASGITransport(app=create_app(provider.directory))
         http_client = httpx2.AsyncClient(transport=transport, timeout=limits)
-    http_client.event_hooks = {"response": [_refuse_foreign_answers]}
+    http_client.event_hooks = {"response": [_refuse_foreign_answers, _refuse_broken_successes]}
     client = openai.AsyncOpenAI(
         api_key=api_key,
         base_url=provider.base_url,
@@ -67,3 +70,39 @@ async def _refuse_foreign_answers(response: httpx2.Response) -> None:
     if response.is_success and "json" not in kind and not is_download:
         await response.aread()
         raise TemporaryError(f"{NOT_THE_API}: {shown_start(response.text)}")
+
+
+_THINGS = re.compile(r"/(files|fine_tuning/jobs|batches|uploads)(/[^/]+(/(cancel|pause|resume|complete))?)?$")
+"""Paths of requests whose answer is one thing with an id; but for lists, which are got."""
+
+_CREATED_ONCE = re.compile(r"/(fine_tuning/jobs|batches)$")
+
+
+async def _refuse_broken_successes(response: httpx2.Response) -> None:
+    """Give a success that says it is an error the status that it stands for, and refuse one without an id."""
+    path, is_read = response.request.url.path, response.request.method == "GET"
+    if not response.is_success or path.endswith("/content"):
+        return
+    await response.aread()
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        return
+    hidden = hidden_error(document)
+    if hidden is not None:
+        status, error = hidden
+        if status is not None:
+            response.status_code = status
+            return
+        said = shown_start(str(error.get("message") or error))
+        raise AccessError(
+            f"{response.request.url.host}: instead of an answer: {said}",
+            hint="is the base URL right? Those of most servers end with /v1",
+        )
+    found = _THINGS.search(path)
+    if found is None or (is_read and found[2] is None):
+        return
+    if not isinstance(document, dict) or not isinstance(document.get("id"), str) or not document["id"]:
+        said = f"{response.request.url.host}: the answer has no id: {shown_start(response.text)}"
+        # Whether something was made is not known: whoever asked looks for it before asking again.
+        raise TemporaryError(said) if not is_read and _CREATED_ONCE.search(path) else RemoteError(said)

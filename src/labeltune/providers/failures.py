@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["NOT_THE_API", "TRAINING_CLOSED", "api_errors", "redact", "shown_start", "translate"]
+__all__ = ["NOT_THE_API", "TRAINING_CLOSED", "api_errors", "redact", "shown_start", "status_of", "translate"]
 
 NOT_THE_API = "the answer is not from the API"
 _SHOWN = 80
@@ -105,6 +105,12 @@ def translate(error: Exception, provider: Provider) -> LabeltuneError:
     return RemoteError(redact(f"{provider.host}: {error}"))
 
 
+def status_of(error: BaseException | None) -> int | None:
+    """The status with which the provider refused, if it answered at all."""
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
 def redact(text: str) -> str:
     """The text without any key that the environment holds."""
     for name, value in os.environ.items():
@@ -151,7 +157,7 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
         return AccessError(
             said, hint="see which models there are: labeltune jobs list, or the provider's pages"
         )
-    if status in (405, 501) or code == "unknown_url" or (status == 404 and not isinstance(error.body, dict)):
+    if status in (405, 501) or code == "unknown_url" or (status == 404 and not _says_what(error.body)):
         return AccessError(
             f"{said} (no such call: {error.request.method} {error.request.url.path})",
             hint="the provider does not offer this, or its base URL is not right",
@@ -165,6 +171,13 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     if code.startswith("invalid_file") or code == "invalid_n_examples" or param in _FILE_PARAMS:
         return DataError(said, hint="look at the file with: labeltune check FILE")
     return SettingsError(f"{said} (status {status})")
+
+
+def _says_what(body: object) -> bool:
+    """Whether a 404 is about a thing that is gone. `{"detail": "Not Found"}` is what servers answer that know
+    no such path.
+    """
+    return isinstance(body, dict) and bool(body.get("message") or body.get("code"))
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.metrics.intervals import clopper_pearson
-from labeltune.evaluation.outputs import check_outputs
+from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import open_table, write_table
 from labeltune.files.writing import STANDARD_STREAM
@@ -23,9 +23,9 @@ from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence
 from labeltune.task import ReadOptions
+from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import ANSWER, PROBLEM
-from labeltune.task.labels import decode_answer, encode_answer
 from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def audit_injection(  # noqa: PLR0913  # one argument for each thing that predic
         if not attacked:
             raise DataError(
                 f"{data}: none of {len(drawn):,} rows has a valid answer to begin with",
-                hint="labeltune predict DATA --model MODEL shows why",
+                hint="labeltune predict shows why",
             )
         if options.max_cost is not None:
             asked.options = replace(options, max_cost=max(options.max_cost - (first.usd or 0.0), 0.0))

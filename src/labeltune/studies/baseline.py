@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.evaluation.outputs import check_outputs, same_file
+from labeltune.evaluation.output_paths import check_outputs, same_file
 from labeltune.files.jsonl import is_chat_file
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
@@ -24,16 +24,18 @@ from labeltune.prepare.convert import convert
 from labeltune.providers import resolve_provider
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.records import MIN_EXAMPLES
-from labeltune.tuning.jobs import Silence as JobSilence
-from labeltune.tuning.jobs import Story as JobStory
 from labeltune.tuning.ledger import STATE_FOLDER
-from labeltune.tuning.train import Settings, plan_training, train
+from labeltune.tuning.plan import Settings, plan_training
+from labeltune.tuning.story import Silence as JobSilence
+from labeltune.tuning.story import Story as JobStory
+from labeltune.tuning.train import train
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     from labeltune.prediction.predict import Predicted
+    from labeltune.prepare.convert import Converted
     from labeltune.task import Task
     from labeltune.tuning.train import Trained
 
@@ -91,21 +93,7 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     story = story or _Silence()
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         chat = Path(folder) / CHAT_NAME
-        converted = convert(task, training, chat, read=read)
-        for warning in converted.warnings:
-            story.warn(warning)
-        story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
-        if unlabelled := converted.left_out.get("no_label"):
-            story.warn(
-                f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
-                'none may apply; none = "…" under [answer] in the task gives such rows an answer'
-            )
-        if converted.written < MIN_EXAMPLES:
-            # Told of the table: the file that training would name is one that nobody else knows.
-            raise DataError(
-                f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
-                hint="a baseline needs the whole training table",
-            )
+        converted = _convert(training, chat, task, story, read)
         plan = plan_training(
             str(chat),
             model=MODEL,
@@ -132,6 +120,26 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
         predicted=predicted,
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+def _convert(training: str, chat: Path, task: Task, story: Story, read: ReadOptions) -> Converted:
+    """Write the table as a chat file, and tell which rows are trained on."""
+    converted = convert(task, training, chat, read=read)
+    for warning in converted.warnings:
+        story.warn(warning)
+    story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
+    if unlabelled := converted.left_out.get("no_label"):
+        story.warn(
+            f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
+            'none may apply; none = "…" under [answer] in the task gives such rows an answer'
+        )
+    if converted.written < MIN_EXAMPLES:
+        # Told of the table: the file that training would name is one that nobody else knows.
+        raise DataError(
+            f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
+            hint="a baseline needs the whole training table",
+        )
+    return converted
 
 
 def _check_paths(training: str, test: str, output: str) -> None:

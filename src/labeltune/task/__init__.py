@@ -1,9 +1,11 @@
 """What is being classified, and how a row becomes a prompt and an answer becomes labels.
 
 `parts`, `read_options` and `model` are the task, `rules` what it may not say, `reading` and `writing` its
-file; `template` is the prompt's, `cells` knows lists and spellings in cells of labels, `labels` goes from
-columns and answers to label vectors and back, `columns` names what predict writes, `chat` makes messages and
-records of rows, `records` says what a line of a chat file must be.
+file; `template` is the prompt's. `labels` are an example's: `label_cells` reads them from a table's cells,
+where `cells` knows lists and the one spelling of what looks the same; `answers` spells them
+as an answer and reads answers, `answer_schema` is the JSON schema of those, `vectors` are label vectors. Only
+these know how labels are separated and what an answer looks like. `columns` names what predict writes, `chat`
+makes messages and records of rows, `records` says what a line of a chat file must be.
 """
 
 from labeltune.task.model import Task

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.errors import SettingsError, did_you_mean
-from labeltune.task.labels import require_columns
+from labeltune.task.columns import require_columns
 from labeltune.task.template import LabelsSlot, TextSlot
 
 if TYPE_CHECKING:

@@ -141,9 +141,13 @@ def _field_document(field_: Field) -> dict[str, Any]:
         document["column"] = field_.column
     if field_.columns:
         document["columns"] = list(field_.columns)
+    if (field_.yes, field_.no) != ("1", "0"):
+        document |= {"yes": field_.yes, "no": field_.no}
     if field_.delimiter is not None:
         document["delimiter"] = field_.delimiter
     document["labels"] = list(field_.labels)
+    if field_.empty is not None:
+        document["empty"] = field_.empty
     if field_.parent is not None:
         document["parent"] = field_.parent
         document["children"] = {upper: list(lowers) for upper, lowers in field_.children.items()}

@@ -35,8 +35,10 @@ class Field:
 
     `single`: exactly one label, in `column`. `multi`: any subset of its labels, as one 0/1 column per label
     (`columns`, in the order of `labels`) or joined by `delimiter` in `column`, `cells.LIST_DELIMITER` being
-    lists. With `parent`, `children` maps each label of the parent field to the labels that may stand under
-    it.
+    lists. `yes` and `no` are what stands in `columns` where a label applies and where it does not, if that is
+    not 1 and 0; an empty `no` is an empty cell. `empty` is the label that an empty cell of a single field
+    means, if it means one. With `parent`, `children` maps each label of the parent field
+    to the labels that may stand under it.
     """
 
     name: str
@@ -45,6 +47,9 @@ class Field:
     column: str | None = None
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
+    yes: str = "1"
+    no: str = "0"
+    empty: str | None = None
     parent: str | None = None
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

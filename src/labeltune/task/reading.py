@@ -74,6 +74,21 @@ def parse_task(content: str, *, source: str = DEFAULT_TASK_FILE) -> Task:
     return _Reader(document, source, key_lines(content)).task()
 
 
+_FIELD_KEYS = (
+    "name",
+    "type",
+    "labels",
+    "column",
+    "columns",
+    "delimiter",
+    "yes",
+    "no",
+    "empty",
+    "parent",
+    "children",
+)
+
+
 _READ_KEYS = ("encoding", "separator", "quote", "header", "strip", "sheet")
 
 
@@ -108,9 +123,8 @@ class _Reader:
 
     def field(self, item: dict[str, Any], index: int) -> Field:
         at = ("field", index)
-        self.known_keys(
-            item, ("name", "type", "labels", "column", "columns", "delimiter", "parent", "children"), *at
-        )
+        self.known_keys(item, _FIELD_KEYS, *at)
+        yes, no = (self.get(item, key, str, *at, optional=True) for key in ("yes", "no"))
         children = self.get(item, "children", dict, *at, optional=True) or {}
         return Field(
             name=self.get(item, "name", str, *at),
@@ -119,6 +133,9 @@ class _Reader:
             column=self.get(item, "column", str, *at, optional=True),
             columns=self.strings(item, "columns", *at, optional=True),
             delimiter=self.get(item, "delimiter", str, *at, optional=True),
+            yes="1" if yes is None else yes,
+            no="0" if no is None else no,
+            empty=self.get(item, "empty", str, *at, optional=True),
             parent=self.get(item, "parent", str, *at, optional=True),
             children=MappingProxyType(
                 {key: self.strings(children, key, *at, "children") for key in children}

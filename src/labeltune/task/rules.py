@@ -96,10 +96,35 @@ class _Checker:
         clash = next((c for c in field_.source_columns if c in self.text), None)
         if clash is not None:
             self.fail(f'column "{clash}" is both a text column and holds labels of "{field_.name}"', *at)
+        self.check_flags(index, field_)
+        if field_.empty is not None:
+            self.check_empty(index, field_, field_.empty)
         if field_.type == "single":
             self.check_single(index, field_)
         else:
             self.check_multi(index, field_)
+
+    def check_flags(self, index: int, field_: Field) -> None:
+        spelled = (field_.yes, field_.no)
+        if spelled == ("1", "0"):
+            return
+        at = ("field", index)
+        if not field_.columns:
+            self.fail(f'field "{field_.name}": yes and no say what stands in columns, and it has none', *at)
+        if not field_.yes.strip() or field_.yes.strip().casefold() == field_.no.strip().casefold():
+            self.fail(
+                f'field "{field_.name}": yes = "{field_.yes}" and no = "{field_.no}" tell no label that '
+                "applies from one that does not",
+                *at,
+            )
+
+    def check_empty(self, index: int, field_: Field, empty: str) -> None:
+        at = ("field", index, "empty")
+        if field_.type != "single":
+            self.fail(
+                f'field "{field_.name}": empty is for single fields; no label of a multi field is none', *at
+            )
+        self.check_known(empty, field_.labels, f'"{field_.name}"', *at)
 
     def check_single(self, index: int, field_: Field) -> None:
         at = ("field", index)

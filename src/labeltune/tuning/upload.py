@@ -231,7 +231,7 @@ class Uploader:
             remote = await self._send_in_parts(file)
         else:
             remote = await self._persist(lambda: self._send_whole(file))
-        if remote.bytes is not None and remote.bytes != file.bytes:
+        if remote.bytes and remote.bytes != file.bytes:  # some servers do not count
             raise ConflictError(
                 f"{file.path}: changed while it was sent: from {file.bytes:,} to {remote.bytes:,} bytes",
                 hint="run the same command again when nothing writes to the file",

@@ -7,9 +7,7 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import Literal
-
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 

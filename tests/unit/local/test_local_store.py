@@ -16,6 +16,7 @@ import pytest
 from labeltune.errors import DiskError, SettingsError
 from labeltune.local.store import SCHEMA_VERSION, Store, default_directory, new_id
 from labeltune.local.sweep import sweep
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,7 @@ def test_processes_share_one_directory(tmp_path: Path) -> None:
     children = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "home"), str(i)]) for i in range(4)
     ]
-    assert [child.wait(60) for child in children] == [0, 0, 0, 0]
+    assert [child.wait(HANG_S) for child in children] == [0, 0, 0, 0]
     assert Store(tmp_path / "home").row("SELECT count(*) AS n FROM parts") == {"n": 400}
 
 
@@ -96,7 +97,7 @@ def test_a_second_store_leaves_the_first_one_its_locks(tmp_path: Path) -> None:
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM uploads'); c.close()"
     )
     database = next(tmp_path.glob("*.db"))
-    subprocess.run([sys.executable, "-c", close, str(database)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", close, str(database)], check=True, timeout=HANG_S)
     assert database.with_name(f"{database.name}-wal").exists()
     first.insert("uploads", {"id": "b", **UPLOAD})
     assert len(Store(tmp_path).rows("SELECT id FROM uploads")) == 2

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tasks
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
 from labeltune.task import Task, parse_task
-from labeltune.task.labels import decode_answer
+from labeltune.task.answers import decode_answer
 
 Token = tuple[str, float, dict[str, float]]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltune.prediction.replies import Verdict, all_rejected, judge, message_of, usage_of
+from labeltune.prediction.replies import Verdict, all_rejected, choice_of, judge, usage_of
 
 JSON = {"content-type": "application/json"}
 GOOD = {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
@@ -90,7 +90,7 @@ def test_no_key_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_any_reply_is_judged(status: int, body: bytes) -> None:
     reply = judge(status, JSON, body)
-    assert (reply.verdict == "answer") <= (message_of(reply.document) is not None)
+    assert (reply.verdict == "answer") <= (choice_of(reply.document) is not None)
     assert all(count >= 0 for count in usage_of(reply.document))
 
 

@@ -12,8 +12,8 @@ import tasks
 from labeltune.prediction.requests import RequestForm, request_form
 from labeltune.providers import PROFILES, Provider
 from labeltune.task import Task
+from labeltune.task.answers import longest_answer
 from labeltune.task.chat import Message
-from labeltune.task.labels import longest_answer
 
 MESSAGES: list[Message] = [{"role": "user", "content": "hello"}]
 OPENAI = PROFILES["openai"]

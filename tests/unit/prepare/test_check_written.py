@@ -15,8 +15,8 @@ import tasks
 from labeltune.errors import LabeltuneError
 from labeltune.prepare.check import CheckOptions, check
 from labeltune.prepare.check.answers import AnswerReader
+from labeltune.prepare.check.converted_records import WrittenForm
 from labeltune.prepare.check.prompts import PromptForm
-from labeltune.prepare.check.written import WrittenForm
 from labeltune.prepare.convert import convert
 from labeltune.task import Task, parse_task
 
@@ -120,7 +120,7 @@ LINES = st.tuples(
     deadline=None,
     derandomize=True,
     max_examples=150,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(drawn=st.lists(LINES, min_size=1, max_size=12), spelling=st.sampled_from(list(SPELLINGS.values())))
 def test_whatever_the_bytes_the_findings_are_those_of_the_json(

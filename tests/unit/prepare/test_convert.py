@@ -195,7 +195,10 @@ def test_the_same_rows_give_the_same_bytes_whatever_the_format(here: Path, forma
         case "utf-16":
             data = table(INQUIRY_CSV.encode("utf-16"))
         case "cp1252":
-            data, options = table(INQUIRY_CSV.replace("№", "§").encode("cp1252")), {"read": ReadOptions(encoding="cp1252")}
+            data, options = (
+                table(INQUIRY_CSV.replace("№", "§").encode("cp1252")),
+                {"read": ReadOptions(encoding="cp1252")},
+            )
         case "source":
             data = ByteSource(table(INQUIRY_CSV))
         case "xlsx":

@@ -10,7 +10,7 @@ from labeltune.files.tables import open_table
 from labeltune.prepare.infer import Wishes, propose_task
 from labeltune.prepare.split import Split, SplitOptions, split
 from labeltune.task import parse_task
-from labeltune.task.labels import LabelReader
+from labeltune.task.label_cells import LabelReader
 from split_tables import LABELS, intents, options, rows_of, write_csv
 from tasks import EMOTION, INQUIRY, INTENT, TOXIC, TOXIC_LABELS
 

@@ -183,7 +183,11 @@ def test_data_frames_become_csv(tmp_path: Path) -> None:
     assert done.input == "DataFrame"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.lists(
         st.tuples(
@@ -239,7 +243,11 @@ def test_the_parts_are_a_partition_of_the_rows(
             assert len(places) <= 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.permutations(["a", "b", "c"]), st.integers(0, 1000))
 def test_the_order_of_sizes_changes_no_size(tmp_path: Path, order: list[str], seed: int) -> None:
     shares = {"a": "0.5", "b": "0.3", "c": "0.2"}

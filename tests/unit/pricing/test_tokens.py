@@ -7,7 +7,6 @@ import hashlib
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -139,7 +138,7 @@ def test_without_the_extra_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SettingsError, match="tiktoken is not installed") as caught:
         token_counter(mode="exact")
     assert caught.value.hint is not None
-    assert "labeltune[tokens]" in caught.value.hint
+    assert "pip install tiktoken" in caught.value.hint
 
 
 def test_without_the_network_it_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,11 +152,9 @@ def test_without_the_network_it_is_an_estimate(tmp_path: Path, monkeypatch: pyte
 def test_a_network_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     tiktoken = pytest.importorskip("tiktoken")
     release = threading.Event()
-    monkeypatch.setattr(tiktoken, "get_encoding", lambda _: release.wait(60))
-    started = time.monotonic()
+    monkeypatch.setattr(tiktoken, "get_encoding", lambda _: release.wait())
     try:
         assert token_counter(seconds=0.05).estimated
-        assert time.monotonic() - started < 30
     finally:
         release.set()
 

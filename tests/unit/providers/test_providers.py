@@ -34,6 +34,7 @@ from labeltune.providers import (
     translate,
 )
 from labeltune.providers.channel import proxy_of
+from waiting import HANG_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -334,7 +335,7 @@ signal.signal(signal.SIGTERM, stop)
 async def work():
     asyncio.get_running_loop().call_later(0.05, os.kill, os.getpid(), getattr(signal, sys.argv[1]))
     try:
-        await asyncio.sleep(30)
+        await asyncio.sleep(3600)
     finally:
         await asyncio.sleep(0.05)
         print("finished what was begun")
@@ -371,7 +372,7 @@ def test_a_signal_ends_the_coroutine_first(name: str, said: str, notebook: bool)
             "    threading.Timer(0.3, os.kill, (os.getpid(), number)).start()\n\nasync def work", 1
         )  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", code, name], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", code, name], capture_output=True, text=True, timeout=HANG_S, check=False
     )
     assert done.stdout.splitlines() == ["finished what was begun", said], done.stderr
 

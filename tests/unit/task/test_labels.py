@@ -1,19 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from labeltune.errors import DataError
 from labeltune.task import Task, parse_task
-from labeltune.task.labels import (
-    LabelCellError,
-    LabelReader,
-    Labels,
-    decode_answer,
-    encode_answer,
-    label_matrix,
-    label_vector,
-)
+from labeltune.task.answers import decode_answer, encode_answer
+from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.labels import Labels
+from labeltune.task.vectors import label_matrix, label_vector
 from tasks import EMOTION, INQUIRY, INTENT, TOXIC, TOXIC_LABELS, TOXIC_TOML
 
 TOXIC_NONE = parse_task(TOXIC_TOML.replace('none = ""', 'none = "none"'))
@@ -33,11 +30,40 @@ def test_flags_become_labels_in_task_order() -> None:
     assert read(["2", "text", "0", "0", "0", "0", "0", "0"]) == ((),)
 
 
-@pytest.mark.parametrize("cell", ["", "2", "true", "-1", "1.0", "yes"])
+@pytest.mark.parametrize("cell", ["", "2", "true", "-1", "1.5", "yes"])
 def test_a_cell_that_is_neither_0_nor_1(cell: str) -> None:
     with pytest.raises(LabelCellError, match='column "threat" holds ".*", expected 0 or 1') as caught:
         LabelReader(TOXIC, HEADER).read(["1", "text", "0", "0", "0", cell, "0", "0"])
     assert caught.value.code == "bad_flag"
+
+
+def test_flags_that_pandas_wrote_as_floats() -> None:
+    read = LabelReader(TOXIC, HEADER).read
+    assert read(["1", "text", "1.0", "0.0", "1", "0", "0", "0"]) == (("toxic", "obscene"),)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "yes_cells", "no_cells", "bad_cells"),
+    [
+        ("True", "False", ["True", "TRUE", " true "], ["False", "false"], ["", "1", "yes"]),
+        ("x", "", ["x", "X"], ["", " "], ["0", "y"]),
+        ("1", "", ["1", "1.0"], [""], ["0", "2"]),
+        ("да", "нет", ["да", "ДА"], ["нет"], ["", "1"]),
+    ],
+)
+def test_data_09_flags_in_other_words(
+    yes: str, no: str, yes_cells: list[str], no_cells: list[str], bad_cells: list[str]
+) -> None:
+    task = replace(TOXIC, fields=(replace(TOXIC.fields[0], yes=yes, no=no),))
+    read = LabelReader(task, HEADER).read
+    rest = [no] * 5
+    for cell in yes_cells:
+        assert read(["1", "text", cell, *rest]) == (("toxic",),)
+    for cell in no_cells:
+        assert read(["1", "text", cell, *rest]) == ((),)
+    for cell in bad_cells:
+        with pytest.raises(LabelCellError, match=f'holds "{cell}", expected {no or "nothing"} or {yes}'):
+            read(["1", "text", cell, *rest])
 
 
 def test_delimited_labels() -> None:

@@ -91,6 +91,30 @@ def test_a_wrong_task_file_is_refused_with_its_line(
     assert str(caught.value).startswith("task.toml:")
 
 
+def test_data_09_what_stands_in_columns_is_kept_and_counts() -> None:
+    said = TOXIC_TOML.replace("columns = [", 'yes = "True"\nno = "False"\ncolumns = [', 1)
+    task = parse_task(said)
+    assert (task.fields[0].yes, task.fields[0].no) == ("True", "False")
+    assert parse_task(format_task(task)) == task
+    assert task.fingerprint != TOXIC.fingerprint
+    assert "yes" not in format_task(TOXIC)
+
+
+@pytest.mark.parametrize(
+    ("toml", "keys", "message"),
+    [
+        (TOXIC_TOML, 'yes = "x"\nno = "X"', "tell no label"),
+        (TOXIC_TOML, 'yes = ""', "tell no label"),
+        (TOXIC_TOML, "yes = true", "yes must be a string"),
+        (EMOTION_TOML, 'yes = "x"', "yes and no say what stands in columns"),
+    ],
+)
+def test_words_for_yes_and_no_that_say_nothing(toml: str, keys: str, message: str) -> None:
+    broken = toml.replace('type = "multi"', f'type = "multi"\n{keys}', 1)
+    with pytest.raises(SettingsError, match=message):
+        parse_task(broken)
+
+
 def test_the_fingerprint_is_of_what_changes_records_or_decoding() -> None:
     assert len(TOXIC.fingerprint) == 16
     same = parse_task("# a comment\n" + TOXIC_TOML.replace('id = "id"\n', ""))

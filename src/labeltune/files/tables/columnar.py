@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import DataError
 from labeltune.files.tables.headers import name_columns
-from labeltune.files.tables.values import ValueTable, needs_extra
+from labeltune.files.tables.values import ValueTable, needs_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ class ParquetTable(ValueTable):
 
     def __init__(self, source: ByteSource, reading: Reading) -> None:
         super().__init__(source, source.name, reading)
-        pyarrow = needs_extra("pyarrow", "parquet", self.source)
+        pyarrow = needs_package("pyarrow", self.source)
         from pyarrow import parquet
 
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.files.sources import GZIP_ENDING
@@ -41,11 +42,12 @@ def ending_of_copies(table: Table, ending: str) -> str:
     return ending if ending in known else FORMATS[table.format][1][0]
 
 
-def ending_of_parts(table: Table, source: ByteSource | None) -> str:
+def ending_of_parts(table: Table) -> str:
     """What files of rows of a table end with: see `ending_of_copies`; text packed as gzip stays so."""
-    ending = ending_of_copies(table, "" if source is None else source.ending)
-    packed = source is not None and source.name.lower().endswith(GZIP_ENDING)
-    return ending + (GZIP_ENDING if packed and isinstance(table, TextTable) else "")
+    name = table.source.lower()
+    ending = ending_of_copies(table, Path(name.removesuffix(GZIP_ENDING)).suffix)
+    packed = name.endswith(GZIP_ENDING) and isinstance(table, TextTable)
+    return ending + (GZIP_ENDING if packed else "")
 
 
 def copy_rows(

@@ -14,7 +14,7 @@ from labeltune.files.tables.headers import (
     refuse_title,
     tell_unnamed,
 )
-from labeltune.files.tables.values import ValueTable, needs_extra
+from labeltune.files.tables.values import ValueTable, needs_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ class ExcelTable(ValueTable):
 
     def __init__(self, source: ByteSource, reading: Reading) -> None:
         super().__init__(source, source.name, reading)
-        calamine = needs_extra("python_calamine", "excel", self.source)
+        calamine = needs_package("python_calamine", self.source)
         try:
             book = calamine.load_workbook(str(source.path))
             name = self._choose_sheet(book.sheet_names)

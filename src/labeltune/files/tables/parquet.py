@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from labeltune.files.tables.cells import Typed
-from labeltune.files.tables.values import needs_extra
+from labeltune.files.tables.values import needs_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def parquet_writer(handle: Handle, header: Sequence[str], *, schema: Any = None)
 
     The columns are held in memory until all rows are known, for the last one may be of another type.
     """
-    pa = needs_extra("pyarrow", "parquet", "the output")
+    pa = needs_package("pyarrow", "the output")
     from pyarrow import parquet
 
     columns: list[list[Any]] = [[] for _ in header]

@@ -13,7 +13,7 @@ from labeltune.files.tables.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["ValueTable", "needs_extra"]
+__all__ = ["ValueTable", "needs_package"]
 
 
 class ValueTable(Table):
@@ -38,12 +38,12 @@ class ValueTable(Table):
     _text = staticmethod(cell_text)
 
 
-def needs_extra(module: str, extra: str, source: str) -> Any:
-    """The module that an extra brings. Raises `SettingsError` that says how to install it."""
+def needs_package(module: str, source: str) -> Any:
+    """A module that the base install leaves out. Raises `SettingsError` that says how to install it."""
     try:
         return import_module(module)
     except ImportError as error:
         raise SettingsError(
             f"{source}: Excel and Parquet need one more package each",
-            hint=f'pip install "labeltune[{extra}]"',
+            hint=f"pip install {module.replace('_', '-')}",
         ) from error

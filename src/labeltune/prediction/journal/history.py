@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeltune.prediction.journal.model import TODO
 from labeltune.prediction.journal.tables import SCHEMA
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class EarlierRun:
     path: Path
     settings: dict[str, Any]
     turn: int
+    answered: bool
+    """Whether anything came of it, or may have been billed."""
 
 
 def latest_run(folder: Path, name: str) -> EarlierRun | None:
@@ -46,7 +49,10 @@ def latest_run(folder: Path, name: str) -> EarlierRun | None:
                 "SELECT settings, turn FROM about, inputs WHERE name = ?", (name,)
             ).fetchone()
             if row is not None and (latest is None or row[1] > latest.turn):
-                latest = EarlierRun(path, json.loads(row[0]), row[1])
+                (answered,) = connection.execute(
+                    "SELECT EXISTS (SELECT 1 FROM requests WHERE state <> ?)", (TODO,)
+                ).fetchone()
+                latest = EarlierRun(path, json.loads(row[0]), row[1], bool(answered))
     return latest
 
 

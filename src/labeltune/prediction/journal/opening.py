@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import ConflictError
 from labeltune.files.writing import disk_errors, make_private_file, make_private_folder
-from labeltune.prediction.journal.core import Journal
+from labeltune.prediction.journal.database import Database
 from labeltune.prediction.journal.failures import database_errors
+from labeltune.prediction.journal.journal import Journal
 from labeltune.prediction.journal.model import DONE, FAILED, TODO
 from labeltune.prediction.journal.tables import KEEP_ANSWER, prepare
 
@@ -35,6 +36,12 @@ def open_journal(path: Path, settings: Mapping[str, Any] | None = None) -> Itera
     holds the run, `DiskError` where it cannot be written or is damaged, `SettingsError` if a newer version
     made it.
     """
+    with _open(path, settings or {}) as (connection, ballast):
+        yield Journal(Database(connection, path), ballast)
+
+
+@contextmanager
+def _open(path: Path, settings: Mapping[str, Any]) -> Iterator[tuple[sqlite3.Connection, Path]]:
     make_private_folder(path.parent)
     with _lock(path), database_errors(path):
         make_private_file(path)
@@ -42,9 +49,9 @@ def open_journal(path: Path, settings: Mapping[str, Any] | None = None) -> Itera
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         ballast = path.with_suffix(".ballast")
         try:
-            prepare(connection, path, settings or {})
+            prepare(connection, path, settings)
             _lay_ballast(ballast)
-            yield Journal(connection, path, ballast)
+            yield connection, ballast
         finally:
             connection.close()
             ballast.unlink(missing_ok=True)
@@ -100,8 +107,7 @@ def recover_journal(path: Path) -> tuple[Path, int]:
     kept = 0
     try:
         settings = _readable(old, "SELECT settings FROM about")
-        with open_journal(path, json.loads(settings[0][0]) if settings else {}) as journal:
-            new = journal._connection  # noqa: SLF001  # of this module's own class
+        with _open(path, json.loads(settings[0][0]) if settings else {}) as (new, _):
             new.execute("BEGIN IMMEDIATE")
             for row in _readable(old, "SELECT id, hash, state, batch FROM requests ORDER BY id"):
                 new.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?)", row)

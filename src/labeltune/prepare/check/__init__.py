@@ -10,8 +10,8 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.prepare.check.catalogue import CATALOGUE, Kind
 from labeltune.prepare.check.cost import Cost, FileTokens, TokenTally, costs
 from labeltune.prepare.check.finding_log import FindingLog
+from labeltune.prepare.check.opening import open_part
 from labeltune.prepare.check.options import CheckOptions
-from labeltune.prepare.check.reading import open_part
 from labeltune.prepare.check.rules import REFUSALS, RULES
 from labeltune.prepare.check.setting import Setting
 from labeltune.pricing.tokens import example_limit, token_counter

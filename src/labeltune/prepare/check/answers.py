@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import did_you_mean
 from labeltune.prepare.check.finding_log import clip
-from labeltune.task.labels import Labels, decode_answer, encode_answer
+from labeltune.task.answers import decode_answer, encode_answer
+from labeltune.task.labels import Labels
 
 if TYPE_CHECKING:
     from labeltune.task import Task

@@ -54,6 +54,10 @@ CATALOGUE: dict[str, Kind] = {
         "Bytes that are not UTF-8.", "Name the file's encoding with `--encoding`; the likely ones are named."
     ),
     "bad_value": _error("A value that has no text, such as a list within a list.", _MEND_TABLE),
+    "column_clash": _warning(
+        "A column is called like one that `predict` adds.",
+        "`labeltune predict DATA --model MODEL --prefix input_` keeps it under another name.",
+    ),
     "no_label": _error(
         "A row has no label in the column of a single field.", "Label the row, or take it out."
     ),
@@ -63,7 +67,8 @@ CATALOGUE: dict[str, Kind] = {
         "`labeltune check FILE --fix OUT` takes the space off, and so does `--strip`.",
     ),
     "bad_flag": _error(
-        "A label column of 0 and 1 holds something else.", "Write 1 where the label applies, else 0."
+        "A label column of 0 and 1 holds something else.",
+        "Write 1 where the label applies, else 0, or say in the task what stands there: `yes` and `no`.",
     ),
     "several_labels": _error(
         "A list of several labels in the column of a single field.",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.files.chat_form import NOT_LINES, NOT_UTF8
 from labeltune.prepare.check.answers import AnswerReader
+from labeltune.prepare.check.converted_records import WrittenForm
 from labeltune.prepare.check.part import BATCH, LONG_TEXT, Batch, Part
 from labeltune.prepare.check.prompts import PromptForm
-from labeltune.prepare.check.written import WrittenForm
 from labeltune.task.records import record_problems, text_of
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from labeltune.errors import Finding
     from labeltune.files.jsonl import ChatFile
+    from labeltune.prepare.check.converted_records import RecordReader
     from labeltune.prepare.check.setting import Setting
-    from labeltune.prepare.check.written import RecordReader
     from labeltune.task.labels import Labels
 
 __all__ = ["ChatPart"]

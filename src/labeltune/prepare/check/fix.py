@@ -22,11 +22,12 @@ from labeltune.files.tables import open_table, table_writer
 from labeltune.files.tables.copying import copy_rows
 from labeltune.files.tables.text_table import TextTable
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
+from labeltune.prepare.check.opening import is_chat
 from labeltune.prepare.check.prompts import PromptForm
-from labeltune.prepare.check.reading import is_chat
+from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.cells import list_items
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import LabelCellError, LabelReader, decode_answer, encode_answer
+from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.records import record_problems, text_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from labeltune.prepare.check.part import BATCH, LONG_TEXT, MAY_BE_SPECIAL, Batch, Part
 from labeltune.prepare.check.prompts import PromptForm
+from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import LabelCellError, LabelReader, Labels, encode_answer
+from labeltune.task.columns import clashing_columns
+from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.labels import Labels
 from labeltune.task.records import SPECIAL_TOKEN
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ class TablePart(Part):
         if self._regular:
             self._fix(system, self._user)
         self._read = _Cells(task, self._labels)
+        for name in clashing_columns(task, table.header):
+            self.add("column_clash", f'column "{name}" is called like one that predict adds', 1)
 
     def close(self) -> None:
         """Let go of what is open."""

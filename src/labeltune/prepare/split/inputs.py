@@ -16,9 +16,11 @@ from labeltune.files.tables.reading import Reading
 from labeltune.local.engines.common.records import Frame
 from labeltune.prepare.split.reading import Input
 from labeltune.prepare.stratify import Combinations
+from labeltune.task.answers import decode_answer
 from labeltune.task.chat import Renderer
-from labeltune.task.labels import LabelCellError, LabelReader, decode_answer, label_vector
+from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.records import record_problems, text_of
+from labeltune.task.vectors import label_vector
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -66,8 +68,8 @@ def _needed(task: Task | None, name: str, options: SplitOptions) -> Task | None:
     if task is None and (options.stratified or options.keep_duplicates_together):
         raise SettingsError(
             f"{name}: there is no task file that says which columns hold text and labels",
-            hint=f"labeltune init {shlex.quote(name)} proposes one; rows are split without with --no-stratify and "
-            "--no-keep-duplicates-together",
+            hint=f"labeltune init {shlex.quote(name)} proposes one; rows are split without one with "
+            "--no-stratify and --no-keep-duplicates-together",
         )
     return task
 

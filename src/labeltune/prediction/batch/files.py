@@ -15,7 +15,7 @@ import orjson
 from labeltune.errors import DataError
 from labeltune.files.writing import disk_errors
 from labeltune.prediction.plan import PATH
-from labeltune.prediction.replies import Reply, judge_document
+from labeltune.prediction.replies import Reply, judge_document, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from labeltune.prediction.plan import Ask
 
 __all__ = [
+    "DOWNLOAD",
     "ENDPOINT",
     "MOST_BYTES",
     "MOST_REQUESTS",
-    "PART",
-    "SHARD",
+    "UPLOAD",
     "BatchLine",
     "read_line",
     "temporary",
-    "write_shard",
+    "write_input_file",
 ]
 
 ENDPOINT: Final = "/v1/chat/completions"
@@ -42,7 +42,7 @@ MOST_REQUESTS = 50_000
 MOST_BYTES = 190_000_000
 """Of one input file; the protocol's limit is 200 MB, however it counts them."""
 
-SHARD, PART = ".shard", ".part"
+UPLOAD, DOWNLOAD = ".upload", ".download"
 """How the files beside the journal end while they go up and come down."""
 
 
@@ -71,7 +71,7 @@ def temporary(path: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def write_shard(
+def write_input_file(
     handle: IO[bytes],
     asks: Iterator[Ask],
     *,
@@ -109,14 +109,14 @@ def _input_line(digest: bytes, body: bytes) -> bytes:
 def read_line(text: bytes) -> BatchLine | None:
     """What a line of an output or error file says; None if it is none, or of none of our requests."""
     try:
-        line = orjson.loads(text)
+        line = read_json(text)
         digest = bytes.fromhex(line["custom_id"])
     except (ValueError, KeyError, TypeError):
         return None
     response = line.get("response")
     if isinstance(response, dict) and isinstance(response.get("status_code"), int):
         body = response.get("body")
-        return BatchLine(digest, judge_document(response["status_code"], body), orjson.dumps(body))
+        return BatchLine(digest, judge_document(response["status_code"], body), write_json(body))
     error: Any = line.get("error")
     code, said = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
     return BatchLine(digest, Reply("server_error", str(said or ""), str(code or "no_response")), b"")

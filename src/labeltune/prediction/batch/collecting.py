@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import LabeltuneError, TemporaryError
 from labeltune.files.writing import disk_errors
+from labeltune.prediction.batch.files import DOWNLOAD, read_line, temporary
 from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, usage_of
-from labeltune.prediction.shards import PART, read_line, temporary
 from labeltune.providers import persist
-from labeltune.tuning.jobs import WATCH_PATIENCE
+from labeltune.tuning.watching import WATCH_PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.types import Batch
 
+    from labeltune.prediction.batch.files import BatchLine
     from labeltune.prediction.costs import Rate
     from labeltune.prediction.journal import BatchEntry, Journal
     from labeltune.prediction.plan import Job
     from labeltune.prediction.sending import Sent
-    from labeltune.prediction.shards import BatchLine
 
 __all__ = ["MISSING", "Collector"]
 
@@ -53,7 +53,7 @@ class Collector:
     ) -> None:
         self._client, self._job, self._journal = client, job, journal
         self._sent, self._rate, self._sleep = sent, rate, sleep
-        self._part = journal.path.with_suffix(PART)
+        self._file = journal.path.with_suffix(DOWNLOAD)
 
     async def collect(self, entry: BatchEntry, remote: Batch) -> None:
         """Write down what an ended batch answered and what it refused; the rest of its requests is unknown.
@@ -67,12 +67,12 @@ class Collector:
         for file_id, lines in ((remote.output_file_id, completed), (remote.error_file_id, 0)):
             if not file_id:
                 continue
-            with temporary(self._part) as path:
+            with temporary(self._file) as path:
                 await self._download(file_id, path, lines)
                 self._refuse_all(path, entry)
                 strange += self._read(path, entry)
         status = str(remote.status)
-        self._journal.collected(entry.id, MISSING if status == "completed" else f"batch_{status}")
+        self._journal.batches.collected(entry.id, MISSING if status == "completed" else f"batch_{status}")
         for what, count in strange.items():
             self._job.story.warn(f"{remote.id}: {count:,} lines {what} are left out")
 
@@ -82,7 +82,7 @@ class Collector:
         """
         if not lines or entry.file is None:
             return {}
-        with temporary(self._part) as path:
+        with temporary(self._file) as path:
             try:
                 await self._download(entry.file, path, 0)
             except LabeltuneError:
@@ -130,14 +130,14 @@ class Collector:
         with path.open("rb") as texts:
             verdicts = {line.reply.verdict for line in map(read_line, texts) if line is not None}
         if verdicts == {"rejected"}:
-            self._journal.drop_batch(entry.id)
+            self._journal.batches.drop(entry.id)
             raise all_rejected(first.reply)
 
     def _read(self, path: Path, entry: BatchEntry) -> Counter[str]:
         """Enter the lines of a file; returns how many are not what they should be, by what they are."""
         strange: Counter[str] = Counter()
         seen: set[bytes] = set()
-        known = self._journal.requests_of_batch(entry.id)
+        known = self._journal.batches.requests(entry.id)
         with path.open("rb") as texts:
             while chunk := list(islice(texts, _CHUNK)):
                 with self._journal.saving():

@@ -1,0 +1,25 @@
+"""The only sink: what a command prints, in its three modes.
+
+stdout carries the result and nothing else; stderr tells the story. With `--json` stdout carries exactly one
+JSON document; with `--quiet` stderr carries errors only. The only modules that know Rich.
+"""
+
+from __future__ import annotations
+
+from labeltune.cli.output.progress_display import Progress, in_megabytes
+from labeltune.cli.output.sink import SCHEMA_VERSION, Output, configure, current, reset
+from labeltune.cli.output.tables import Bar, Grid
+from labeltune.cli.output.text import visible
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bar",
+    "Grid",
+    "Output",
+    "Progress",
+    "configure",
+    "current",
+    "in_megabytes",
+    "reset",
+    "visible",
+]

@@ -1,0 +1,101 @@
+"""Why a column is not taken for labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labeltune.errors import DataError
+from labeltune.prepare.infer.names import names_an_id
+from labeltune.prepare.infer.telling import all_of, quoted, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from labeltune.prepare.infer.profile import Column, Profile
+
+__all__ = ["left_out", "no_labels", "why_not"]
+
+MOST_NUMBERS = 20
+"""Whole numbers of more distinct values measure something, unless the column is called a label."""
+
+PARTS = frozenset(
+    {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "devel", "eval", "holdout"}
+)
+"""Values of a column that says in which part a row is."""
+
+
+def why_not(column: Column) -> str | None:
+    """Why a column holds no labels, whatever its name; None if it may."""
+    if column.filled and column.emptiness and any(no == "" for _, no in column.flag_pairs):
+        return None
+    return next((reason(column) for holds, reason in _AGAINST if holds(column)), None)
+
+
+def _is_one_value(column: Column) -> bool:
+    return column.counts is not None and len(column.labels) == 1
+
+
+def _measures(column: Column) -> bool:
+    """Whether numbers are no labels: broken ones, or many, unless they are called labels."""
+    called = column.hint == "label"
+    if column.sort == "numbers":
+        return not (called and len(column.labels) <= MOST_NUMBERS and column.has_few_values)
+    return column.sort == "whole numbers" and not called and len(column.labels) > MOST_NUMBERS
+
+
+def _one_value(column: Column) -> str:
+    value = shortened(column.labels[0])
+    return f'nothing but "{value}"' if column.emptiness else f'"{value}" in every row'
+
+
+_AGAINST: tuple[tuple[Callable[[Column], bool], Callable[[Column], str]], ...] = (
+    (lambda column: not column.filled, lambda _: "empty"),
+    (_is_one_value, _one_value),
+    (
+        lambda column: column.is_nearly_empty,
+        lambda column: f"nearly empty: {column.filled:,} of {column.rows:,} rows",
+    ),
+    (lambda column: column.is_counter, lambda _: "a counter"),
+    (lambda column: names_an_id(column.name), lambda _: "ids"),
+    (
+        lambda column: column.sort in ("dates", "URLs", "nested data") and column.lists is None,
+        lambda column: column.sort,
+    ),
+    (_measures, lambda _: "numbers"),
+    (
+        lambda column: bool(column.labels) and {label.casefold() for label in column.labels} <= PARTS,
+        lambda _: "the part that a row is in",
+    ),
+)
+"""What speaks against a column of labels, and how that is told."""
+
+
+def left_out(profile: Profile, used: Iterable[str | None]) -> dict[str, str]:
+    """The columns that are not used, each with the reason why it holds no labels."""
+    passed = {*used}
+    return {
+        column.name: why_not(column) or _by_default(column)
+        for column in profile.columns.values()
+        if column.name not in passed
+    }
+
+
+def _by_default(column: Column) -> str:
+    """The reason for a column that `why_not` has nothing against."""
+    if column.sort == "codes" and column.is_varied:
+        return "ids"
+    if column.is_text:
+        return "text"
+    if not column.has_few_values:
+        return "numbers" if column.sort == "whole numbers" else "too many values for labels"
+    return "by its name no label"
+
+
+def no_labels(profile: Profile, busy: Iterable[str | None]) -> DataError:
+    """The error of a table without labels; `busy` are columns that something else is known of."""
+    reasons = [f"{quoted(name)} ({why})" for name, why in left_out(profile, busy).items()]
+    seen = f"; looked at {all_of(reasons)}" if reasons else ""
+    return DataError(
+        f"{profile.source}: no column looks like labels: neither 0 and 1, nor few distinct values{seen}",
+        hint="name them with --label COLUMN",
+    )
