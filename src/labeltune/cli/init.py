@@ -107,4 +107,4 @@ def _next(data: str, task: str, read: ReadOptions, ending: str) -> str:
     # A part in JSON Lines would be overwritten by the chat file that bears its name.
     elsewhere = " -o train.chat.jsonl" if default_output(train) == train else ""
     name = "DATA" if data == STANDARD_STREAM else pasted(data)
-    return f"labeltune split {name}{options}; labeltune convert {train}{elsewhere}{options}"
+    return f"labeltune split {name}{options}, labeltune convert {train}{elsewhere}{options}"

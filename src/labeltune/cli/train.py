@@ -79,10 +79,13 @@ def train(
 ) -> None:
     """Fine-tune a model and wait for it; the same command run again finds its job."""
     out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.task import task_if_there
+
+    definition = task_if_there(task)
+    base = model_of(model, definition, what="on which base one is trained")
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory
-    from labeltune.task import task_if_there
     from labeltune.tuning.plan import Settings, plan_training
     from labeltune.tuning.train import train as run
 
@@ -93,12 +96,11 @@ def train(
         seed=seed,
         suffix=suffix,
     )
-    definition = task_if_there(task)
     place = provider_of(provider, definition)
     plan = plan_training(
         training,
         validation,
-        model=model_of(model, definition, what="on which base one is trained"),
+        model=base,
         provider=place,
         settings=settings,
         task=definition,

@@ -21,6 +21,7 @@ _MARKS = (
     (b"\xfe\xff", "utf-16-be"),
 )
 _ENDS_WITHIN = re.compile(r"[\[{,:]\s*$")
+_ARRAY = re.compile(r"\[\s*(\{|\Z)")
 _PYTHON = re.compile(r"\{\s*'")
 
 
@@ -35,7 +36,7 @@ def misform(source: ByteSource) -> tuple[str, str] | None:
             "`labeltune convert DATA -o FILE`, or save it as UTF-8"
         )
     bare = text.lstrip()
-    if bare.startswith("["):
+    if _is_array(bare):
         return NOT_LINES, f"this is a JSON array; write one record on each line: jq -c '.[]' {source.name}"
     if bare.startswith("{") and _spans_lines(bare):
         return NOT_LINES, (
@@ -56,6 +57,17 @@ def decoded_head(head: bytes) -> tuple[str, str]:
         if len(head) > 3 and head[place] == head[place + 2] == 0 and head[1 - place] and head[3 - place]:
             return head.decode(encoding, "ignore"), encoding
     return head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"), "utf-8"
+
+
+def _is_array(text: str) -> bool:
+    """Whether a text is one array of objects rather than one on each line."""
+    if not _ARRAY.match(text):
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return True
+    return not text[end:].strip()
 
 
 def _spans_lines(text: str) -> bool:

@@ -141,8 +141,9 @@ def test_no_more_than_twenty_findings_are_shown(tmp_path: Path) -> None:
         ("t,l\n", "no rows"),
         ("t,l\n\n\n", "no rows"),
         ("t,t\na,1\n", '1: columns 1 and 2 are both called "t"'),
-        ("\nt,\na,1\n", "2: column 2 has no name in the header"),
-        ("t, \na,1\n", "1: column 2 has no name in the header"),
+        (",\na,1\n", "1: no column has a name in the header"),
+        ("\nt,\na,1\n", '2: the header names only "t", and column 2 has no name'),
+        ("t, \na,1\n", '1: the header names only "t", and column 2 has no name'),
         ('"t,l\na,1\n', "1: in the header, a quote is opened in this row and never closed"),
         ('"t"x,l\na,1\n', "1: in the header, text follows a closing quote in this row"),
         ("t\0,l\na,1\n", "1: in the header, a NUL byte"),
@@ -207,8 +208,8 @@ def test_naming_the_encoding_that_a_mark_tells_does_no_harm(tmp_path: Path, told
 def test_an_encoding_is_never_guessed(tmp_path: Path) -> None:
     path = write(tmp_path, "t,l\nplain,1\nna\u00efve \u201cquoted\u201d,2\ncaf\u00e9,3\n".encode("cp1252"))
     assert refused(path) == [
-        "3: byte 0xef is not UTF-8 (byte offset 14 of the file); if Windows or Excel wrote it, try --encoding cp1252",
-        "4: byte 0xe9 is not UTF-8; if Windows or Excel wrote it, try --encoding cp1252",
+        '3: byte 0xef is not UTF-8 (byte offset 14 of the file); likely: --encoding cp1252 ("naïve “quoted”,2") or --encoding cp1250 ("naďve “quoted”,2")',
+        "4: byte 0xe9 is not UTF-8",
     ]
     assert [row[0] for _, row in read(path, encoding="cp1252")] == ["plain", "naïve “quoted”", "café"]
 
@@ -298,7 +299,7 @@ def test_a_separator_that_is_told_is_not_looked_for(tmp_path: Path, told: str) -
 @pytest.mark.parametrize("told", ["", ",,", '"', "\n", "\0", "tabs"])
 def test_a_separator_that_cannot_be(tmp_path: Path, told: str) -> None:
     with pytest.raises(SettingsError, match="expected one character"):
-        read(write(tmp_path, "t,l\na,1\n"), ReadOptions(separator=told))
+        read(write(tmp_path, "t,l\na,1\n"), separator=told)
 
 
 def test_tsv_is_not_looked_at(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from labeltune.errors import ConflictError, DataError, SettingsError
 from labeltune.prepare.convert import convert
 from labeltune.prepare.split import split
-from labeltune.task import Task
+from labeltune.task import ReadOptions, Task
 from split_tables import LABELS, contents, intents, options, rows_of, write_csv
 from tasks import INTENT
 

@@ -89,8 +89,7 @@ def cell_text(value: Any) -> str:
                 raise NoTextError("a list of lists or objects, expected text or a list of labels", joined)
             return joined
         case dict():
-            text = json.dumps(plain_value(value), ensure_ascii=False, default=str)
-            raise NoTextError("an object, expected text", Typed(text, value))
+            raise NoTextError("an object, expected text", Typed(_json_text(value), value))
         case bytes():
             raise NoTextError("bytes, expected text", Typed(base64.b64encode(value).decode(), value))
         case _:
@@ -99,13 +98,15 @@ def cell_text(value: Any) -> str:
 
 def _list_text(items: Collection[Any]) -> str:
     """A list as JSON, its numbers as they are written; nothing if it is empty."""
-    texts = (
-        str(item)
-        if isinstance(item, Typed)
-        else json.dumps(plain_value(item), ensure_ascii=False, default=str)
-        for item in items
-    )
+    texts = [str(item) if isinstance(item, Typed) else _json_text(item) for item in items]
     return f"[{', '.join(texts)}]" if items else ""
+
+
+def _json_text(value: Any) -> str:
+    try:
+        return _whole(json.dumps(plain_value(value), ensure_ascii=False, default=str))
+    except RecursionError:
+        raise ValueError("a value that is nested too deep") from None
 
 
 def plain_value(value: Any) -> Any:

@@ -83,7 +83,7 @@ def _look_into(source: ByteSource) -> Content:
         with source.open() as stream, zipfile.ZipFile(stream) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
     except (zipfile.BadZipFile, OSError, NotImplementedError):
-        names = []
+        return Content("an Excel or ZIP file", "excel")
     if "[Content_Types].xml" in names or "mimetype" in names:
         return Content("an Excel file", "excel")
     if not names:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from labeltune.prepare.check.finding_log import clip
 from labeltune.prepare.check.neighbours import Neighbours
 from labeltune.prepare.check.private import Private
 from labeltune.prepare.check.rule import Rule
@@ -88,32 +87,20 @@ class Variety(Rule):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self._answers: set[Labels | str] = set()
+        self._seen: set[Labels] = set()
 
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
-        if part.role == "train" and len(self._answers) < 2:
-            pairs = zip(batch.labels, batch.answers, strict=True)
-            self._answers.update(
-                known
-                for labels, answer in pairs
-                if (known := answer if labels is None else labels) is not None
-            )
+        if part.role == "train" and len(self._seen) < 2:
+            self._seen.update(labels for labels in batch.labels if labels is not None)
 
     def end_of(self, part: Part) -> None:
         """See `Rule`."""
-        answers, self._answers = self._answers, set()
-        if len(answers) == 1 and part.examples > 1:
-            part.add("nothing_to_learn", f"nothing to learn: all rows have {_labels(answers.pop())}")
-
-
-def _labels(answer: Labels | str) -> str:
-    """The labels of every row, for a message; an answer where there is no task to read it."""
-    if isinstance(answer, str):
-        return f'the answer "{clip(answer)}"'
-    found = [label for labels in answer for label in labels]
-    named = ", ".join(f'"{label}"' for label in found[:NAMED])
-    return f"the label{'s' * (len(found) > 1)} {named}" if found else "no label"
+        seen, self._seen = self._seen, set()
+        if len(seen) == 1 and part.examples > 1:
+            found = [label for labels in seen.pop() for label in labels]
+            named = ", ".join(f'"{label}"' for label in found[:NAMED]) or "none"
+            part.add("nothing_to_learn", f"nothing to learn: the labels of all rows are the same: {named}")
 
 
 class LabelCounts(Rule):

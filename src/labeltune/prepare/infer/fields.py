@@ -260,7 +260,7 @@ def _with_empty(made: Fields, lower: Field, without: set[str]) -> Field:
             "convert --on-error skip leaves them out"
         )
     made.conclusions.append(
-        f'{lower.name}: empty = "{word}": an empty cell is the label "{word}", the only one of {listed(alone)}'
+        f'{lower.name}: an empty cell is the label "{word}" (empty = "{word}"), for {listed(alone)}'
     )
     children = {label: below or (word,) for label, below in lower.children.items()}
     return replace(lower, labels=(*lower.labels, word), children=children, empty=word)
