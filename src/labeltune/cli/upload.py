@@ -18,7 +18,8 @@ __all__ = ["upload"]
 
 def upload(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert` writes them.")
+        list[str],
+        typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert DATA` writes them."),
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,

@@ -145,7 +145,7 @@ class _RowReader:
             header,
             source=source,
             why="which predict adds",
-            hint="expected is a table that labeltune predict wrote, with this task",
+            hint="expected is a table that `predict` wrote, with this task",
         )
         require_columns(task.text, header, source=source)
         self._true = LabelReader(task, header, source=source, strip=table.strip)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -229,7 +230,7 @@ def _protect(inputs: Iterable[str | None], target: str) -> None:
         ):
             raise SettingsError(
                 f"{target}: is read by this command, and an input is never overwritten",
-                hint="name another output with -o",
+                hint=f"name another output: -o {shlex.quote(f'{Path(target).stem}.chat.jsonl')}",
             )
 
 

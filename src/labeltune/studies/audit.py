@@ -138,7 +138,7 @@ def audit_injection(  # noqa: PLR0913  # one argument for each thing that predic
         if not attacked:
             raise DataError(
                 f"{data}: none of {len(drawn):,} rows has a valid answer to begin with",
-                hint="labeltune predict shows why",
+                hint="labeltune predict DATA --model MODEL shows why",
             )
         if options.max_cost is not None:
             asked.options = replace(options, max_cost=max(options.max_cost - (first.usd or 0.0), 0.0))

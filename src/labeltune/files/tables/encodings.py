@@ -73,21 +73,28 @@ def choose_encoding(head: bytes, told: str | None, kept: str | None, source: str
 
 def likely_encodings(sample: bytes) -> list[str]:
     """The encodings that the bytes may well have, the likeliest first; at most three, maybe none."""
-    return _ranked(sample, _COMMON)
+    return _ranked(sample, _COMMON)[:_MOST_NAMED]
 
 
 def _ranked(sample: bytes, candidates: tuple[str, ...]) -> list[str]:
     from charset_normalizer import from_bytes
 
     matches = list(from_bytes(sample, cp_isolation=list(candidates), enable_fallback=False))
-    matches.sort(key=lambda match: (round(match.chaos, 2), candidates.index(match.encoding)))
+    # The least mess, then what reads most like a language; of equal ones, the commonest.
+    matches.sort(
+        key=lambda match: (
+            round(match.chaos, 2),
+            -round(match.coherence, 1),
+            candidates.index(match.encoding),
+        )
+    )
     names: dict[str, None] = {}
     for match in matches:
         if match.chaos <= matches[0].chaos + _AS_GOOD:
             # Several encodings may make the same text of the bytes: the first of ours is the commonest.
             same = {match.encoding, *match.could_be_from_charset}
             names[next(name for name in (*candidates, match.encoding) if name in same)] = None
-    return list(names)[:_MOST_NAMED]
+    return list(names)
 
 
 def suggestion(sample: bytes) -> str:
@@ -114,7 +121,11 @@ def doubt(sample: bytes, encoding: str, told: str) -> str | None:
     likely = _ranked(sample, (*_COMMON, own))
     if not likely or own in likely or _shown(line, encoding) in {_shown(line, name) for name in likely}:
         return None
-    return f"{read}; is it " + " or ".join(f'"{_shown(line, name)}" ({name})' for name in likely) + "?"
+    return (
+        f"{read}; is it "
+        + " or ".join(f'"{_shown(line, name)}" ({name})' for name in likely[:_MOST_NAMED])
+        + "?"
+    )
 
 
 def _is_utf8(sample: bytes) -> bool:

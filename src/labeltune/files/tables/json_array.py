@@ -51,7 +51,7 @@ class JsonArrayTable(JsonTable):
             at = _past_space(text, end)
             if text[at : at + 1] == ",":
                 at += 1
-            elif text[at : at + 1] != "]":
+            elif at < len(text) and text[at] != "]":
                 raise self._invalid('expected "," or "]"', at)
 
     def _whole(self) -> str:
@@ -145,9 +145,11 @@ def is_one_document(head: bytes) -> bool:
     text = head.decode(errors="replace").lstrip("\ufeff \t\r\n")
     if not text.startswith("{"):
         return True
-    line = text.partition("\n")[0]
+    line, _, more = text.partition("\n")
     try:
-        return not isinstance(json.loads(line), dict)
+        document = json.loads(line)
+        is_alone = not more.strip() and isinstance(document, dict)
+        return (is_alone and any(map(_is_rows, document.values()))) or not isinstance(document, dict)
     except (ValueError, RecursionError):
         # A first line that is cut off, or holds a fault, is a row; one that ends within an object is not.
         return len(line) < len(text) and not line.rstrip().endswith(("}", "},"))

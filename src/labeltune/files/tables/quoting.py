@@ -30,7 +30,7 @@ _LONGEST = 1 << 22
 def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
     """The first line (from 1) on which quotes cannot be CSV's; None if all of them can be.
 
-    `lines` have their ends; the first one may be a header, and has to obey like the others.
+    `lines` have their ends; the first one may be a header, which has to be well-formed and no more.
     """
     sign = separator.encode()
     field = rb'(?:"(?:[^"]|"")*"|[^"%s\r\n]*)' % re.escape(sign)
@@ -44,7 +44,7 @@ def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
         if not held:
             first = number
             if _QUOTE not in line:
-                rows += 1
+                rows += number > 1
                 continue
         held += line
         if held.count(_QUOTE) % 2:
@@ -53,8 +53,9 @@ def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
             continue
         if not record.fullmatch(held) or _looks_like_rows(held, sign, width):
             return first
-        rows += 1
-        _note(re.findall(field + rb"(?:%s|[\r\n]*$)" % re.escape(sign), held), sign, first, quoted, idle)
+        rows += first > 1
+        if first > 1:  # a header may be quoted where the values below it are numbers
+            _note(re.findall(field + rb"(?:%s|[\r\n]*$)" % re.escape(sign), held), sign, first, quoted, idle)
         held = b""
     if held:
         return first
