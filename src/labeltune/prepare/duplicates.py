@@ -38,6 +38,7 @@ __all__ = [
     "encoded_words",
     "merged",
     "plain",
+    "plain_of_composed",
     "similar_groups",
     "words_of",
 ]
@@ -81,7 +82,12 @@ def composed(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text without differences of case, punctuation and space; never empty unless the text is blank."""
-    folded = composed(text).casefold()
+    return plain_of_composed(composed(text))
+
+
+def plain_of_composed(text: str) -> str:
+    """`plain` for a text that is `composed` already."""
+    folded = text.casefold()
     return " ".join(folded.translate(_WITHOUT_PUNCTUATION).split()) or " ".join(folded.split())
 
 

@@ -89,7 +89,7 @@ def cell_text(value: Any) -> str:
                 raise NoTextError("a list of lists or objects, expected text or a list of labels", joined)
             return joined
         case dict():
-            raise NoTextError("an object, expected text", Typed(_json_text(value), value))
+            raise NoTextError("an object, expected text", Typed(_json_text(value), plain_value(value)))
         case bytes():
             raise NoTextError("bytes, expected text", Typed(base64.b64encode(value).decode(), value))
         case _:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.prepare.check.rule import Rule
-from labeltune.prepare.duplicates import TOO_MANY, composed, encoded_words, plain, similar_groups
+from labeltune.prepare.duplicates import TOO_MANY, composed, encoded_words, plain_of_composed, similar_groups
 from labeltune.pricing.tokens import BETWEEN_TEXTS, JoinedTexts
 from labeltune.task.cells import nfc
 
@@ -60,7 +60,7 @@ def plain_forms(joined: JoinedTexts) -> list[bytes]:
     forms = [form.strip(b" ") for form in content.split(BETWEEN_TEXTS)] if texts else []
     if b"" in forms:
         forms = [
-            form or plain(text).encode("utf-8", "surrogatepass")
+            form or plain_of_composed(text).encode("utf-8", "surrogatepass")
             for form, text in zip(forms, texts, strict=True)
         ]
     return forms
@@ -76,7 +76,7 @@ def _with_single_spaces(content: bytes) -> bytes:
 @lru_cache(maxsize=1 << 16)
 def _plain_character(character: str) -> str:
     """What is left of a character in any text: case folding looks at no neighbours."""
-    return plain(f"x{character}x")[1:-1]
+    return plain_of_composed(f"x{character}x")[1:-1]
 
 
 class _Numbers(dict[object, int]):
