@@ -89,7 +89,7 @@ def start(path: Path, content: bytes, *options: str) -> Result:
     """A fresh task for a table, made with some options."""
     path.write_bytes(content)
     Path("task.toml").unlink()
-    return ran("init", path, *options)
+    return ran("init", path.name, *options)
 
 
 def whole_way(result: Result) -> None:
@@ -97,7 +97,7 @@ def whole_way(result: Result) -> None:
     split, convert = proposed(result)
     paste(split)
     chat = paste(convert).stdout.strip()
-    ending = Path(split.split()[2].strip("'")).suffix
+    ending = Path(shlex.split(split)[2]).suffix
     model = ran("train", chat, "--model", "linear", "-q").stdout.strip()
     ran("predict", f"validation{ending}", "--model", model, "-q")
     report = document(ran("evaluate", "predictions.csv", "--bootstrap", "0", "--json"))
@@ -159,11 +159,6 @@ def test_data_13_the_hint_of_init_works_for_every_format(here: Path, name: str) 
 
 def test_data_13_the_hint_carries_what_no_task_keeps(here: Path) -> None:
     content = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows())
-    result = (
-        start(here / "data.txt", content.encode(), "--format", "jsonl", "-o", "my task.toml")
-        if False
-        else None
-    )
     Path("data.log").write_text(content)
     result = ran("init", "data.log", "--format", "jsonl", "-o", "my task.toml")
     split, convert = proposed(result)
@@ -351,9 +346,10 @@ def test_provider_and_model_may_stand_in_the_task(here: Path, monkeypatch: pytes
     monkeypatch.setenv("LABELTUNE_PROVIDER", "nowhere")
     assert '"nowhere" is no provider' in run("jobs", "list").stderr
     ran("jobs", "list", "--provider", "local")
-    assert (
-        run("predict", "rows.csv", "--model", "ft:linear:local::none", "--provider", "local").exit_code == 4
+    other = run(
+        "predict", "rows.csv", "--model", "ft:linear:local::none", "--provider", "local", "-o", "o.csv"
     )
+    assert other.exit_code == 4
 
 
 def test_a_provider_that_the_task_names_wrongly_is_named_with_its_line(
