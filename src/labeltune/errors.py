@@ -152,6 +152,12 @@ class DataError(LabeltuneError):
         super().__init__(message, hint=hint)
         self.findings = tuple(findings)
 
+    def say_before(self, lines: Iterable[str]) -> None:
+        """Put lines that may be the cause before the message, those that it does not hold yet."""
+        message = str(self)
+        said = [line for line in lines if line not in message]
+        self.args = ("\n".join([*said, message]),)
+
     @classmethod
     def of(
         cls, findings: Sequence[Finding], *, total: int | None = None, hint: str | None = None

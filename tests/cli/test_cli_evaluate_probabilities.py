@@ -135,7 +135,7 @@ def test_a_gate_on_probabilities_that_are_not_there_says_so(here: Path, gate: st
     result = run("evaluate", "p.csv", "--fail-over", gate)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "is not measured here" in result.stderr
-    assert "labeltune predict --probabilities" in result.stderr
+    assert "`predict --probabilities`" in result.stderr
 
 
 def compared(*argv: str) -> tuple[dict[str, Any], str]:

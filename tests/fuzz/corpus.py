@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeltune.errors import LabeltuneError
 from labeltune.files.jsonl import write_chat
-from labeltune.files.tables import write_table
+from labeltune.files.tables import ReadOptions, write_table
 from labeltune.prepare.check import CheckOptions, check
 from labeltune.prepare.check.text import format_checked
 from labeltune.prepare.convert import convert
@@ -139,7 +139,7 @@ def survives(task: Task, path: Path, content: bytes, folder: Path, **how: str) -
         for left in (out, rejected):
             left.unlink(missing_ok=True)
         try:
-            done = convert(task, path, out, on_error=on_error, **how)  # type: ignore[arg-type]  # of a table of texts
+            done = convert(task, path, out, on_error=on_error, read=ReadOptions(**how))  # type: ignore[arg-type]  # of a table of texts
         except LabeltuneError as error:
             refusal = str(error)
         else:

@@ -22,7 +22,7 @@ from fuzz.corpus import chat_bytes, csv_bytes, is_checked, jsonl_bytes, survives
 from labeltune.cli.app import app
 from labeltune.errors import DataError, LabeltuneError
 from labeltune.files.jsonl import ChatFile
-from labeltune.files.tables import open_table, write_table
+from labeltune.files.tables import ReadOptions, open_table, write_table
 from tasks import INTENT, INTENT_TOML
 
 ON_DEMAND = int(os.environ.get("LABELTUNE_FUZZ", "0"))
@@ -167,7 +167,11 @@ def test_csv_of_any_dialect_reads_as_what_was_written(
     path.write_bytes(content.encode(encoding))
     # Where a value is full of another separator, finding the right one is not promised.
     with open_table(
-        path, separator=separator if told or any(s in content for s in ",;\t|" if s != separator) else None
+        path,
+        ReadOptions(
+            separator=separator if told or any(s in content for s in ",;\t|" if s != separator) else None,
+            quote="csv",
+        ),
     ) as found:
         assert list(found.header) == header
         read = list(found)
@@ -190,7 +194,7 @@ def test_what_we_write_we_read(tmp_path: Path, table: tuple[list[str], list[list
     header, rows = table
     path = tmp_path / f"t{ending}"
     write_table(path, header, rows)
-    with open_table(path, separator="," if ending.startswith(".csv") else None) as found:
+    with open_table(path, ReadOptions(separator="," if ending.startswith(".csv") else None)) as found:
         assert [values for _, values in found] == rows
 
 
@@ -205,7 +209,7 @@ def test_both_ways_of_reading_agree(tmp_path: Path, quotes: str, content: bytes)
         path = tmp_path / "t.csv"
         path.write_bytes(b"text,label\n" + padded)
         told: list[tuple[str, int]] = []
-        with open_table(path, separator=",") as table:
+        with open_table(path, ReadOptions(separator=",")) as table:
             skipped = 60 if padded is not content else 0
             table.on_bad = lambda finding, _: told.append((finding.code, (finding.where.line or 0) - skipped))  # noqa: B023  # called before the next round
             try:

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     MaxCostOption,
     ModelOption,
     ProviderOption,
     QuietOption,
     SeedOption,
-    SeparatorOption,
     StateOption,
-    TableFormatOption,
     TaskOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.cli.reading import reads_tables
+from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.studies.audit import InjectionAudit
+    from labeltune.task import ReadOptions
 
 __all__ = ["audit"]
 
@@ -45,9 +45,10 @@ def _audit() -> None: ...
 
 
 @audit.command("injection")
+@reads_tables
 def injection(
     data: DataArgument,
-    model: ModelOption,
+    model: ModelOption = None,
     rows: Annotated[
         int, typer.Option("--rows", metavar="N", min=1, help="How many rows are drawn and asked about.")
     ] = ROWS,
@@ -55,7 +56,7 @@ def injection(
         str, typer.Option("--output", "-o", metavar="FILE", help="Where the questions and answers go.")
     ] = OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
     max_rate: Annotated[
         float | None,
@@ -69,35 +70,31 @@ def injection(
     ] = None,
     max_cost: MaxCostOption = None,
     seed: SeedOption = SEED,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Put orders to the model into some texts, and see how many answers they turn."""
     sink = output.configure(json_mode=json, quiet=quiet)
     from labeltune.prediction.options import PredictOptions
-    from labeltune.providers import resolve_provider
     from labeltune.studies.audit import audit_injection
     from labeltune.task import read_task
 
-    options = PredictOptions(max_cost=max_cost)
+    options = PredictOptions(max_cost=max_cost, read=read)
+    definition = read_task(task)
     with RowStory(sink) as story:
         done = audit_injection(
             data,
-            task=read_task(task),
-            model=model,
-            provider=resolve_provider(provider),
+            task=definition,
+            model=model_of(model, definition, what="which one is asked: what train printed"),
+            provider=provider_of(provider, definition),
             rows=rows,
             seed=seed,
             output=out,
             options=options,
             state=state,
             story=story,
-            format=format_,
-            encoding=encoding,
-            separator=sep,
         )
     _show(sink, done)
     if max_rate is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     JsonOption,
     PredictionsOption,
@@ -17,6 +18,7 @@ from labeltune.cli.options import (
     TaskOption,
 )
 from labeltune.cli.progress import JobStory, RowStory
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
@@ -24,6 +26,7 @@ from labeltune.files.writing import STANDARD_STREAM
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.studies.baseline import Baseline
+    from labeltune.task import ReadOptions
 
 __all__ = ["baseline"]
 
@@ -31,6 +34,7 @@ _OUTPUT = "baseline.csv"
 """`baseline.DEFAULT_OUTPUT`, whose module is imported when it is needed; a test compares them."""
 
 
+@reads_tables
 def baseline(
     training: Annotated[str, typer.Argument(metavar="TRAIN", help="The table to train on.")],
     test: Annotated[str, typer.Argument(metavar="TEST", help="The table whose rows are predicted.")],
@@ -41,6 +45,8 @@ def baseline(
     new_job: Annotated[
         bool, typer.Option("--new-job", help="Train again even where this command trained before.")
     ] = False,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -65,9 +71,10 @@ def baseline(
             probabilities=probabilities,
             new_job=new_job,
             state=state,
+            read=read,
             story=story,
         )
-    _show(sink, done)
+    _show(sink, done, task)
     if done.predicted.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
@@ -80,7 +87,7 @@ class _Story(JobStory, RowStory):
         self._open.close()
 
 
-def _show(sink: Output, done: Baseline) -> None:
+def _show(sink: Output, done: Baseline, task: Path) -> None:
     predicted = done.predicted
     valid = predicted.rows - predicted.invalid
     sink.note(f"{predicted.rows:,} rows, {valid:,} with a valid answer, in {done.seconds:.1f} s")
@@ -88,7 +95,7 @@ def _show(sink: Output, done: Baseline) -> None:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in predicted.problems.items())
         sink.warn(f"{predicted.invalid:,} rows have no valid answer: {kinds}")
     if predicted.output != STANDARD_STREAM:
-        sink.hint(f"labeltune evaluate PREDICTIONS --compare {predicted.output}")
+        sink.hint(f"labeltune evaluate PREDICTIONS --compare {pasted(predicted.output)}{task_words(task)}")
     sink.result(
         {
             "output": predicted.output,

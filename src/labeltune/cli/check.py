@@ -9,14 +9,11 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
-    EncodingOption,
     JsonOption,
     QuietOption,
-    SeparatorOption,
-    StripOption,
-    TableFormatOption,
     TaskOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 
@@ -24,10 +21,12 @@ if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prepare.check import Checked
     from labeltune.prepare.check.fix import Fixed
+    from labeltune.task import ReadOptions
 
 __all__ = ["check"]
 
 
+@reads_tables
 def check(
     files: Annotated[
         list[str],
@@ -58,10 +57,8 @@ def check(
     every: Annotated[
         bool, typer.Option("--all", "-a", help="Show all findings, up to a thousand of each code and file.")
     ] = False,
-    strip: StripOption = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -75,9 +72,7 @@ def check(
     from labeltune.task import task_if_there
 
     definition = task_if_there(task)
-    options = CheckOptions(
-        model=model, similar=similar, format=format_, encoding=encoding, separator=sep, strip=strip
-    )
+    options = CheckOptions(model=model, similar=similar, read=read)
     fixed = None
     if fix is not None:
         if len(files) != 1:
@@ -100,6 +95,8 @@ _MENDED = {
     "exact_duplicates": "exact duplicates left out",
     "surrounding_space": "space around texts or labels taken off",
     "empty_lines": "empty lines left out",
+    "byte_order_mark": "byte order mark taken off",
+    "stray_commas": "commas behind records taken off",
 }
 
 

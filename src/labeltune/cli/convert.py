@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     QuietOption,
-    SeparatorOption,
-    StripOption,
-    TableFormatOption,
     TaskOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prepare.convert import Converted
+    from labeltune.task import ReadOptions
 
 __all__ = ["convert"]
 
 
+@reads_tables
 def convert(
     data: DataArgument,
     out: Annotated[
@@ -46,10 +46,8 @@ def convert(
             help="On bad rows, write nothing, or write the good rows and OUT.rejected.csv with the others.",
         ),
     ] = "stop",
-    strip: StripOption = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -72,18 +70,15 @@ def convert(
             data,
             out,
             on_error=cast("OnError", on_error),
-            strip=strip,
-            format=format_,
-            encoding=encoding,
-            separator=sep,
+            read=read,
             progress=output.in_megabytes(progress),
         )
-    _tell(story, done, to_stdout=to_stdout)
+    _tell(story, done, task, to_stdout=to_stdout)
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
     story.result(document, *([] if to_stdout else [done.output]))
 
 
-def _tell(story: Output, done: Converted, *, to_stdout: bool) -> None:
+def _tell(story: Output, done: Converted, task: Path, *, to_stdout: bool) -> None:
     from labeltune.prepare.convert import FEWEST_RECORDS
 
     for note in done.notes:
@@ -99,4 +94,5 @@ def _tell(story: Output, done: Converted, *, to_stdout: bool) -> None:
     if done.written < FEWEST_RECORDS:
         story.warn(f"{done.written} records: no provider trains on fewer than {FEWEST_RECORDS}")
     if not to_stdout:
-        story.hint(f"labeltune check {done.output}, then: labeltune train {done.output} --model BASE")
+        out, words = pasted(done.output), task_words(task)
+        story.hint(f"labeltune check {out}{words}, then: labeltune train {out} --model BASE{words}")

@@ -11,6 +11,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.evaluation.evaluate import Gate, Review
     from labeltune.evaluation.report.model import Report
+    from labeltune.task import ReadOptions
 
 __all__ = ["evaluate"]
 
@@ -85,6 +87,7 @@ BootstrapOption = Annotated[
 ]
 
 
+@reads_tables
 def evaluate(
     predictions: PredictionsArgument,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
@@ -102,6 +105,8 @@ def evaluate(
     bootstrap: BootstrapOption = _BOOTSTRAP,
     seed: SeedOption = _SEED,
     state: StateOption = Path(DEFAULT_STATE),
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -112,8 +117,8 @@ def evaluate(
     definition = read_task(task)
     forms = _Forms(html, markdown, github=github)
     review_file = None if review_below is None else review_output
-    read = [predictions, definition.source, *(compare or ()), fail_if_worse, thresholds, training]
-    _check_files(read, [html, markdown, review_file])
+    inputs = [predictions, definition.source, *(compare or ()), fail_if_worse, thresholds, training]
+    _check_files(inputs, [html, markdown, review_file])
     from labeltune.evaluation.evaluate import EvaluateOptions, Review
     from labeltune.evaluation.evaluate import evaluate as run
 
@@ -125,6 +130,7 @@ def evaluate(
         review=None if review_below is None else Review(review_below, review_output),
         errors=html is not None,
         training=training,
+        read=read,
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
         state=state,

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     QuietOption,
-    SeparatorOption,
-    TableFormatOption,
 )
+from labeltune.cli.reading import read_words, reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
-    from labeltune.task import Format
+    from labeltune.task import Format, ReadOptions
 
 
+@reads_tables
 def init(
     data: DataArgument,
     out: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the task.")] = (
@@ -58,9 +58,8 @@ def init(
         str | None, typer.Option("--user", metavar="T", help="The user message's template.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a task file that exists.")] = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -80,16 +79,12 @@ def init(
         user,
         tuple(ignore or ()),
     )
-    proposal = run(data, out, wishes=wishes, force=force, format=format_, encoding=encoding, separator=sep)
+    proposal = run(data, out, wishes=wishes, force=force, read=read)
     for conclusion in proposal.conclusions:
         out_.note(conclusion)
     for warning in proposal.warnings:
         out_.warn(warning)
-    option = "" if out == DEFAULT_TASK_FILE else f" --task {quote(out)}"
-    out_.hint(
-        f"look at {out}, then: labeltune split {quote(data)}{option}, "
-        f"labeltune convert train{proposal.ending}{option}"
-    )
+    out_.hint(f"look at {out}, then: {_next(data, out, read, proposal.ending)}")
     out_.result(
         {
             "output": out,
@@ -100,3 +95,16 @@ def init(
         },
         out,
     )
+
+
+def _next(data: str, task: str, read: ReadOptions, ending: str) -> str:
+    """The commands that come next, as they can be pasted. What [read] keeps need not be said again."""
+    from labeltune.prepare.convert import default_output
+    from labeltune.task import ReadOptions
+
+    options = read_words(ReadOptions(format=read.format)) + task_words(task)
+    train = f"train{ending}"
+    # A part in JSON Lines would be overwritten by the chat file that bears its name.
+    elsewhere = " -o train.chat.jsonl" if default_output(train) == train else ""
+    name = "DATA" if data == STANDARD_STREAM else pasted(data)
+    return f"labeltune split {name}{options}, labeltune convert {train}{elsewhere}{options}"

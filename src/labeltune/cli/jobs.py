@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, WaitTimeoutOption
-from labeltune.defaults import DEFAULT_PROVIDER
+from labeltune.cli.defaults import provider_near
+from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
+from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +31,16 @@ def list_(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="How many, newest first.")
     ] = LIMIT,
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """List the newest jobs: id, status, when it was created, model."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.providers import resolve_provider
     from labeltune.tuning.jobs import list_jobs
 
-    found = list_jobs(resolve_provider(provider), limit=limit)
+    found = list_jobs(provider_near(provider, task), limit=limit)
     rows = [
         (job.id, str(job.status), _date(job.created_at), job.fine_tuned_model or job.model) for job in found
     ]
@@ -50,16 +52,16 @@ def list_(
 @jobs.command()
 def show(
     job: JobArgument,
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Show one job, with everything that the provider says about it."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.providers import resolve_provider
     from labeltune.tuning.jobs import show_job
 
-    document = _document(show_job(resolve_provider(provider), job))
+    document = _document(show_job(provider_near(provider, task), job))
     out.result({"job": document}, *_described(document))
 
 
@@ -67,17 +69,17 @@ def show(
 def watch(
     job: JobArgument,
     wait_timeout: WaitTimeoutOption = None,
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Watch a job to its end, and print its model."""
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.cli.progress import JobStory
-    from labeltune.providers import resolve_provider
     from labeltune.tuning.jobs import watch_job
 
-    place = resolve_provider(provider)
+    place = provider_near(provider, task)
     with JobStory(out, place) as story:
         done = watch_job(place, job, story=story, wait_timeout=wait_timeout)
     out.result({"job": _document(done), "model": done.fine_tuned_model}, done.fine_tuned_model)
@@ -89,7 +91,8 @@ def events(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="How many of the newest.")
     ] = EVENT_LIMIT,
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -97,10 +100,9 @@ def events(
     out = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
-    from labeltune.providers import resolve_provider
     from labeltune.tuning.jobs import job_events
 
-    found = job_events(resolve_provider(provider), job, limit=limit)
+    found = job_events(provider_near(provider, task), job, limit=limit)
     lines = (f"{_date(event.created_at)}  {event.level:5}  {event.message}" for event in found)
     out.result({"events": [asdict(event) for event in found]}, *map(output.visible, lines))
 
@@ -108,16 +110,16 @@ def events(
 @jobs.command()
 def checkpoints(
     job: JobArgument,
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Print the models that a job kept on its way, newest first; each can be used like the last."""
     out = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.providers import resolve_provider
     from labeltune.tuning.jobs import job_checkpoints
 
-    found = [_document(checkpoint) for checkpoint in job_checkpoints(resolve_provider(provider), job)]
+    found = [_document(checkpoint) for checkpoint in job_checkpoints(provider_near(provider, task), job)]
     out.table(
         ("step", "model", "loss", "full validation loss"),
         [
@@ -139,16 +141,16 @@ def _add(name: str, description: str) -> None:
     @jobs.command(name, help=description)
     def change(
         job: JobArgument,
-        provider: ProviderOption = DEFAULT_PROVIDER,
+        task: TaskOption = Path(DEFAULT_TASK_FILE),
+        provider: ProviderOption = None,
         json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
         out = output.configure(json_mode=json, quiet=quiet)
-        from labeltune.providers import resolve_provider
         from labeltune.tuning.jobs import cancel_job, pause_job, resume_job
 
         act = {"cancel": cancel_job, "pause": pause_job, "resume": resume_job}[name]
-        changed = act(resolve_provider(provider), job)
+        changed = act(provider_near(provider, task), job)
         out.note(f"{changed.id}: {changed.status}")
         out.result({"job": _document(changed)}, changed.id)
 

@@ -52,18 +52,19 @@ StateOption = Annotated[
     ),
 ]
 ProviderOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--provider",
         metavar="NAME|URL",
         envvar="LABELTUNE_PROVIDER",
-        help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL.",
+        help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
+        "what the task says under [defaults], else openai.",
     ),
 ]
 DataArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="The table: CSV, TSV, JSONL, Parquet or Excel; - for standard input."
+        metavar="DATA", help="The table: CSV, TSV, JSONL, JSON, Parquet or Excel; - for standard input."
     ),
 ]
 TableFormatOption = Annotated[
@@ -71,7 +72,7 @@ TableFormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FMT",
-        help="The table's format, where its name does not tell: csv, tsv, jsonl, parquet, excel.",
+        help="The table's format, where its name does not tell: csv, tsv, jsonl, json, parquet, excel.",
     ),
 ]
 EncodingOption = Annotated[
@@ -91,7 +92,13 @@ SeparatorOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", metavar="M", help="The model: what train printed.")
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="M",
+        help="The model: what train printed. By default what the task says under [defaults].",
+    ),
 ]
 PredictionsOption = Annotated[
     str,
@@ -109,7 +116,10 @@ MaxCostOption = Annotated[
     float | None,
     typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
 ]
-StripOption = Annotated[bool, typer.Option("--strip", help="Take space off both ends of labels.")]
+StripOption = Annotated[
+    bool | None,
+    typer.Option("--strip/--no-strip", help="Take space off both ends of labels.", show_default=False),
+]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Do it even where it was done before.")]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
-    EncodingOption,
     JsonOption,
     MaxCostOption,
     ModelOption,
@@ -18,14 +19,13 @@ from labeltune.cli.options import (
     ProbabilitiesOption,
     ProviderOption,
     QuietOption,
-    SeparatorOption,
     StateOption,
-    TableFormatOption,
     TaskOption,
     YesOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.cli.reading import reads_tables
+from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
@@ -33,6 +33,7 @@ from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prediction.predict import Predicted, Preview
+    from labeltune.task import ReadOptions
 
 __all__ = ["predict"]
 
@@ -79,17 +80,26 @@ AcceptChangesOption = Annotated[
 RecoverOption = Annotated[
     bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
 ]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        metavar="P",
+        help="Put P before columns of the table that are called like those that are added, such as answer.",
+    ),
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
 ]
 
 
+@reads_tables
 def predict(
     data: DataArgument,
-    model: ModelOption,
+    model: ModelOption = None,
     out: PredictionsOption = DEFAULT_OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
     batch: BatchOption = _DEFAULT.batch,
     concurrency: ConcurrencyOption = _DEFAULT.concurrency,
@@ -104,10 +114,10 @@ def predict(
     spreadsheet: SpreadsheetOption = _DEFAULT.spreadsheet,
     accept_changes: AcceptChangesOption = _DEFAULT.accept_changes,
     recover: RecoverOption = _DEFAULT.recover,
+    prefix: PrefixOption = _DEFAULT.prefix,
     dry_run: DryRunOption = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     yes: YesOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -131,42 +141,46 @@ def predict(
         batch=batch,
         yes=yes,
         recover=recover,
+        prefix=prefix,
+        read=read,
     )
-    call = {"format": format_, "encoding": encoding, "separator": sep, "output": out, "state": state}
-    _predict(sink, data, model, options, task=task, provider=provider, dry_run=dry_run, **call)
+    _predict(
+        sink, data, model, options, task=task, provider=provider, output=out, state=state, dry_run=dry_run
+    )
 
 
 def _predict(
     sink: Output,
     data: str,
-    model: str,
+    model: str | None,
     options: PredictOptions,
     *,
     task: Path,
-    provider: str,
+    provider: str | None,
     dry_run: bool,
     **call: Any,
 ) -> None:
     """Predict and tell how it went; with `dry_run` show what would be asked."""
     from labeltune.task import read_task
 
-    call |= {"task": read_task(task), "model": model, "options": options}
+    definition = read_task(task)
+    model = model_of(model, definition, what="which one is asked: what train printed")
+    call |= {"task": definition, "model": model, "options": options}
     from labeltune.prediction.predict import predict as run
     from labeltune.prediction.predict import preview
-    from labeltune.providers import resolve_provider
 
-    call["provider"] = resolve_provider(provider)
+    call["provider"] = provider_of(provider, definition)
     if dry_run:
         _show_preview(sink, preview(data, **call))
         return
     with RowStory(sink, yes=options.yes) as story:
         done = run(data, story=story, **call)
-    _show(sink, done, model, batch=options.batch)
+    _show(sink, done, model, task, batch=options.batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
 
-def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:
+def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool) -> None:
     valid = done.rows - done.invalid
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
@@ -188,7 +202,7 @@ def _show(sink: Output, done: Predicted, model: str, *, batch: bool) -> None:
         again = "with --yes the same command" if batch else "the same command"
         sink.hint(f"unknown: the answers were lost; {again} asks for them again")
     if done.output != STANDARD_STREAM:
-        sink.hint(f"labeltune evaluate {done.output}")
+        sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
     sink.result(
         {
             "output": done.output,

@@ -9,20 +9,18 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
-    EncodingOption,
     JsonOption,
     QuietOption,
     SeedOption,
-    SeparatorOption,
-    StripOption,
-    TableFormatOption,
     TaskOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prepare.split import Split
+    from labeltune.task import ReadOptions
 
 __all__ = ["split"]
 
@@ -31,6 +29,7 @@ _SEED = 42
 _ALL_LABELS, _WORST_LABELS, _PARTS_IN_COLUMNS, _NAMED = 20, 10, 4, 10
 
 
+@reads_tables
 def split(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="A table or a chat file; - for standard input.")
@@ -60,10 +59,8 @@ def split(
     stratify: Annotated[
         bool, typer.Option("--stratify/--no-stratify", help="Give each part its share of every label.")
     ] = True,
-    strip: StripOption = False,
-    format_: TableFormatOption = None,
-    encoding: EncodingOption = None,
-    sep: SeparatorOption = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -87,10 +84,7 @@ def split(
         group=group,
         keep_duplicates_together=keep_duplicates_together,
         stratified=stratify,
-        strip=strip,
-        format=format_,
-        encoding=encoding,
-        separator=sep,
+        read=read,
     )
     with story.progress("split", unit="MB") as progress:
         done = run(data, definition, options, folder=out, progress=output.in_megabytes(progress))

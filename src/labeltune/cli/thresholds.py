@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 from labeltune.files.writing import STANDARD_STREAM
+
+if TYPE_CHECKING:
+    from labeltune.task import ReadOptions
 
 __all__ = ["thresholds"]
 
 DEFAULT_OUTPUT = "thresholds.toml"
 
 
+@reads_tables
 def thresholds(
     validation_predictions: Annotated[
         str,
@@ -34,6 +40,8 @@ def thresholds(
             min=0, max=1, metavar="X", help="Ask for a precision of at least X instead of the best F1."
         ),
     ] = None,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -50,7 +58,7 @@ def thresholds(
     from labeltune.files.threshold_file import write_thresholds
 
     check_outputs([validation_predictions, definition.source], [out_file])
-    tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision)
+    tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision, read=read)
     write_thresholds(out_file, tuning.thresholds)
     for field, choices in tuning.choices.items():
         out.table(
@@ -72,4 +80,4 @@ def thresholds(
         *([] if out_file == STANDARD_STREAM else [out_file]),
     )
     if out_file != STANDARD_STREAM:
-        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {out_file}")
+        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {pasted(out_file)}{task_words(task)}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
     JsonOption,
     ProviderOption,
@@ -16,7 +18,7 @@ from labeltune.cli.options import (
     TaskOption,
     WaitTimeoutOption,
 )
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -41,8 +43,14 @@ def train(
     ] = None,
     *,
     model: Annotated[
-        str, typer.Option("--model", metavar="BASE", help="The base model; the local provider has: linear.")
-    ],
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="BASE",
+            help="The base model; the local provider has: linear. By default what the task says under "
+            "[defaults].",
+        ),
+    ] = None,
     epochs: Annotated[
         str, typer.Option("--epochs", metavar="N|auto", help="How often to go through.")
     ] = _AUTO,
@@ -72,18 +80,20 @@ def train(
         bool, typer.Option("--new-job", help="Create a job even where this command made one before.")
     ] = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fine-tune a model and wait for it; the same command run again finds its job."""
     out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.task import task_if_there
+
+    definition = task_if_there(task)
+    base = model_of(model, definition, what="on which base one is trained")
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory
-    from labeltune.providers import resolve_provider
-    from labeltune.task import task_if_there
     from labeltune.tuning.plan import Settings, plan_training
     from labeltune.tuning.train import train as run
 
@@ -94,14 +104,14 @@ def train(
         seed=seed,
         suffix=suffix,
     )
-    place = resolve_provider(provider)
+    place = provider_of(provider, definition)
     plan = plan_training(
         training,
         validation,
-        model=model,
+        model=base,
         provider=place,
         settings=settings,
-        task=task_if_there(task),
+        task=definition,
         max_cost=max_cost,
         estimate=dry_run,
     )
@@ -110,17 +120,17 @@ def train(
         return
     with JobStory(out, place) as story:
         done = run(plan, wait=wait, new_job=new_job, wait_timeout=wait_timeout, state=state, story=story)
-    out.hint(_next(done, place, wait=wait))
+    out.hint(_next(done, place, task, wait=wait))
     out.result(asdict(done), done.model if wait else done.job_id)
 
 
-def _next(done: Trained, place: Provider, *, wait: bool) -> str:
+def _next(done: Trained, place: Provider, task: Path, *, wait: bool) -> str:
     """What to do next."""
     if not wait:
         return f"labeltune jobs watch {done.job_id}{place.flag}"
     if place.deployments:
         return f"deploy {done.model}; then give predict the deployment's name as --model"
-    return f"labeltune predict DATA --model {done.model}{place.flag}"
+    return f"labeltune predict DATA --model {done.model}{place.flag}{task_words(task)}"
 
 
 def _number(option: str, text: str, kind: type[int | float]) -> Any:

@@ -8,18 +8,21 @@ from typing import Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.defaults import provider_of
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption
-from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 
 __all__ = ["upload"]
 
 
 def upload(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert` writes them.")
+        list[str],
+        typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert DATA` writes them."),
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = DEFAULT_PROVIDER,
+    provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
     force: Annotated[
         bool, typer.Option("--force", help="Send the files even where the provider holds them.")
@@ -31,19 +34,20 @@ def upload(
     out = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
-    from labeltune.providers import resolve_provider
     from labeltune.task import task_if_there
     from labeltune.tuning.upload import upload as run
 
-    place = resolve_provider(provider)
+    definition = task_if_there(task)
+    place = provider_of(provider, definition)
     done = run(
         files,
         provider=place,
-        task=task_if_there(task),
+        task=definition,
         force=force,
         state=state,
         note=out.note,
     )
     if len(done) <= 2:
-        out.hint(f"labeltune train {' '.join(file.id for file in done)} --model BASE{place.flag}")
+        words = task_words(task)
+        out.hint(f"labeltune train {' '.join(file.id for file in done)} --model BASE{place.flag}{words}")
     out.result({"files": [asdict(file) for file in done]}, *(file.id for file in done))

@@ -19,8 +19,9 @@ from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.spending import find_spent
 from labeltune.evaluation.training_curves import read_training
-from labeltune.files.tables import open_table
+from labeltune.evaluation.written import open_predictions
 from labeltune.files.threshold_file import read_thresholds
+from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class EvaluateOptions:
     training: str | None = None
     """a job's events or result file, whose figures by step the report should hold"""
     gates: tuple[Gate, ...] = ()
+    read: ReadOptions = NOTHING_TOLD
+    """how the tables are read, before what is found"""
     not_worse_than: str | None = None
     """other predictions that these must not be shown to be worse than"""
     state: str | os.PathLike[str] = STATE_FOLDER
@@ -84,7 +87,9 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
     shapes = shapes_of(task)
     with ExitStack() as stack:
-        table, *tables = (stack.enter_context(open_table(name)) for name in (path, *others))
+        table, *tables = (
+            stack.enter_context(open_predictions(name, task, options.read)) for name in (path, *others)
+        )
         predictions, warnings, tuned_on = _read(table, task, options)
         warnings += probability_warnings(predictions, shapes)
         resampling = {"bootstrap": options.bootstrap, "seed": options.seed}

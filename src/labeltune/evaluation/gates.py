@@ -122,7 +122,7 @@ def _not_measured(gate: Gate, known: Mapping[str, _Figure]) -> SettingsError:
     metric = gate.name.rpartition(".")[2]
     if metric in (*RANKING_METRICS, *_LOSSES):
         hint = (
-            f"{metric} needs probabilities, which labeltune predict --probabilities writes, and a label that "
+            f"{metric} needs probabilities, which `predict --probabilities` writes, and a label that "
             "some rows have and others have not; of several fields, FIELD.METRIC"
         )
     elif metric == _CALIBRATION_ERROR:

@@ -95,6 +95,6 @@ def require_probabilities(predictions: Predictions, task: Task) -> FloatArray:
     if probabilities is None:
         raise DataError(
             f'{predictions.source}: there are no probabilities: columns "{columns[0]}" and so on are needed',
-            hint="labeltune predict --probabilities writes them",
+            hint="labeltune predict DATA --model MODEL --probabilities writes them",
         )
     return probabilities

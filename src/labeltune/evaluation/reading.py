@@ -89,10 +89,10 @@ class _Reader:
             header,
             source=source,
             why="which predict adds",
-            hint="expected is a table that labeltune predict wrote, with this task",
+            hint="expected is a table that `predict` wrote, with this task",
         )
         require_columns(task.text, header, source=source)
-        self._true = LabelReader(task, header, source=source)
+        self._true = LabelReader(task, header, source=source, strip=table.strip)
         self._pred = LabelReader(_as_predicted(task, predicted), header, source=source)
         self._problem = _place(header, PROBLEM)
         self._id = None if task.id is None else _place(header, task.id)
@@ -232,7 +232,7 @@ class _Reader:
 def _as_predicted(task: Task, columns: Sequence[tuple[str, ...]]) -> Task:
     """The same task, its labels found in the predicted columns."""
     fields = tuple(
-        replace(field, column=names[0])
+        replace(field, column=names[0], empty=None)
         if field.type == "single"
         else replace(field, columns=names, column=None, delimiter=None, yes="1", no="0")
         for field, names in zip(task.fields, columns, strict=True)

@@ -12,8 +12,9 @@ from labeltune.errors import SettingsError
 from labeltune.evaluation.metrics.tuning import choose_threshold
 from labeltune.evaluation.predictions import require_probabilities
 from labeltune.evaluation.reading import read_predictions
-from labeltune.files.tables import open_table
+from labeltune.evaluation.written import open_predictions
 from labeltune.files.threshold_file import Thresholds, TunedOn, row_sample
+from labeltune.task import NOTHING_TOLD, ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,9 @@ class Tuning:
     choices: Mapping[str, Mapping[str, Choice]]
 
 
-def tune_thresholds(path: str, task: Task, *, min_precision: float | None = None) -> Tuning:
+def tune_thresholds(
+    path: str, task: Task, *, min_precision: float | None = None, read: ReadOptions = NOTHING_TOLD
+) -> Tuning:
     """Choose the threshold of every label of the task's multi fields: the best F1, or recall at a precision.
 
     Raises `SettingsError` for a task without a multi field, `DataError` for a table without probabilities.
@@ -43,7 +46,7 @@ def tune_thresholds(path: str, task: Task, *, min_precision: float | None = None
             f"{task.source}: thresholds are for multi fields, and the task has none",
             hint="a single field always takes the likeliest label",
         )
-    with open_table(path) as table:
+    with open_predictions(path, task, read) as table:
         predictions = read_predictions(table, task)
         sha256 = table.sha256()
     probabilities = require_probabilities(predictions, task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.errors import DataError
+from labeltune.files.chat_form import decoded_head, misform
 from labeltune.files.findings import Findings
 from labeltune.files.sources import ByteSource
 from labeltune.files.writing import atomic_write
@@ -29,6 +31,7 @@ LONGEST_RECORD = 1 << 26
 
 _MARK = b"\xef\xbb\xbf"
 _CHUNK = 1 << 18
+_BEGINS_RECORDS = re.compile(r"""\s*\[?\s*\{\s*(["'])messages\1\s*:""")
 
 
 class ChatFile:
@@ -44,7 +47,16 @@ class ChatFile:
         self._source = source if isinstance(source, ByteSource) else ByteSource(source)
         self.source = self._source.name
         self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self.mends_commas = False
+        """Whether a comma behind a record is taken off, and told in `commas` instead of refused."""
+        self.commas: list[int] = []
+        """The lines with such a comma, of those read so far."""
         self._findings = Findings(self.source)
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether the file begins with a byte order mark."""
+        return self._source.head().startswith(_MARK)
 
     @property
     def findings(self) -> list[Finding]:
@@ -74,11 +86,16 @@ class ChatFile:
         """The same records as the bytes they are, with their line ends; the last may lack its own."""
         for line, content in self.lines():
             if self.record(line, content) is not None:
-                yield line, content
+                yield line, content if line not in self.commas[-1:] else _without_comma(content)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not blank, with their ends, for those who have not all read by `record`."""
         self._findings = Findings(self.source, self.on_bad)
+        self.commas = []
+        if (fault := misform(self._source)) is not None:
+            self._findings.add(fault[0], None, fault[1])
+            self.raise_findings()
+            return
         any_line = False
         for line, content in enumerate(chain.from_iterable(self._chunks()), 1):
             if len(content) > LONGEST_RECORD:
@@ -92,6 +109,14 @@ class ChatFile:
         self._source.check_unchanged()
         if not any_line:
             raise DataError(f"{self.source}: no records", hint="each line is one record")
+        if self.commas and not self.mends_commas:
+            more = len(self.commas) - 1
+            others = f", and behind {more:,} more" if more else ""
+            self._findings.add(
+                "stray_comma",
+                self.commas[0],
+                f"a comma behind the record{others}: nothing stands between lines",
+            )
         self.raise_findings()
 
     def record(self, line: int, content: bytes) -> Record | None:
@@ -99,8 +124,11 @@ class ChatFile:
         try:
             record = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            self._refuse("bad_json", line, f"not valid JSON: {_reason(error)}", content)
-            return None
+            record = _loads(_without_comma(content))
+            if not isinstance(record, dict):
+                self._refuse("bad_json", line, f"not valid JSON: {_reason(error, content)}", content)
+                return None
+            self.commas.append(line)
         if not isinstance(record, dict):
             self._refuse("bad_record", line, 'expected an object, {"messages": […]}', content)
             return None
@@ -138,16 +166,37 @@ class ChatFile:
         self.close()
 
 
-def _reason(error: orjson.JSONDecodeError) -> str:
+def _without_comma(content: bytes) -> bytes:
+    """A line without the comma at its end, if there is one."""
+    bare = content.rstrip()
+    return bare[:-1] + content[len(bare) :] if bare.endswith(b",") else content
+
+
+def _loads(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _reason(error: orjson.JSONDecodeError, content: bytes) -> str:
+    rest = content.decode("utf-8", "replace")[error.pos :].lstrip(" ,")
+    if "after document" in error.msg and rest.startswith("{"):
+        return f"a second object begins at character {error.pos + 1}, and a line holds one"
     message = error.msg[:1].lower() + error.msg[1:]
     return f"{message} at character {error.pos + 1}" if error.pos else message
 
 
 def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:
-    """Whether the first line that is not blank begins a record: an object with `messages`."""
+    """Whether the first line that is not blank begins a record: an object with `messages`.
+
+    So does a chat file that is written otherwise, as an array or in UTF-16, and is to be told so.
+    """
     if not isinstance(path, ByteSource):
         with ByteSource(path) as source:
             return is_chat_file(source)
+    if _BEGINS_RECORDS.match(decoded_head(path.head())[0]):
+        return True
     with path.open() as stream:
         line = stream.readline(LONGEST_RECORD).removeprefix(_MARK)
         while line.isspace():

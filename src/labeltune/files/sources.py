@@ -128,6 +128,11 @@ class ByteSource:
             return head
 
     @property
+    def is_short(self) -> bool:
+        """Whether `head` has all of it."""
+        return len(self.head()) < _HEAD
+
+    @property
     def size(self) -> int:
         """The bytes as they came."""
         return self._state[0]

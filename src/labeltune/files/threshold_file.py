@@ -163,7 +163,7 @@ def read_thresholds(path: str | os.PathLike[str], task: Task) -> Thresholds:
         objective = str(document["objective"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(
-            f"{name}: not as labeltune thresholds writes it: {error}", hint="make it again"
+            f"{name}: not as `thresholds` writes it: {error}", hint="make it again"
         ) from error
     _check_labels(name, fields, task)
     return Thresholds(objective, tuned_on, fields)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DataError, DiskError
+from labeltune.files.tables.cells import NOTHING, Typed
 from labeltune.files.threshold_file import choose_labels
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
 from labeltune.prediction.replies import (
@@ -21,39 +22,49 @@ from labeltune.prediction.replies import (
 )
 from labeltune.prediction.tokens import has_logprobs
 from labeltune.task.answers import decode_answer
-from labeltune.task.columns import ANSWER, CONFIDENCE, PROBLEM, predicted_columns, probability_columns
+from labeltune.task.columns import added_columns, predicted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.files.threshold_file import Thresholds
     from labeltune.prediction.journal import Result
+    from labeltune.prediction.options import PredictOptions
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["Export", "added_columns", "refuse_collisions"]
+__all__ = ["Export", "output_header"]
 
 _UNKNOWN = "unknown"
+_YES, _NO = Typed("1", 1), Typed("0", 0)
 
 
-def added_columns(task: Task, *, probabilities: bool) -> list[str]:
-    """The columns that predict adds, in their order."""
-    columns = [column for group in predicted_columns(task) for column in group]
-    columns += [ANSWER, PROBLEM, CONFIDENCE]
-    return columns + list(probability_columns(task) if probabilities else ())
+def output_header(task: Task, header: Sequence[str], options: PredictOptions, *, source: str) -> list[str]:
+    """The columns of the output: those of the table, then what predict adds.
 
-
-def refuse_collisions(header: Sequence[str], added: Sequence[str], *, source: str) -> None:
-    """Raise `DataError` if the table has a column that predict would add: nothing of it may be
-    overwritten.
+    Columns of the table that are called like an added one get the prefix that was told, so that nothing of
+    them is overwritten. Raises `DataError` where they would clash all the same, or the task needs their name.
     """
+    added = added_columns(task, probabilities=options.probabilities)
     both = [column for column in added if column in header]
-    if both:
-        named = ", ".join(f'"{column}"' for column in both[:5]) + (", …" if len(both) > 5 else "")
+    if not both:
+        return [*header, *added]
+    named = ", ".join(f'"{column}"' for column in both[:5]) + (", …" if len(both) > 5 else "")
+    has = f"{source}:1: has the column {named}, which predict adds"
+    if options.prefix is None:
         raise DataError(
-            f"{source}:1: has the column {named}, which predict adds",
-            hint="is it the output of predict? Give the table it was made from, or rename the column",
+            has,
+            hint="is it the output of predict? Give the table it was made from; --prefix input_ keeps it "
+            f'as "input_{both[0]}"',
         )
+    if needed := task.columns.intersection(both):
+        raise DataError(
+            f'{has}; the task names "{min(needed)}", so that a prefix would hide it', hint="rename the column"
+        )
+    own = [options.prefix + column if column in both else column for column in header]
+    if len({*own, *added}) < len(own) + len(added):
+        raise DataError(f"{has}, with the prefix {options.prefix!r}, too", hint="give another --prefix")
+    return [*own, *added]
 
 
 @dataclass(slots=True)
@@ -121,15 +132,22 @@ class Export:
             if field_.type == "single":
                 cells.append(found[0])
             else:
-                cells += ["1" if label in found else "0" for label in field_.labels]
+                cells += [_YES if label in found else _NO for label in field_.labels]
         return cells
 
     def _empty(self) -> list[str]:
-        return [""] * sum(len(group) for group in predicted_columns(self.task))
+        return [
+            "" if field_.type == "single" else NOTHING
+            for field_, group in zip(self.task.fields, predicted_columns(self.task), strict=True)
+            for _ in group
+        ]
 
 
 def _shown(share: float | None) -> str:
-    return "" if share is None else f"{share:.6g}"
+    if share is None:
+        return NOTHING
+    text = f"{share:.6g}"
+    return Typed(text, float(text))
 
 
 def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labeltune.task import NOTHING_TOLD, ReadOptions
+
 __all__ = ["DEFAULT_OUTPUT", "PredictOptions"]
 
 DEFAULT_OUTPUT = "predictions.csv"
@@ -20,7 +22,9 @@ class PredictOptions:
     one column per label. `thresholds`: a file of thresholds that decides labels of multi fields.
     `spreadsheet`: mark cells that a spreadsheet would take for formulas. `accept_changes`: go on where
     the input, the settings or the task are not what they were. `batch`: through the provider's batch
-    interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal.
+    interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal. `read`: how
+    the table is read, before what the task says. `prefix`: put before columns of the table that are called
+    like some that are added.
     """
 
     concurrency: int = 64
@@ -37,3 +41,5 @@ class PredictOptions:
     batch: bool = False
     yes: bool = False
     recover: bool = False
+    read: ReadOptions = NOTHING_TOLD
+    prefix: str | None = None

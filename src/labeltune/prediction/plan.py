@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from labeltune.errors import ConflictError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.costs import CHARACTERS_PER_TOKEN
-from labeltune.prediction.export import added_columns, refuse_collisions
+from labeltune.prediction.export import output_header
 from labeltune.prediction.requests import request_form
 from labeltune.task.answers import longest_answer
 from labeltune.task.chat import Renderer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from labeltune.files.tables import Source, Table
     from labeltune.prediction.journal import Journal
@@ -69,7 +69,6 @@ class Job:
     options: PredictOptions
     story: Story
     state: Path
-    table: Mapping[str, Any]
 
     @property
     def form(self) -> RequestForm:
@@ -111,13 +110,9 @@ class Plan:
     def __init__(self, job: Job, table: Table) -> None:
         self.name = job.name or STREAM
         """What the table goes by in the journal."""
-        self._table, self._options = table, job.options
-        refuse_collisions(
-            table.header,
-            added_columns(job.task, probabilities=job.options.probabilities),
-            source=table.source,
-        )
-        self.header = table.header
+        self.table, self._options = table, job.options
+        self.header = output_header(job.task, table.header, job.options, source=table.source)
+        """The columns of the output."""
         self.renderer = Renderer(job.task, table.header, source=table.source)
         self.messages = self.renderer.messages
         self.form = job.form
@@ -128,10 +123,10 @@ class Plan:
 
     def rows(self) -> Generator[tuple[int, Sequence[str]]]:
         """The rows that are predicted. Raises `DataError` with all that is wrong with any of them."""
-        with closing(cast("Generator[tuple[int, list[str]]]", iter(self._table))) as rows:
+        with closing(cast("Generator[tuple[int, list[str]]]", iter(self.table))) as rows:
             yield from islice(rows, self._options.limit)
         # A table that is read to its end has raised them itself.
-        self._table.raise_findings()
+        self.table.raise_findings()
 
     def hashes(self) -> Generator[bytes | None]:
         """What each row's request is known by; None for a row without a text, which is not asked."""
@@ -169,7 +164,7 @@ class Plan:
                 digest = self.form.hash(messages) if messages else None
                 if row is None or entry is None or entry.digest != digest:
                     raise ConflictError(
-                        f"{self._table.source}: changed while it was predicted; all answers are kept",
+                        f"{self.table.source}: changed while it was predicted; all answers are kept",
                         hint="run the same command again when nothing writes to the table",
                     )
                 yield row[1], messages, entry

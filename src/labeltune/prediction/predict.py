@@ -17,7 +17,7 @@ from labeltune.files.threshold_file import read_thresholds
 from labeltune.files.writing import STANDARD_STREAM, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
-from labeltune.prediction.export import Export, added_columns
+from labeltune.prediction.export import Export
 from labeltune.prediction.fingerprint import refuse_other_task
 from labeltune.prediction.journal import latest_run, open_journal, recover_journal
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
@@ -97,19 +97,18 @@ def predict(
     options: PredictOptions = _DEFAULT,
     story: Story | None = None,
     state: str | os.PathLike[str] = STATE_FOLDER,
-    **table: Any,
 ) -> Predicted:
     """Ask the model about every row of a table and write the rows with its predictions to `output`.
 
     The same call again goes on where the first stopped: an answer that is on the disk is never asked for
     again.
-    `table` is handed to `tables.open_table`. A signal that stops it is raised again once what is in flight
+    A signal that stops it is raised again once what is in flight
     has been saved. Raises the errors of this package; `output` is then as it was before.
     """
-    job = Job(data, task, model, provider, output, options, story or Silence(), Path(state), table)
+    job = Job(data, task, model, provider, output, options, story or Silence(), Path(state))
     _check_output(job)
     thresholds = _thresholds(job)
-    with open_table(data, **table) as rows:
+    with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         if options.recover and job.journal.exists():
             damaged, kept = recover_journal(job.journal)
@@ -135,11 +134,10 @@ def preview(
     output: str = DEFAULT_OUTPUT,
     options: PredictOptions = _DEFAULT,
     state: str | os.PathLike[str] = STATE_FOLDER,
-    **table: Any,
 ) -> Preview:
     """What `predict` would send, without sending anything or needing a key."""
-    job = Job(data, task, model, provider, output, options, Silence(), Path(state), table)
-    with open_table(data, **table) as rows:
+    job = Job(data, task, model, provider, output, options, Silence(), Path(state))
+    with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         hashes = {digest for digest in plan.hashes() if digest is not None}
         with closing(plan.rows()) as shown:
@@ -310,13 +308,12 @@ def _write(
 ) -> Predicted:
     probabilities = job.options.probabilities
     export = Export(job.task, probabilities, thresholds)
-    header = [*plan.header, *added_columns(job.task, probabilities=probabilities)]
     with closing(plan.beside(journal.results(plan.name))) as answered:
         rows = export.table(answered)
         if job.options.spreadsheet:
-            write_table(job.output, neutralise(header), map(neutralise, rows))
+            write_table(job.output, neutralise(plan.header), map(neutralise, rows))
         else:
-            write_table(job.output, header, rows)
+            write_table(job.output, plan.header, rows, like=plan.table)
     _warn_of_untold(job, export)
     return Predicted(
         output=job.output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -17,6 +18,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
 from labeltune.files.writing import STANDARD_STREAM, atomic_write, is_stream, sweep_leftovers
+from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.label_cells import LabelCellError, LabelReader
@@ -59,23 +61,21 @@ class Converted:
     warnings: list[str]
 
 
-def convert(  # noqa: PLR0913  # three of them say how to read the table, and have the names of `open_table`
+def convert(
     task: Task,
     data: Source,
     output: str | os.PathLike[str] | None = None,
     *,
     on_error: OnError = "stop",
-    strip: bool = False,
-    format: str | None = None,
-    encoding: str | None = None,
-    separator: str | None = None,
+    read: ReadOptions = NOTHING_TOLD,
     progress: Callable[[int, int], None] | None = None,
 ) -> Converted:
     """Write each row of a table as a record of a chat file: the task's prompt, its labels as the answer.
 
     `output` is by default the table's name with `.jsonl`; `-` is standard output. Bad rows are raised
     together as a `DataError`, and nothing is written; with `on_error="skip"` they go to `OUT.rejected.csv`.
-    `strip` takes space off labels. `progress` is told now and then how many bytes of how many were read.
+    `read` tells how to read the table, before the task. `progress` is told now and then how many bytes of how
+    many were read.
     Raises `SettingsError`, `DataError` and `DiskError`.
     """
     started = time.monotonic()
@@ -88,8 +88,8 @@ def convert(  # noqa: PLR0913  # three of them say how to read the table, and ha
             _protect((_name_of(data), task.source), written)
             sweep_leftovers(Path(written).parent)
     with ExitStack() as stack:
-        table = stack.enter_context(open_table(data, format=format, encoding=encoding, separator=separator))
-        conversion = _Conversion(task, table, strip=strip, progress=progress)
+        table = stack.enter_context(open_table(data, read, task=task))
+        conversion = _Conversion(task, table, progress=progress)
         handle = stack.enter_context(_whole(target))
         if rejected is not None:
             write_row = stack.enter_context(table_writer(rejected, ("line", "reason", *table.header)))
@@ -111,12 +111,10 @@ def convert(  # noqa: PLR0913  # three of them say how to read the table, and ha
 class _Conversion:
     """The rows of one table on their way to records. Raises `DataError` if it does not fit the task."""
 
-    def __init__(
-        self, task: Task, table: Table, *, strip: bool, progress: Callable[[int, int], None] | None
-    ) -> None:
+    def __init__(self, task: Task, table: Table, *, progress: Callable[[int, int], None] | None) -> None:
         self._table = table
         self._renderer = Renderer(task, table.header, source=table.source)
-        self._labels = LabelReader(task, table.header, source=table.source, strip=strip)
+        self._labels = LabelReader(task, table.header, source=table.source, strip=table.strip)
         self._answers = _Answers(task, self._labels)
         self._progress = progress
         self.written = 0
@@ -232,7 +230,7 @@ def _protect(inputs: Iterable[str | None], target: str) -> None:
         ):
             raise SettingsError(
                 f"{target}: is read by this command, and an input is never overwritten",
-                hint="name another output with -o",
+                hint=f"name another output: -o {shlex.quote(f'{Path(target).stem}.chat.jsonl')}",
             )
 
 

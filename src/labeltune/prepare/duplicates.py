@@ -1,5 +1,7 @@
 """Texts that say the same: equal but for case, punctuation and space, or made of nearly the same words.
 
+Where no words are set apart, as in Chinese, Japanese or Thai, pairs of characters stand for them.
+
 The second kind is found by the prefix filter of Chaudhuri, Ganti and Kaushik, "A Primitive Operator for
 Similarity Joins in Data Cleaning" (2006): two sets of n words that share nine tenths share at least one of
 the rarest n - ⌈0.9·n⌉ + 1 words of each, so only texts that meet in such a word are compared. Unlike with
@@ -8,11 +10,13 @@ hashes, nothing is left to chance.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from array import array
 from collections import defaultdict
 from hashlib import blake2b
 from itertools import count
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,10 +33,14 @@ __all__ = [
     "MOST_WORDS",
     "SIMILARITY",
     "TOO_MANY",
+    "composed",
     "duplicate_groups",
+    "encoded_words",
     "merged",
     "plain",
+    "plain_of_composed",
     "similar_groups",
+    "words_of",
 ]
 
 SIMILARITY = 0.9
@@ -67,10 +75,51 @@ class _WithoutPunctuation(dict[int, int | None]):
 _WITHOUT_PUNCTUATION = _WithoutPunctuation()
 
 
+def composed(text: str) -> str:
+    """The text in the one spelling of what looks alike, as accents and full width (Unicode's NFKC)."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
 def plain(text: str) -> str:
     """The text without differences of case, punctuation and space; never empty unless the text is blank."""
+    return plain_of_composed(composed(text))
+
+
+def plain_of_composed(text: str) -> str:
+    """`plain` for a text that is `composed` already."""
     folded = text.casefold()
     return " ".join(folded.translate(_WITHOUT_PUNCTUATION).split()) or " ".join(folded.split())
+
+
+# Ideographs and their marks, kana, bopomofo, Thai, Lao, Tibetan, Burmese, Khmer: no space between words.
+_UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3100-\u312f"
+    "\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U000323af"
+)
+_HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_RUNS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_MAY_BE_UNSPACED = re.compile(rb"[\xe0-\xe9\xef\xf0]")
+"""What the UTF-8 of such a character begins with."""
+
+
+def words_of(form: str) -> list[str]:
+    """The words of a `plain` text; of scripts that set no words apart, pairs of neighbouring characters."""
+    words = form.split()
+    if form.isascii() or not _HAS_UNSPACED.search(form):
+        return words
+    found: list[str] = []
+    for word in words:
+        for run in _RUNS.findall(word):
+            is_word = len(run) == 1 or not _HAS_UNSPACED.match(run)
+            found += [run] if is_word else map(add, run, run[1:])
+    return found
+
+
+def encoded_words(form: bytes) -> list[bytes]:
+    """The same for a text as UTF-8."""
+    if not _MAY_BE_UNSPACED.search(form):
+        return form.split(b" ")
+    return [word.encode("utf-8", "surrogatepass") for word in words_of(form.decode("utf-8", "surrogatepass"))]
 
 
 def _hash(text: str) -> bytes:
@@ -103,7 +152,7 @@ def duplicate_groups(
             index = known.setdefault(_hash(same) if same else place, known_before)
             equal.append(index)
             if index == known_before:
-                words = same.split()
+                words = words_of(same)
                 is_long = len(same) > _LONG * len(words)
                 yield [_hash(word) if len(word) > _LONG else word for word in words] if is_long else words
 

@@ -11,7 +11,7 @@ import random
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.metrics.intervals import clopper_pearson
@@ -22,6 +22,7 @@ from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence
+from labeltune.task import ReadOptions
 from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import ANSWER, PROBLEM
@@ -64,6 +65,9 @@ ATTACK_COLUMNS = ("attack", "answer_before", "answer_wanted")
 """What the table of results has beside the columns of the table and those of `predict`."""
 
 _TRIES = 1_000
+
+_AS_WRITTEN = ReadOptions(format="csv", encoding="utf-8", separator=",", quote="csv", header=True)
+"""How `write_table` writes a CSV file, however the task's own tables are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,6 @@ def audit_injection(  # noqa: PLR0913  # one argument for each thing that predic
     options: PredictOptions | None = None,
     state: str | os.PathLike[str] = STATE_FOLDER,
     story: Story | None = None,
-    **table: Any,
 ) -> InjectionAudit:
     """Ask a model about `rows` rows of a table, drawn with `seed`, with and without orders in their texts.
 
@@ -126,7 +129,7 @@ def audit_injection(  # noqa: PLR0913  # one argument for each thing that predic
     check_outputs([data], [output])
     options, story = options or PredictOptions(), story or Silence()
     asked = _Asked(task, model, provider, options, story, Path(state))
-    header, drawn = _draw(data, task, rows, seed, table)
+    header, drawn = _draw(data, task, rows, seed, options.read)
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         place = Path(folder)
         first = asked.ask(header, drawn, place / "before.csv", str(place / "answers.csv"))
@@ -135,7 +138,7 @@ def audit_injection(  # noqa: PLR0913  # one argument for each thing that predic
         if not attacked:
             raise DataError(
                 f"{data}: none of {len(drawn):,} rows has a valid answer to begin with",
-                hint="labeltune predict shows why",
+                hint="labeltune predict DATA --model MODEL shows why",
             )
         if options.max_cost is not None:
             asked.options = replace(options, max_cost=max(options.max_cost - (first.usd or 0.0), 0.0))
@@ -166,11 +169,9 @@ class _Asked:
                 model=self.model,
                 provider=self.provider,
                 output=output,
-                options=self.options,
+                options=replace(self.options, read=_AS_WRITTEN),
                 story=self.story,
                 state=self.state,
-                format="csv",
-                separator=",",
             )
 
 
@@ -186,12 +187,12 @@ class _Attacked:
 
 
 def _draw(
-    data: str, task: Task, count: int, seed: int, options: dict[str, Any]
+    data: str, task: Task, count: int, seed: int, read: ReadOptions
 ) -> tuple[list[str], list[list[str]]]:
     """The header of the table, and `count` rows with a text, each as likely as the others, in their order."""
     chance = random.Random(seed)  # noqa: S311  # draws, no secrets
     drawn: list[tuple[int, list[str]]] = []
-    with open_table(data, **options) as table:
+    with open_table(data, read, task=task) as table:
         header = list(table.header)
         both = [column for column in ATTACK_COLUMNS if column in header]
         if both:

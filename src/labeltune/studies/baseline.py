@@ -22,6 +22,7 @@ from labeltune.prediction.story import Silence as PredictSilence
 from labeltune.prediction.story import Story as PredictStory
 from labeltune.prepare.convert import convert
 from labeltune.providers import resolve_provider
+from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.records import MIN_EXAMPLES
 from labeltune.tuning.ledger import STATE_FOLDER
 from labeltune.tuning.plan import Settings, plan_training
@@ -69,7 +70,7 @@ class Baseline:
     seconds: float
 
 
-def baseline(
+def baseline(  # noqa: PLR0913  # what convert, train and predict need
     training: str,
     test: str,
     *,
@@ -77,6 +78,7 @@ def baseline(
     output: str = DEFAULT_OUTPUT,
     probabilities: bool = False,
     new_job: bool = False,
+    read: ReadOptions = NOTHING_TOLD,
     state: str | os.PathLike[str] = STATE_FOLDER,
     story: Story | None = None,
 ) -> Baseline:
@@ -91,7 +93,7 @@ def baseline(
     story = story or _Silence()
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         chat = Path(folder) / CHAT_NAME
-        converted = _convert(training, chat, task, story)
+        converted = _convert(training, chat, task, story, read)
         plan = plan_training(
             str(chat),
             model=MODEL,
@@ -107,7 +109,7 @@ def baseline(
         model=trained.model,
         provider=plan.provider,
         output=output,
-        options=PredictOptions(probabilities=probabilities, accept_changes=True),
+        options=PredictOptions(probabilities=probabilities, accept_changes=True, read=read),
         story=story,
         state=state,
     )
@@ -120,9 +122,9 @@ def baseline(
     )
 
 
-def _convert(training: str, chat: Path, task: Task, story: Story) -> Converted:
+def _convert(training: str, chat: Path, task: Task, story: Story, read: ReadOptions) -> Converted:
     """Write the table as a chat file, and tell which rows are trained on."""
-    converted = convert(task, training, chat)
+    converted = convert(task, training, chat, read=read)
     for warning in converted.warnings:
         story.warn(warning)
     story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     from labeltune.task import Task
 
-__all__ = ["ANSWER", "CONFIDENCE", "PROBLEM", "predicted_columns", "probability_columns", "require_columns"]
+__all__ = [
+    "ANSWER",
+    "CONFIDENCE",
+    "PROBLEM",
+    "added_columns",
+    "clashing_columns",
+    "predicted_columns",
+    "probability_columns",
+    "require_columns",
+]
 
 ANSWER = "answer"
 """What the model answered, as it came."""
@@ -82,6 +91,19 @@ def probability_columns(task: Task) -> tuple[str, ...]:
         for field in task.fields
         for label in field.labels
     )
+
+
+def added_columns(task: Task, *, probabilities: bool) -> list[str]:
+    """The columns that predict adds, in their order."""
+    columns = [column for group in predicted_columns(task) for column in group]
+    columns += [ANSWER, PROBLEM, CONFIDENCE]
+    return columns + list(probability_columns(task) if probabilities else ())
+
+
+def clashing_columns(task: Task, header: Sequence[str]) -> list[str]:
+    """The columns of a table that are called like some that predict may add."""
+    added = {*added_columns(task, probabilities=True)}
+    return [column for column in header if column in added]
 
 
 def _repeated(names: list[tuple[str, ...]]) -> set[str]:

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from labeltune.errors import did_you_mean
+from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
 from labeltune.task.columns import require_columns
 from labeltune.task.labels import illegal_pair
 
@@ -85,19 +86,23 @@ class LabelReader:
             )
         column, cell = field.column or "", cells[0]
         if field.delimiter is None:
-            return (self._label(field, cell, column),)
+            return (self._label(field, _only_item(field, cell, column), column),)
         if not cell.strip():
             return ()
-        found = {self._label(field, part, column) for part in cell.split(field.delimiter)}
+        found = {self._label(field, part, column) for part in _parts(field, cell)}
         return tuple(label for label in field.labels if label in found)
 
     def _label(self, field: Field, text: str, column: str) -> str:
         label = text.strip() if self._strip else text
         if label in field.labels:
             return label
+        if composed := _by_nfc(field.labels).get(nfc(label)):
+            return composed
+        if not label.strip() and field.empty is not None:
+            return field.empty
         if not label.strip():
             raise LabelCellError("no_label", column, f'no label in column "{column}"')
-        if label.strip() in field.labels:
+        if nfc(label.strip()) in _by_nfc(field.labels):
             raise LabelCellError(
                 "spaced_label",
                 column,
@@ -106,8 +111,46 @@ class LabelReader:
         raise LabelCellError(
             "unknown_label",
             column,
-            f'label "{label}" is not in task.toml{did_you_mean(label, field.labels)}',
+            f'label "{label}" is not in task.toml{_meant(label, field.labels)}',
         )
+
+
+@lru_cache(maxsize=64)
+def _by_nfc(labels: tuple[str, ...]) -> dict[str, str]:
+    return {nfc(label): label for label in labels}
+
+
+def _only_item(field: Field, cell: str, column: str) -> str:
+    """The label of a single field's cell: its text, or what a list of one label holds."""
+    items = None if cell in field.labels else list_items(cell)
+    if items is None:
+        return cell
+    if len(items) > 1:
+        raise LabelCellError(
+            "several_labels",
+            column,
+            f'column "{column}" holds a list of {len(items)} labels, and the field is single: expected one',
+        )
+    return items[0] if items else ""
+
+
+def _parts(field: Field, cell: str) -> list[str]:
+    """The labels of a multi field's cell: a list's items, or what the delimiter joins."""
+    items = None if cell in field.labels else list_items(cell)
+    if items is not None:
+        return items
+    if field.delimiter in (None, LIST_DELIMITER):
+        return [cell]
+    return cell.split(field.delimiter)
+
+
+def _meant(label: str, labels: tuple[str, ...]) -> str:
+    """Which label may be meant. pandas makes 1.0 of 1 where other cells of the column are empty."""
+    if label.endswith(".0") and label[:-2] in labels:
+        return (
+            f' (did you mean "{label[:-2]}"? pandas writes that where cells are empty: read with dtype=str)'
+        )
+    return did_you_mean(label, labels)
 
 
 _NUMBERS_AS_FLOATS = {"0.0": "0", "1.0": "1"}

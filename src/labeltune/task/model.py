@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from labeltune.defaults import DEFAULT_TASK_FILE
-from labeltune.task.parts import VERSION
+from labeltune.task.parts import NO_DEFAULTS, VERSION
+from labeltune.task.read_options import NOTHING_TOLD
 from labeltune.task.rules import check_parts
-from labeltune.task.template import parse_template
+from labeltune.task.template import ColumnSlot, parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from labeltune.task.parts import AnswerFormat, Field, Prompt
+    from labeltune.task.parts import AnswerFormat, Defaults, Field, Prompt
+    from labeltune.task.read_options import ReadOptions
     from labeltune.task.template import Template
     from labeltune.task.toml_lines import Key
 
@@ -41,6 +43,9 @@ class Task:
     prompt: Prompt
     answer: AnswerFormat
     id: str | None = None
+    read: ReadOptions = NOTHING_TOLD
+    """How its tables are read, where no option says otherwise."""
+    defaults: Defaults = NO_DEFAULTS
     source: str = field(default=DEFAULT_TASK_FILE, compare=False)
     lines: Mapping[Key, int] = field(default_factory=dict, compare=False, repr=False)
 
@@ -48,6 +53,13 @@ class Task:
         check_parts(
             text=self.text, fields=self.fields, prompt=self.prompt, answer=self.answer, where=self.where
         )
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """Every column of the table that the task names."""
+        slots = (*self.system_template, *self.user_template)
+        placed = (slot.column for slot in slots if isinstance(slot, ColumnSlot))
+        return frozenset([*self.text, *self.label_columns, *placed, *filter(None, [self.id])])
 
     @cached_property
     def system_template(self) -> Template:
@@ -89,10 +101,12 @@ class Task:
     def fingerprint(self) -> str:
         """A hash of everything that changes records or decoding: 16 hexadecimal digits.
 
-        The column that names a row, the order of keys in the file and its comments do not count.
+        The column that names a row, how tables are read, the defaults of commands, the order of keys in the
+        file and its comments do not count.
         """
         content = self.document()
-        content.pop("id", None)
+        for name in ("id", "read", "defaults"):
+            content.pop(name, None)
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -106,6 +120,10 @@ class Task:
         document["answer"] = {"format": self.answer.format}
         if self.answer.format == "list":
             document["answer"] |= {"separator": self.answer.separator, "none": self.answer.none}
+        if read := self.read.said():
+            document["read"] = read
+        if defaults := {name: value for name, value in asdict(self.defaults).items() if value is not None}:
+            document["defaults"] = defaults
         return document
 
     def where(self, *key: str | int) -> str:
@@ -128,6 +146,8 @@ def _field_document(field_: Field) -> dict[str, Any]:
     if field_.delimiter is not None:
         document["delimiter"] = field_.delimiter
     document["labels"] = list(field_.labels)
+    if field_.empty is not None:
+        document["empty"] = field_.empty
     if field_.parent is not None:
         document["parent"] = field_.parent
         document["children"] = {upper: list(lowers) for upper, lowers in field_.children.items()}

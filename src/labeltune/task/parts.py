@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_SEPARATOR", "VERSION", "AnswerFormat", "Field", "FieldType", "Format", "Prompt"]
+__all__ = [
+    "DEFAULT_SEPARATOR",
+    "NO_DEFAULTS",
+    "VERSION",
+    "AnswerFormat",
+    "Defaults",
+    "Field",
+    "FieldType",
+    "Format",
+    "Prompt",
+]
 
 VERSION = 1
 """Of the task file."""
@@ -24,10 +34,11 @@ class Field:
     """One question about the text.
 
     `single`: exactly one label, in `column`. `multi`: any subset of its labels, as one 0/1 column per label
-    (`columns`, in the order of `labels`) or joined by `delimiter` in `column`. `yes` and `no` are what stands
-    in `columns` where a label applies and where it does not, if that is not 1 and 0; an empty `no` is an
-    empty cell. With `parent`, `children` maps each label of the parent field to the labels that may stand
-    under it.
+    (`columns`, in the order of `labels`) or joined by `delimiter` in `column`, `cells.LIST_DELIMITER` being
+    lists. `yes` and `no` are what stands in `columns` where a label applies and where it does not, if that is
+    not 1 and 0; an empty `no` is an empty cell. `empty` is the label that an empty cell of a single field
+    means, if it means one. With `parent`, `children` maps each label of the parent field
+    to the labels that may stand under it.
     """
 
     name: str
@@ -38,6 +49,7 @@ class Field:
     delimiter: str | None = None
     yes: str = "1"
     no: str = "0"
+    empty: str | None = None
     parent: str | None = None
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -66,3 +78,14 @@ class AnswerFormat:
     format: Format
     separator: str = DEFAULT_SEPARATOR
     none: str = ""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What commands take where neither an option nor the environment says it."""
+
+    provider: str | None = None
+    model: str | None = None
+
+
+NO_DEFAULTS = Defaults()

@@ -10,7 +10,24 @@ from typing import TYPE_CHECKING, cast, get_args
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError, did_you_mean
 from labeltune.task.model import Task
-from labeltune.task.parts import DEFAULT_SEPARATOR, VERSION, AnswerFormat, Field, FieldType, Format, Prompt
+from labeltune.task.parts import (
+    DEFAULT_SEPARATOR,
+    VERSION,
+    AnswerFormat,
+    Defaults,
+    Field,
+    FieldType,
+    Format,
+    Prompt,
+)
+from labeltune.task.read_options import (
+    QUOTES,
+    SEPARATORS_TOLD,
+    Quote,
+    ReadOptions,
+    encoding_named,
+    separator_named,
+)
 from labeltune.task.toml_lines import key_lines
 
 if TYPE_CHECKING:
@@ -66,9 +83,13 @@ _FIELD_KEYS = (
     "delimiter",
     "yes",
     "no",
+    "empty",
     "parent",
     "children",
 )
+
+
+_READ_KEYS = ("encoding", "separator", "quote", "header", "strip", "sheet")
 
 
 class _Reader:
@@ -79,7 +100,7 @@ class _Reader:
 
     def task(self) -> Task:
         document = self.document
-        self.known_keys(document, ("version", "text", "id", "field", "prompt", "answer"))
+        self.known_keys(document, ("version", "text", "id", "field", "prompt", "answer", "read", "defaults"))
         version = self.get(document, "version", int)
         if version != VERSION:
             self.fail(
@@ -94,6 +115,8 @@ class _Reader:
             prompt=self.prompt(),
             answer=self.answer(),
             id=self.get(document, "id", str, optional=True),
+            read=self.read(),
+            defaults=self.defaults(),
             source=self.source,
             lines=self.lines,
         )
@@ -112,6 +135,7 @@ class _Reader:
             delimiter=self.get(item, "delimiter", str, *at, optional=True),
             yes="1" if yes is None else yes,
             no="0" if no is None else no,
+            empty=self.get(item, "empty", str, *at, optional=True),
             parent=self.get(item, "parent", str, *at, optional=True),
             children=MappingProxyType(
                 {key: self.strings(children, key, *at, "children") for key in children}
@@ -138,6 +162,37 @@ class _Reader:
             none=self.get(item, "none", str, "answer", optional=True) or "",
         )
 
+    def read(self) -> ReadOptions:
+        item = self.get(self.document, "read", dict, optional=True) or {}
+        self.known_keys(item, _READ_KEYS, "read")
+        quote = None if "quote" not in item else self.choice(item, "quote", QUOTES, "read")
+        encoding = self.get(item, "encoding", str, "read", optional=True)
+        if encoding is not None and encoding_named(encoding) is None:
+            self.fail(f'encoding = "{encoding}" is no encoding of text', "read", "encoding")
+        separator = self.get(item, "separator", str, "read", optional=True)
+        if separator is not None and separator_named(separator) is None:
+            self.fail(f"separator must be {SEPARATORS_TOLD}", "read", "separator")
+        return ReadOptions(
+            encoding=encoding,
+            separator=separator,
+            quote=cast("Quote | None", quote),
+            header=self.get(item, "header", bool, "read", optional=True),
+            sheet=self.get(item, "sheet", str, "read", optional=True),
+            strip=self.get(item, "strip", bool, "read", optional=True),
+        )
+
+    def defaults(self) -> Defaults:
+        item = self.get(self.document, "defaults", dict, optional=True) or {}
+        self.known_keys(item, ("provider", "model"), "defaults")
+        return Defaults(self.word(item, "provider", "defaults"), self.word(item, "model", "defaults"))
+
+    def word(self, item: dict[str, Any], key: str, *at: str | int) -> str | None:
+        """A string that says something, or None if the key is not there."""
+        value: str | None = self.get(item, key, str, *at, optional=True)
+        if value is not None and (not value.strip() or value != value.strip() or not value.isprintable()):
+            self.fail(f"{key} must be a name, without space around it", *at, key)
+        return value
+
     def fail(self, message: str, *key: str | int) -> NoReturn:
         for length in range(len(key), 0, -1):
             if key[:length] in self.lines:
@@ -158,8 +213,14 @@ class _Reader:
             place = f"[{at[0]}]: " if at else ""
             self.fail(f"{place}{key} is missing", *at)
         value = item[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            names = {str: "a string", int: "a whole number", list: "a list", dict: "a table"}
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+            names = {
+                str: "a string",
+                int: "a whole number",
+                bool: "true or false",
+                list: "a list",
+                dict: "a table",
+            }
             self.fail(f"{key} must be {names[kind]}", *at, key)
         return value
 

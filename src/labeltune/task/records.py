@@ -6,6 +6,7 @@ The local provider refuses by these rules, and check finds by them what any prov
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def record_problems(value: Any) -> Iterator[tuple[str, str]]:
         yield "bad_messages", "'messages' must be a non-empty array"
         return
     well_formed = True
+    has_tools = bool(value.get("tools") or value.get("functions"))
     for position, message in enumerate(messages):
-        for problem in _message_problems(message, f"messages[{position}]"):
+        where = f"messages[{position}]"
+        for problem in chain(_message_problems(message, where), _call_problems(message, where, has_tools)):
             well_formed = well_formed and problem[0] not in ("bad_message", "bad_role")
             yield problem
     if well_formed and messages[-1]["role"] != "assistant":
@@ -71,9 +74,12 @@ def _message_problems(message: Any, where: str) -> Iterator[tuple[str, str]]:
     if role not in _ROLES:
         yield "bad_role", f"{where}.role must be one of {', '.join(_ROLES)}, but is {str(role)[:64]!r}"
         return
-    if "weight" in message and (role != "assistant" or message["weight"] not in (0, 1, None)):
+    if "weight" in message and (role != "assistant" or not _is_weight(message["weight"])):
         yield "bad_weight", f"{where}.weight must be 0 or 1, and only the assistant's messages have one"
     text = text_of(message.get("content"))
+    if role in ("tool", "function") and not isinstance(message.get("content"), str):
+        yield "bad_content", f"{where}.content of a {role} must be a string"
+        return
     if text is None:
         if message.get("content") is not None or not (
             message.get("tool_calls") or message.get("function_call")
@@ -86,6 +92,30 @@ def _message_problems(message: Any, where: str) -> Iterator[tuple[str, str]]:
             "special_token",
             f"{where}.content contains the special token {special[0]}, which is not allowed",
         )
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether it is 0, 1 or nothing; true and 1.0 are equal to 1 in Python, yet no whole numbers in JSON."""
+    return value is None or (type(value) is int and value in (0, 1))
+
+
+def _call_problems(message: Any, where: str, has_tools: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong with the calls of tools in a message."""
+    if not isinstance(message, dict) or not (message.get("tool_calls") or message.get("function_call")):
+        return
+    if not has_tools:
+        yield "bad_tool_call", f"{where} calls a tool, but the record has no 'tools' that say which there are"
+    calls = message.get("tool_calls") or [{"function": message.get("function_call")}]
+    if not isinstance(calls, list):
+        yield "bad_tool_call", f"{where}.tool_calls must be an array"
+        return
+    for number, call in enumerate(calls):
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            yield "bad_tool_call", f"{where}.tool_calls[{number}].function must be an object with a name"
+        elif not isinstance(function.get("arguments"), str):
+            what = f"{where}.tool_calls[{number}].function.arguments"
+            yield "bad_tool_call", f"{what} must be a string of JSON, not the object itself"
 
 
 def text_of(content: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from labeltune.errors import SettingsError, did_you_mean
+from labeltune.task.cells import LIST_DELIMITER, nfc
 from labeltune.task.parts import DEFAULT_SEPARATOR, Format
 from labeltune.task.template import ColumnSlot, LabelsSlot, TemplateError, parse_template
 
@@ -71,11 +72,24 @@ class _Checker:
                 self.fail(f'{what}: "{value}" stands there twice', *key)
             seen.add(value)
 
+    def no_twins(self, labels: tuple[str, ...], name: str, *key: str | int) -> None:
+        """Labels that look the same are one: `é` may be written as one sign or as two."""
+        seen: dict[str, str] = {}
+        for label in labels:
+            if (other := seen.setdefault(nfc(label), label)) != label:
+                self.fail(
+                    f'labels of field "{name}": "{label}" stands there twice, with its accents composed and '
+                    f"apart ({other!a}, {label!a})",
+                    *key,
+                    hint="keep one of them: in tables and answers, both are read as it",
+                )
+
     def check_field(self, index: int, field_: Field) -> None:
         at = ("field", index)
         if not field_.labels:
             self.fail(f'field "{field_.name}" has no labels', *at, "labels")
         self.no_repeats(field_.labels, f'labels of field "{field_.name}"', *at, "labels")
+        self.no_twins(field_.labels, field_.name, *at, "labels")
         for label in field_.labels:
             if label != label.strip():
                 self.fail(f'label "{label}" begins or ends with space', *at, "labels")
@@ -83,6 +97,8 @@ class _Checker:
         if clash is not None:
             self.fail(f'column "{clash}" is both a text column and holds labels of "{field_.name}"', *at)
         self.check_flags(index, field_)
+        if field_.empty is not None:
+            self.check_empty(index, field_, field_.empty)
         if field_.type == "single":
             self.check_single(index, field_)
         else:
@@ -101,6 +117,14 @@ class _Checker:
                 "applies from one that does not",
                 *at,
             )
+
+    def check_empty(self, index: int, field_: Field, empty: str) -> None:
+        at = ("field", index, "empty")
+        if field_.type != "single":
+            self.fail(
+                f'field "{field_.name}": empty is for single fields; no label of a multi field is none', *at
+            )
+        self.check_known(empty, field_.labels, f'"{field_.name}"', *at)
 
     def check_single(self, index: int, field_: Field) -> None:
         at = ("field", index)
@@ -146,8 +170,8 @@ class _Checker:
             )
         if (field_.column is None) != (field_.delimiter is None) or field_.delimiter == "":
             self.fail(f'field "{field_.name}": a delimiter is needed with column, and only there', *at)
-        if field_.delimiter is not None:
-            bad = next((x for x in field_.labels if field_.delimiter in x), None)
+        if field_.delimiter not in (None, LIST_DELIMITER):
+            bad = next((x for x in field_.labels if field_.delimiter and field_.delimiter in x), None)
             if bad is not None:
                 self.fail(f'label "{bad}" contains the delimiter "{field_.delimiter}"', *at, "labels")
 

@@ -23,15 +23,17 @@ def format_task(task: Task) -> str:
                 "[field.children]",
                 *(f"{_toml(key)} = {_toml(value)}" for key, value in children.items()),
             ]
-    for table in ("prompt", "answer"):
-        lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in document[table].items())]
+    for table in ("prompt", "answer", "read", "defaults"):
+        if table in document:
+            lines += ["", f"[{table}]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in document[table].items()]
     return "\n".join(lines) + "\n"
 
 
 _WIDTH = 100
 
 
-def _toml(value: str | int | list[str]) -> str:
+def _toml(value: str | int | bool | list[str]) -> str:
     """A value as TOML; a basic string takes the escapes of JSON, and DEL besides."""
     if isinstance(value, list):
         items = [_toml(item) for item in value]

@@ -121,7 +121,7 @@ class LocalFile:
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "there is no such file"
             raise SettingsError(
-                f"{path}: {what}", hint="expected a chat file, as `labeltune convert` writes it"
+                f"{path}: {what}", hint="expected a chat file, as `labeltune convert DATA` writes it"
             )
         refuse_errors(place, task, role=role_of(number))
         return cls(place, place.stat().st_size, sha256_of(place))

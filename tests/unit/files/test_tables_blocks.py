@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labeltune.errors import ConflictError, DataError
-from labeltune.files.tables import UnusualTableError, open_table
+from labeltune.files.tables import ReadOptions, UnusualTableError, open_table
 from labeltune.files.tables.block_scan import BlockScan
 from labeltune.files.tables.row_blocks import RowBlock
 
@@ -56,7 +56,7 @@ def one_by_one(table: Table) -> Rows | None:
 def both_ways(path: Path, content: bytes, *, size: int = 1 << 19) -> tuple[Rows | None, Rows | None]:
     """The rows in blocks, made of pieces of this size; and as the reader of single rows has them."""
     path.write_bytes(content)
-    with open_table(path, separator=",") as table, pytest.MonkeyPatch.context() as patch:
+    with open_table(path, ReadOptions(separator=",")) as table, pytest.MonkeyPatch.context() as patch:
         patch.setattr("labeltune.files.tables.delimited._CHUNK", size)
         blocks = rows_of(table.blocks())
         notes = list(table.notes)
@@ -177,7 +177,7 @@ def test_line_numbers_count_the_lines_within_quotes(tmp_path: Path) -> None:
 def test_other_encodings_are_read_in_blocks_too(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "t.csv").write_bytes('text,label\n"é, ö",a\nü,b\n'.encode(encoding))
     told = None if encoding == "utf-16" else encoding
-    with open_table(tmp_path / "t.csv", encoding=told) as table:
+    with open_table(tmp_path / "t.csv", ReadOptions(encoding=told)) as table:
         assert rows_of(table.blocks()) == one_by_one(table) == [(2, ["é, ö", "a"]), (3, ["ü", "b"])]
 
 
@@ -189,7 +189,10 @@ def test_other_encodings_are_read_in_blocks_too(tmp_path: Path, encoding: str) -
 def test_tables_without_blocks(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content.replace(";", "·"), encoding="utf-8")
     separator = "·" if ";" in content else None
-    with open_table(tmp_path / name, separator=separator) as table, pytest.raises(UnusualTableError):
+    with (
+        open_table(tmp_path / name, ReadOptions(separator=separator)) as table,
+        pytest.raises(UnusualTableError),
+    ):
         next(table.blocks())
 
 

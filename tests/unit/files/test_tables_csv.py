@@ -7,12 +7,12 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.tables import open_table
+from labeltune.files.tables import ReadOptions, open_table
 from labeltune.files.tables.csv_records import LONGEST_VALUE
 from labeltune.files.tables.text_lines import LONGEST_LINE
 
@@ -25,12 +25,12 @@ def write(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
     return path
 
 
-def read(path: Path, **how: str) -> Rows:
-    with open_table(path, **how) as table:
+def read(path: Path, **how: Any) -> Rows:
+    with open_table(path, ReadOptions(**how)) as table:
         return list(table)
 
 
-def refused(path: Path, **how: str) -> list[str]:
+def refused(path: Path, **how: Any) -> list[str]:
     """What is wrong with a table, without its name."""
     with pytest.raises(DataError) as caught:
         read(path, **how)
@@ -141,8 +141,9 @@ def test_no_more_than_twenty_findings_are_shown(tmp_path: Path) -> None:
         ("t,l\n", "no rows"),
         ("t,l\n\n\n", "no rows"),
         ("t,t\na,1\n", '1: columns 1 and 2 are both called "t"'),
-        ("\nt,\na,1\n", "2: column 2 has no name in the header"),
-        ("t, \na,1\n", "1: column 2 has no name in the header"),
+        (",\na,1\n", "1: no column has a name in the header"),
+        ("\nt,\na,1\n", '2: the header names only "t", and column 2 has no name'),
+        ("t, \na,1\n", '1: the header names only "t", and column 2 has no name'),
         ('"t,l\na,1\n', "1: in the header, a quote is opened in this row and never closed"),
         ('"t"x,l\na,1\n', "1: in the header, text follows a closing quote in this row"),
         ("t\0,l\na,1\n", "1: in the header, a NUL byte"),
@@ -207,8 +208,8 @@ def test_naming_the_encoding_that_a_mark_tells_does_no_harm(tmp_path: Path, told
 def test_an_encoding_is_never_guessed(tmp_path: Path) -> None:
     path = write(tmp_path, "t,l\nplain,1\nna\u00efve \u201cquoted\u201d,2\ncaf\u00e9,3\n".encode("cp1252"))
     assert refused(path) == [
-        "3: byte 0xef is not UTF-8 (byte offset 14 of the file); if Windows or Excel wrote it, try --encoding cp1252",
-        "4: byte 0xe9 is not UTF-8; if Windows or Excel wrote it, try --encoding cp1252",
+        '3: byte 0xef is not UTF-8 (byte offset 14 of the file); likely: --encoding cp1252 ("naïve “quoted”,2") or --encoding cp1250 ("naďve “quoted”,2")',
+        "4: byte 0xe9 is not UTF-8",
     ]
     assert [row[0] for _, row in read(path, encoding="cp1252")] == ["plain", "naïve “quoted”", "café"]
 
@@ -290,7 +291,7 @@ def test_a_separator_is_said_where_it_is_not_a_comma(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("told", [";", "semicolon", "SEMICOLON"])
 def test_a_separator_that_is_told_is_not_looked_for(tmp_path: Path, told: str) -> None:
-    with open_table(write(tmp_path, "a,b;c\n1,2;3\n"), separator=told) as table:
+    with open_table(write(tmp_path, "a,b;c\n1,2;3\n"), ReadOptions(separator=told)) as table:
         assert table.header == ("a,b", "c")
         assert table.notes == []
 
@@ -325,7 +326,7 @@ def test_rows_as_the_bytes_they_are(tmp_path: Path, encoding: str, end: str, quo
     start = marks[name] if mark else b""
     content = start + (header + "".join(rows)).encode(name)
     path = write(tmp_path, content)
-    with open_table(path, encoding=None if mark else name) as table:
+    with open_table(path, ReadOptions(encoding=None if mark else name)) as table:
         good = [(line, row) for line, row in enumerate(rows, 2) if row != end]
         bytes_of = "utf-8" if name == "utf-8-sig" else name
         assert table.header_bytes == start + header.encode(name)

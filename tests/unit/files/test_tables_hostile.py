@@ -110,7 +110,7 @@ CSVKIT_REFUSED = {
     "null_byte.csv": [":2: a NUL byte"],
     "empty.csv": [": no rows"],
     "no_header_row.csv": [": no rows"],
-    "test_empty_columns.csv": [":1: column 4 has no name", ":1: column 5 has no name"],
+    "test_empty_columns.csv": [":3: expected 5 columns, found 4"],
     "test_join_short_rows.csv": [":2: expected 3 columns, found 2", ":3: expected 3 columns, found 2"],
     "test_latin1.csv": [":3: byte 0xa9 is not UTF-8 (byte offset 16 of the file)"],
     "test_extra_header.csv": [":2: expected 4 columns, found 3"],
@@ -213,9 +213,14 @@ def test_json_texts_as_values_of_a_table(hostile: Path, tmp_path: Path) -> None:
             assert rows == [], path.name
         if rows:
             value = json.loads(content, parse_int=str, parse_float=str)
-            texts = value if isinstance(value, list) else [value]
             plain: dict[Any, str] = {None: "", True: "1", False: "0"}
-            assert rows[0][1] == ["|".join(str(plain.get(text, text)) for text in texts)], path.name
+            text = rows[0][1][0]
+            if isinstance(value, dict):
+                assert json.loads(text) == json.loads(content), path.name
+            elif isinstance(value, list):
+                assert (json.loads(text, parse_int=str, parse_float=str) if text else []) == value, path.name
+            else:
+                assert text == plain.get(value, value), path.name
             read += 1
         else:
             assert told[0][0] in (2, 3)

@@ -75,6 +75,8 @@ def messages(*items: object) -> str:
 
 SYSTEM, USER, ASSISTANT = json.loads(record())["messages"]
 
+CALL = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
 # For each code a file that has it and nothing else of the kind, and the lines where it is found.
 TABLES: list[tuple[str, str | bytes | list[str], Task, list[int | None]]] = [
     ("ragged_row", intents("one,two,three", "only one"), tasks.INTENT, [NEXT, NEXT + 1]),
@@ -85,6 +87,9 @@ TABLES: list[tuple[str, str | bytes | list[str], Task, list[int | None]]] = [
     ("unknown_label", intents("text,lost crad"), tasks.INTENT, [NEXT]),
     ("spaced_label", intents("text,lost card "), tasks.INTENT, [NEXT]),
     ("bad_flag", f"id,comment_text,{','.join(tasks.TOXIC_LABELS)}\n1,a,yes,0,0,0,0,0\n", tasks.TOXIC, [2]),
+    ("several_labels", intents('text,"[""lost card"", ""card_arrival""]"'), tasks.INTENT, [NEXT]),
+    ("column_clash", "answer," + intents().replace("\n", "\nx,").removesuffix("x,"), tasks.INTENT, [1]),
+    ("nothing_to_learn", "text,label\n" + "".join(f"text {n},lost card\n" for n in range(20)), tasks.INTENT, [None]),
     ("illegal_pair", "inquiry,category,sub_category\nwhy,Billing,Tracking\n", tasks.INQUIRY, [2]),
     ("left_out", f"id,comment_text,{','.join(tasks.TOXIC_LABELS)}\n1,a,{FLAGS}\n2,b,1,0,0,0,0,0\n", tasks.TOXIC, [None]),
     ("too_few_examples", "text,label\nwhere,lost card\n", tasks.INTENT, [None]),
@@ -106,6 +111,11 @@ TABLES: list[tuple[str, str | bytes | list[str], Task, list[int | None]]] = [
     ("card_number", intents("it is 4111 1111 1111 1111 really,lost card"), tasks.INTENT, [NEXT]),
 ]  # fmt: skip
 CHATS: list[tuple[str, str, list[int | None]]] = [
+    ("byte_order_mark", "\ufeff" + chat(), [1]),
+    ("not_lines", f"[{record()},\n{record()}]", [None]),
+    ("stray_comma", chat(record("one") + ",", record("two") + " , "), [331]),
+    ("bad_tool_call", chat(messages(SYSTEM, USER, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "content": "x"}, ASSISTANT)), [331]),
+    ("untaught", chat(record(weight=0)), [331]),
     ("bad_json", chat("{", record()), [331]),
     ("bad_record", chat("[]", '"x"'), [331, 332]),
     ("empty_line", chat("", record("one"), " ", "", record("two")), [331, 333, 334]),
@@ -170,7 +180,7 @@ def test_a_good_file_has_no_finding(task: Task | None, tmp_path: Path) -> None:
 
 
 def test_every_code_is_produced_here() -> None:
-    tested = {row[0] for row in TABLES} | {row[0] for row in CHATS} | {"bad_value", "too_large"}
+    tested = {row[0] for row in TABLES} | {row[0] for row in CHATS} | {"bad_value", "too_large", "not_utf8"}
     assert tested == set(CATALOGUE)
 
 
@@ -250,7 +260,7 @@ def test_without_a_task_only_records_are_looked_at(tmp_path: Path) -> None:
 
 def test_weight_zero_is_not_trained_and_not_read(tmp_path: Path) -> None:
     done = checked(tmp_path, chat(record("not trained on", "anything", weight=0)), tasks.INTENT, "data.jsonl")
-    assert done.findings == []
+    assert {finding.code for finding in done.findings} == {"untaught"}
 
 
 # -------------------------------------------------------------------------------------------------- neighbours

@@ -10,7 +10,7 @@ import pytest
 
 import tasks
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.tables import open_table
+from labeltune.files.tables import ReadOptions, open_table
 from labeltune.prepare.check import CheckOptions
 from labeltune.prepare.check.fix import DUPLICATE, EMPTY, EMPTY_LINE, SPACE, Fixed, fix
 from labeltune.task import Task
@@ -58,7 +58,7 @@ def test_a_table(tmp_path: Path) -> None:
 def test_other_encodings(encoding: str, tmp_path: Path) -> None:
     text = "text,label\ncafé ,lost card\nnaïf,lost card\nnaïf,lost card\n"
     marked = "\ufeff" + text if encoding == "utf-16-le" else text
-    options = CheckOptions(encoding=None if encoding == "utf-16-le" else encoding)
+    options = CheckOptions(read=ReadOptions(encoding=None if encoding == "utf-16-le" else encoding))
     content, _ = mended(tmp_path, marked.encode(encoding), "data.csv", tasks.INTENT, options)
     assert content.decode(encoding).removeprefix("\ufeff") == "text,label\ncafé,lost card\nnaïf,lost card\n"
 

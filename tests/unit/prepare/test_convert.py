@@ -21,7 +21,7 @@ import pytest
 import labeltune
 from labeltune.errors import DataError, DiskError, SettingsError
 from labeltune.files.sources import ByteSource
-from labeltune.files.tables import write_table
+from labeltune.files.tables import ReadOptions, write_table
 from labeltune.prepare.convert import Converted, convert, default_output
 from labeltune.task import AnswerFormat, Prompt, Task
 from tasks import EMOTION, INQUIRY, INTENT, TOXIC, TOXIC_LABELS
@@ -195,7 +195,10 @@ def test_the_same_rows_give_the_same_bytes_whatever_the_format(here: Path, forma
         case "utf-16":
             data = table(INQUIRY_CSV.encode("utf-16"))
         case "cp1252":
-            data, options = table(INQUIRY_CSV.replace("№", "§").encode("cp1252")), {"encoding": "cp1252"}
+            data, options = (
+                table(INQUIRY_CSV.replace("№", "§").encode("cp1252")),
+                {"read": ReadOptions(encoding="cp1252")},
+            )
         case "source":
             data = ByteSource(table(INQUIRY_CSV))
         case "xlsx":
@@ -247,7 +250,7 @@ def test_rows_that_are_refused(here: Path, row: str, message: str) -> None:
 
 
 def test_space_around_labels_is_taken_off_where_that_is_asked(here: Path) -> None:
-    convert(INQUIRY, table(INQUIRY_CSV.replace("Billing", " Billing\t")), strip=True)
+    convert(INQUIRY, table(INQUIRY_CSV.replace("Billing", " Billing\t")), read=ReadOptions(strip=True))
     assert Path("t.jsonl").read_bytes() == INQUIRY_JSONL
 
 

@@ -132,7 +132,7 @@ def test_what_should_be_looked_at_is_said(tmp_path: Path) -> None:
     assert proposal.task.labels == ("Card_Lost", "card lost", "other")
     said = "\n".join(proposal.warnings)
     assert "empty in 8 rows" in said
-    assert "--strip" in said
+    assert "strip = true" in said
     assert "are these one label? Card_Lost, card lost" in said
 
 

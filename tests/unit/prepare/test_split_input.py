@@ -12,7 +12,7 @@ import pytest
 from labeltune.errors import ConflictError, DataError, SettingsError
 from labeltune.prepare.convert import convert
 from labeltune.prepare.split import split
-from labeltune.task import Task
+from labeltune.task import ReadOptions, Task
 from split_tables import LABELS, contents, intents, options, rows_of, write_csv
 from tasks import INTENT
 
@@ -105,7 +105,7 @@ def test_chat_files_have_no_columns(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--group names a column, and a chat file has none"):
         split(chat_file(tmp_path), INTENT, options(group="customer"), folder=tmp_path)
     with pytest.raises(SettingsError, match="--sep"):
-        split(chat_file(tmp_path), INTENT, options(separator=";"), folder=tmp_path)
+        split(chat_file(tmp_path), INTENT, options(read=ReadOptions(separator=";")), folder=tmp_path)
 
 
 # ---------------------------------------------------------------------------------------------------- bad input
@@ -144,7 +144,7 @@ def test_tables_that_are_refused(tmp_path: Path, content: str, chosen: dict[str,
 def test_space_around_labels(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text("text,label\na,lost card \nb,lost card\n")
-    done = split(path, INTENT, options("a=0.5,b=0.5", strip=True), folder=tmp_path)
+    done = split(path, INTENT, options("a=0.5,b=0.5", read=ReadOptions(strip=True)), folder=tmp_path)
     assert sorted(contents(done).values()) == [b"text,label\na,lost card \n", b"text,label\nb,lost card\n"]
 
 

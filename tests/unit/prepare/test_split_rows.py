@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeltune.errors import DataError
-from labeltune.files.tables import open_table, write_table
+from labeltune.files.tables import ReadOptions, open_table, write_table
 from labeltune.prepare.split import DEFAULT_SEED, Split, split
 from split_tables import LABELS, contents, intents, options, rows_of, write_csv
 from tasks import INTENT, TOXIC, TOXIC_LABELS
@@ -72,7 +72,7 @@ def test_rows_of_other_encodings_keep_their_bytes(tmp_path: Path, encoding: str)
     path.write_bytes(
         "".join([HEADER, "\n", *(f"{sign} {n},lost card\n" for n in range(20))]).encode(encoding)
     )
-    done = split(path, INTENT, options("a=1.0", encoding=encoding), folder=tmp_path)
+    done = split(path, INTENT, options("a=1.0", read=ReadOptions(encoding=encoding)), folder=tmp_path)
     assert contents(done)["a"] == path.read_bytes()
 
 
@@ -82,7 +82,7 @@ def test_rows_that_cannot_keep_their_bytes_are_refused(tmp_path: Path) -> None:
         b"text,label\nplain,lost card\n\x87\x90,lost card\n"
     )  # cp932 has two codes for this sign
     with pytest.raises(DataError, match="data.csv:3: a sign is not written as cp932 writes it"):
-        split(path, INTENT, options("a=1.0", encoding="cp932"), folder=tmp_path / "out")
+        split(path, INTENT, options("a=1.0", read=ReadOptions(encoding="cp932")), folder=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeltune.files.sources import GZIP_ENDING
+from labeltune.files.tables.excel import ExcelTable
+from labeltune.files.tables.json_array import JsonArrayTable
 from labeltune.files.tables.opening import FORMATS
 from labeltune.files.tables.text_table import TextTable
+from labeltune.files.tables.workbook import workbook_writer
 from labeltune.files.tables.writing import WRITERS
 
 if TYPE_CHECKING:
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     Route: TypeAlias = Sequence[int]
     """The positions of the files that a row is copied to."""
 
-__all__ = ["copy_raw", "copy_rows", "ending_of_copies"]
+__all__ = ["copy_raw", "copy_rows", "ending_of_copies", "ending_of_parts"]
 
 _WRITTEN_AS = {"excel": ".xlsx", "dataframe": ".csv"}
 
@@ -37,6 +42,14 @@ def ending_of_copies(table: Table, ending: str) -> str:
     return ending if ending in known else FORMATS[table.format][1][0]
 
 
+def ending_of_parts(table: Table) -> str:
+    """What files of rows of a table end with: see `ending_of_copies`; text packed as gzip stays so."""
+    name = table.source.lower()
+    ending = ending_of_copies(table, Path(name.removesuffix(GZIP_ENDING)).suffix)
+    packed = name.endswith(GZIP_ENDING) and isinstance(table, TextTable)
+    return ending + (GZIP_ENDING if packed else "")
+
+
 def copy_rows(
     table: Table, source: ByteSource | None, routes: Iterable[Route], files: Sequence[Handle]
 ) -> None:
@@ -47,7 +60,10 @@ def copy_rows(
     Rows of text keep their bytes; rows of Parquet keep their types; of other tables the values are written.
     Raises `DataError` for text in an encoding that does not let its bytes be kept.
     """
-    if isinstance(table, TextTable):
+    if isinstance(table, JsonArrayTable):
+        table.check_reversible()
+        _copy_array(table, routes, files)
+    elif isinstance(table, TextTable):
         table.check_reversible()
         for file in files:
             file.write(table.header_bytes or b"")
@@ -56,8 +72,14 @@ def copy_rows(
         _copy_parquet(source, routes, files)
     else:
         with ExitStack() as stack:
-            writer = WRITERS[_WRITTEN_AS[table.format]]
-            writes = [stack.enter_context(writer(file, table.header)) for file in files]
+            if isinstance(table, ExcelTable):
+                header = None if table.read.header is False else table.header
+                writes = [
+                    stack.enter_context(workbook_writer(file, header, sheet=table.sheet)) for file in files
+                ]
+            else:
+                writer = WRITERS[_WRITTEN_AS[table.format]]
+                writes = [stack.enter_context(writer(file, table.header)) for file in files]
             _deal((values for _, values in table), routes, writes)
 
 
@@ -70,6 +92,20 @@ def _deal(rows: Iterable[Any], routes: Iterable[Route], writes: Sequence[Callabl
     for route, row in zip(routes, rows, strict=False):
         for file in route:
             writes[file](row)
+
+
+def _copy_array(table: JsonArrayTable, routes: Iterable[Route], files: Sequence[Handle]) -> None:
+    """The rows as JSON arrays, each row the bytes that it was."""
+    begin, between, end = (table.encoded(sign) for sign in ("[\n", ",\n", "\n]\n"))
+    for file in files:
+        file.write(table.mark)
+    is_first = [True] * len(files)
+    for route, (_, row) in zip(routes, table.raw(), strict=False):
+        for place in route:
+            files[place].write((begin if is_first[place] else between) + row)
+            is_first[place] = False
+    for file, empty in zip(files, is_first, strict=True):
+        file.write(begin + end if empty else end)
 
 
 def _copy_parquet(source: ByteSource, routes: Iterable[Route], files: Sequence[Handle]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import _csv
     from collections.abc import Callable, Generator, Iterator
 
-__all__ = ["LONGEST_VALUE", "QUOTE", "Records", "strict_reader"]
+__all__ = ["LONGEST_VALUE", "QUOTE", "Records", "strict_reader", "unquoted"]
 
 QUOTE = '"'
 LONGEST_VALUE = 1 << 22
@@ -26,6 +26,12 @@ def strict_reader(lines: Iterator[str], separator: str) -> _csv.Reader:
     """A reader that takes a misplaced quote for an error, and values of any sensible length."""
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_VALUE))
     return csv.reader(lines, delimiter=separator, strict=True)
+
+
+def unquoted(line: str, separator: str) -> list[str]:
+    """The values of a line in which quotes are signs of the text; none if it is blank."""
+    bare = line.rstrip("\r\n")
+    return bare.split(separator) if bare else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,16 @@ class Records:
             else:
                 return last
 
+    def read_unquoted(self, lines: Iterator[str], last: int) -> Generator[tuple[int, list[str]], None, int]:
+        """The same as `read` where quotes are signs of the text: each line is a record."""
+        width, accept, separator, calm = self.width, self.accept, self.separator, self.calm
+        line = last
+        for line, text in enumerate(lines, last + 1):
+            values = unquoted(text, separator)
+            if (len(values) == width and alarm.count == calm) or accept(line, values):
+                yield line, values
+        return line
+
     def read_mostly_unquoted(
         self, lines: Iterator[str], last: int
     ) -> Generator[tuple[int, list[str]], None, int]:
@@ -73,8 +89,7 @@ class Records:
             line = last + 1
             if QUOTE not in text and len(text) < LONGEST_VALUE:
                 last = line
-                bare = text.rstrip("\r\n")
-                values = bare.split(separator) if bare else []
+                values = unquoted(text, separator)
             else:
                 held.append(text)
                 before = reader.line_num

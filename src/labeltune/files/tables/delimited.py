@@ -5,57 +5,121 @@ from __future__ import annotations
 import codecs
 import csv
 from contextlib import contextmanager
-from io import StringIO
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.findings import Findings
-from labeltune.files.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader
+from labeltune.files.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader, unquoted
 from labeltune.files.tables.encodings import UTF8
-from labeltune.files.tables.table import UnusualTableError, check_header
+from labeltune.files.tables.foreign import as_table, recognise
+from labeltune.files.tables.headers import (
+    column_names,
+    name_columns,
+    names_itself,
+    refuse_title,
+    tell_unnamed,
+)
+from labeltune.files.tables.quoting import first_misfit
+from labeltune.files.tables.separators import find_separator, first_line, sample_records, shown
+from labeltune.files.tables.table import UnusualTableError
 from labeltune.files.tables.text_lines import ByteLines, EndlessLineError, alarm, decoded
 from labeltune.files.tables.text_table import TextTable
+from labeltune.task.read_options import QUOTES, SEPARATORS_TOLD, separator_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.files.sources import ByteSource
+    from labeltune.files.tables.reading import Reading
     from labeltune.files.tables.row_blocks import RowBlock
-    from labeltune.files.tables.table import ReadOptions
+    from labeltune.task.read_options import ReadOptions
 
-__all__ = ["SEPARATORS", "CsvTable", "TsvTable"]
+__all__ = ["CsvTable", "TsvTable"]
 
-SEPARATORS = ",;\t|"
-"""Those that are looked for; of two that fit as well, the one that stands first."""
-NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
-
-_SAMPLE_RECORDS = 50
 _CHUNK = 1 << 19
+_TAB = "\t"
 _CUT = "the last line has no line end; is the file whole?"
+_SAME_WIDTH = 3
+"""So many rows at least must all be wider than the header to blame it instead of them."""
 
 
 class CsvTable(TextTable):
     """A table whose columns are separated by a character that is found, or told."""
 
     format: ClassVar[str] = "csv"
+    takes: ClassVar[frozenset[str]] = frozenset({"encoding", "separator", "quote", "header"})
+    _usual_separator: ClassVar[str] = ","
 
-    def __init__(self, source: ByteSource, options: ReadOptions) -> None:
-        super().__init__(source, options.encoding)
+    def __init__(self, source: ByteSource, reading: Reading) -> None:
+        super().__init__(source, reading)
         with self._utf8() as stream:
             sample = stream.read(len(self._head)).removeprefix(codecs.BOM_UTF8).decode(errors="replace")
-        self._separated_by = self.separator = self._choose_separator(options, sample)
+        self._refuse_foreign(sample)
+        self._separated_by = self.separator = self._choose_separator(sample)
+        self.quoted = self._choose_quoting()
+        """Whether values may be in quotes; else quotes are signs of the text."""
         lines = sample.split("\n")
         self._mostly_unquoted = 2 * sum(QUOTE in line for line in lines) < len(lines)
-        self._header_line, self.header = self._read_header()
+        self._header_line, self.header = self._read_header(sample)
 
-    def _choose_separator(self, options: ReadOptions, sample: str) -> str:
-        if options.separator is not None:
-            return _told_separator(options.separator)
+    @property
+    def read(self) -> ReadOptions:
+        """See `Table.read`."""
+        separator = None if self._separated_by == self._usual_separator else self._separated_by
+        told = self._options.quote if self._separated_by == _TAB else None
+        return replace(
+            super().read,
+            separator=separator,
+            quote=told if self.quoted else "none",
+            header=None if self._header_line else False,
+        )
+
+    # how it is read
+
+    def _refuse_foreign(self, sample: str) -> None:
+        told = self._reading.told
+        found = None if told.format or told.separator else recognise(sample)
+        if found is not None:
+            raise DataError(
+                f'{self.source}: this looks like {found.name}, "{found.line}", which is no table',
+                hint=as_table(found, self.source),
+            )
+
+    def _choose_separator(self, sample: str) -> str:
+        told = self._reading.told.separator
+        if told is not None:
+            character = separator_named(told)
+            if character is None:
+                raise SettingsError(f"--sep {told!r}: expected {SEPARATORS_TOLD}")
+            return character
+        kept = self._options.separator and separator_named(self._options.separator)
+        return kept if kept and kept in first_line(sample) else self._find_separator(sample)
+
+    def _find_separator(self, sample: str) -> str:
         found = find_separator(sample)
         if found != ",":
-            self.notes.append(f'{self.source}: columns are separated by "{_shown(found)}"')
+            self.notes.append(f'{self.source}: columns are separated by "{shown(found)}"')
         return found
+
+    def _choose_quoting(self) -> bool:
+        told = self._options.quote
+        if told not in (None, *QUOTES):
+            raise SettingsError(f"--quote {told}: expected {' or '.join(QUOTES)}")
+        if told is not None or self._separated_by != _TAB:
+            return told != "none"
+        with self._utf8() as stream:
+            if not any(b'"' in chunk for chunk in iter(lambda: stream.read(1 << 20), b"")):
+                return True
+        with self._lines() as batches:
+            line = first_misfit(chain.from_iterable(batches), self._separated_by)
+        if line is not None:
+            self.notes.append(
+                f"{self.source}:{line}: the quotes here are signs of the text, not CSV's quoting, and so are "
+                "all others; --quote csv reads them as quoting"
+            )
+        return line is None
 
     # reading
 
@@ -68,24 +132,70 @@ class CsvTable(TextTable):
             except EndlessLineError as error:
                 raise self._endless() from error
 
-    def _read_header(self) -> tuple[int, tuple[str, ...]]:
-        """The header and the line on which it ends. Blank lines before it are passed over."""
+    def _read_header(self, sample: str) -> tuple[int, tuple[str, ...]]:
+        """The header and the line on which it ends, 0 if there is none."""
         calm = alarm.count
+        first, last, names = self._first_record()
+        if self._is_without_header(names):
+            return 0, column_names(len(names))
+        if alarm.count != calm and (fault := self._bad_text(names)):
+            raise DataError(f"{self.source}:{first}: in the header, {fault[1]}")
+        is_whole = self.encoding == UTF8 and self._bytes.is_short
+        rows = sample_records(sample, self._separated_by, quoted=self.quoted, whole=is_whole)
+        following = [(line, row) for line, row in rows if line > last]
+        self._refuse_width(first, names, following)
+        refuse_title(self.source, first, names, (row for _, row in following))
+        header, unnamed = name_columns(self.source, first, names)
+        if unnamed:
+            self.unnamed = frozenset(header[number - 1] for number in unnamed)
+            filled = (
+                line for line, row in following for number in unnamed if "".join(row[number - 1 : number])
+            )
+            line = next(filled, None)
+            told = tell_unnamed(unnamed, None if line is None else f"line {line}")
+            self.notes.append(f"{self.source}:{first}: {told}")
+        return last, header
+
+    def _first_record(self) -> tuple[int, int, list[str]]:
+        """The first line of the first record that is not blank, its last one, and its values."""
         with self._lines() as batches:
-            reader, last = strict_reader(decoded(batches), self._separated_by), 0
+            lines = decoded(batches)
+            if not self.quoted:
+                for number, line in enumerate(lines, 1):
+                    if values := unquoted(line, self._separated_by):
+                        return number, number, values
+                raise self._no_rows()
+            reader, last = strict_reader(lines, self._separated_by), 0
             try:
-                for header in reader:
-                    if header:
-                        break
+                for values in reader:
+                    if values:
+                        return last + 1, reader.line_num, values
                     last = reader.line_num
-                else:
-                    raise self._no_rows()
             except csv.Error as error:
                 message = _broken(error, last + 1, reader.line_num)
                 raise DataError(f"{self.source}:{last + 1}: in the header, {message}") from error
-        if alarm.count != calm and (fault := self._bad_text(header)):
-            raise DataError(f"{self.source}:{last + 1}: in the header, {fault[1]}")
-        return reader.line_num, check_header(self.source, last + 1, header)
+            raise self._no_rows()
+
+    def _is_without_header(self, first: Sequence[str]) -> bool:
+        if self._reading.told.header is not None:
+            return not self._reading.told.header
+        # A table that was written again, such as that of predict, names the columns that had no names.
+        return self._options.header is False and not names_itself(first)
+
+    def _refuse_width(self, line: int, names: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> None:
+        """Where every row has more values than the header, and all as many, the fault is in the header."""
+        widths = {len(row) for _, row in rows}
+        width = max(widths, default=0)
+        if len(rows) < _SAME_WIDTH or len(widths) > 1 or width <= len(names):
+            return
+        missing = "a name is missing in it, or it is no header (--no-header)"
+        if len(names) == 1:
+            missing = "is it a comment or a title, or the separator another one (--sep)?"
+        raise DataError(
+            f"{self.source}:{line}: the header has {len(names)} column{'s' * (len(names) > 1)}, and every "
+            f"row has {width}: {missing}",
+            hint="the first line names the columns, each further line is a row",
+        )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         return self._records()
@@ -95,7 +205,10 @@ class CsvTable(TextTable):
         self._blank = 0
         width = len(self.header)
         records = Records(self._separated_by, width, alarm.count, self._accept, self._broken)
-        read = records.read_mostly_unquoted if self._mostly_unquoted else records.read
+        if not self.quoted:
+            read = records.read_unquoted
+        else:
+            read = records.read_mostly_unquoted if self._mostly_unquoted else records.read
         with self._lines() as batches:
             lines = decoded(batches if taken is None else _noted(batches, taken))
             for _ in range(self._header_line):
@@ -115,7 +228,7 @@ class CsvTable(TextTable):
 
         self._findings = Findings(self.source, self.on_bad)
         header = self._header()
-        if self.marked or b"\r" in header.replace(b"\r\n", b""):
+        if self.marked or not self.quoted or not self._header_line or b"\r" in header.replace(b"\r\n", b""):
             raise UnusualTableError
         scan = BlockScan(self._separated_by, len(self.header), self._header_line)
         with self._utf8() as stream:
@@ -148,7 +261,7 @@ class CsvTable(TextTable):
         if width == 1:
             message += "; is the first line a comment, or the separator another one (--sep)?"
         elif found > width:
-            message += f'; a value that holds "{_shown(self._separated_by)}" is written in quotes'
+            message += f'; a value that holds "{shown(self._separated_by)}" is written in quotes'
         if self._read.cut:
             message += f"; {_CUT}"
         return "ragged_row", message
@@ -168,29 +281,18 @@ class CsvTable(TextTable):
 
     def _bad_byte(self, text: str) -> str:
         """A sentence about a text that begins with what does not decode."""
-        if self._encoding != UTF8:
+        if self.encoding != UTF8:
             # It was made UTF-8, so that one lone surrogate stands there as three bytes that are none.
             number = ord(text[:3].encode(errors="surrogateescape").decode(errors="surrogatepass")[0])
             what = f"byte 0x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"U+{number:04X}"
-            if self._encoding.startswith(("utf-16", "utf-32")):
+            if self.encoding.startswith(("utf-16", "utf-32")):
                 what = f"U+{number:04X}, half of a surrogate pair,"
-            return f"{what} is not {self._encoding}"
+            return f"{what} is not {self.encoding}"
         message = f"byte 0x{ord(text[0]) - 0xDC00:02x} is not UTF-8"
         if not self._findings.counts["bad_byte"]:
-            message += f" (byte offset {self._first_bad_byte():,} of the file)"
-        return f"{message}; if Windows or Excel wrote it, try --encoding cp1252"
-
-    def _first_bad_byte(self) -> int:
-        """The offset of the first byte of the file that is not UTF-8."""
-        offset = 0
-        with self._bytes.open() as stream:
-            for line in stream:
-                try:
-                    line.decode()
-                except UnicodeDecodeError as error:
-                    return offset + error.start
-                offset += len(line)
-        return offset
+            offset, likely = self._first_bad_byte()
+            message += f" (byte offset {offset:,} of the file); {likely}"
+        return message
 
     # bytes
 
@@ -208,7 +310,7 @@ class CsvTable(TextTable):
     @property
     def header_bytes(self) -> bytes:
         """See `Table.header_bytes`."""
-        return self._mark + self._as_written(self._header())
+        return self.mark + self._as_written(self._header())
 
     def _header(self) -> bytes:
         """The lines of the header, and blank ones before it, as UTF-8."""
@@ -220,9 +322,10 @@ class TsvTable(CsvTable):
     """A table whose columns are separated by tabs."""
 
     format: ClassVar[str] = "tsv"
+    _usual_separator: ClassVar[str] = _TAB
 
-    def _choose_separator(self, options: ReadOptions, sample: str) -> str:  # noqa: ARG002  # nothing to find
-        return "\t" if options.separator is None else _told_separator(options.separator)
+    def _find_separator(self, sample: str) -> str:  # noqa: ARG002  # nothing to find
+        return _TAB
 
 
 def _noted(batches: Iterable[Iterable[bytes]], taken: list[bytes]) -> Iterator[Iterable[bytes]]:
@@ -232,38 +335,6 @@ def _noted(batches: Iterable[Iterable[bytes]], taken: list[bytes]) -> Iterator[I
 
     for lines in batches:
         yield map(note, lines)
-
-
-def _told_separator(separator: str) -> str:
-    character = NAMED_SEPARATORS.get(separator.lower(), separator)
-    if len(character) != 1 or character in '"\r\n\0':
-        raise SettingsError(
-            f"--sep {separator!r}: expected one character, or tab, comma, semicolon, pipe, space"
-        )
-    return character
-
-
-def find_separator(sample: str) -> str:
-    """The one of `SEPARATORS` under which the most rows are as wide as the header; `,` if there is none."""
-    best, chosen = (0.0, 1), SEPARATORS[0]
-    for separator in SEPARATORS:
-        reader = csv.reader(StringIO(sample, newline=""), delimiter=separator)
-        try:
-            records = [record for record in islice(reader, _SAMPLE_RECORDS) if record]
-        except csv.Error:
-            continue
-        if len(records) > 1:
-            records.pop()  # the sample may end within it
-        width = len(records[0]) if records else 1
-        if width > 1:
-            score = (sum(len(record) == width for record in records) / len(records), width)
-            if score > best:
-                best, chosen = score, separator
-    return chosen
-
-
-def _shown(separator: str) -> str:
-    return "tab" if separator == "\t" else separator
 
 
 def _broken(error: csv.Error, first: int, last: int) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from labeltune.errors import DataError, Finding, SettingsError, Where
+from labeltune.errors import DataError, Finding, SettingsError
 from labeltune.files.findings import Findings
 from labeltune.files.tables.marks import restore
+from labeltune.files.tables.reading import Reading
+from labeltune.task.read_options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,19 +18,11 @@ if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
     from labeltune.files.tables.row_blocks import RowBlock
 
-__all__ = ["ReadOptions", "Table", "UnusualTableError", "check_header"]
+__all__ = ["Table", "UnusualTableError"]
 
 
 class UnusualTableError(Exception):
     """A table that cannot be read in blocks, only row by row."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """What is told about a table instead of being found: its encoding and what separates its columns."""
-
-    encoding: str | None = None
-    separator: str | None = None
 
 
 class Table(ABC):
@@ -39,24 +32,36 @@ class Table(ABC):
     from 1, and one value per column of `header`, exactly as it is written. Bad rows are passed over and kept
     in `findings`; when the rows end, they are raised together as a `DataError`, or, if `on_bad` is set, have
     been handed to it one by one with the values that could be read. A table without any row is a `DataError`
-    in both cases.
+    in both cases. Used with `with`, a `DataError` that passes says what is odd about the table, too.
     """
 
     format: ClassVar[str]
+    takes: ClassVar[frozenset[str]] = frozenset()
+    """The options of `ReadOptions` that this format has."""
     header: tuple[str, ...]
     separator: str | None = None
     """What separates the columns, for text formats."""
 
-    def __init__(self, source: ByteSource | None, name: str) -> None:
+    def __init__(self, source: ByteSource | None, name: str, reading: Reading | None = None) -> None:
         self._source = source
         self.source = name
         """The name that stands in messages."""
+        self._reading = reading or Reading()
+        self._options = self._reading.fitting(name, self.format, self.takes)
+        self.strip = bool(self._options.strip)
+        """Whether space around labels is taken off: for those who read labels."""
         self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
         self.marked = False
         """Whether marks of `neutralise` are taken off what is read; `take_off_marks` finds out."""
         self.notes: list[str] = []
         """What a reader of the table's messages should know; complete when the rows have ended."""
         self.warnings: list[str] = []
+        self.causes: list[str] = []
+        """Those of the warnings that explain why rows are refused; they stand before such an error."""
+        self.unnamed: frozenset[str] = frozenset()
+        """Columns that have no name in the header, by the names that they got: `column_3`."""
+        self.structured: set[str] = set()
+        """Columns in which objects stand, of the rows read so far."""
         self._findings = Findings(name)
 
     @property
@@ -74,13 +79,22 @@ class Table(ABC):
         """How many findings there are of each code."""
         return self._findings.counts
 
+    @property
+    def read(self) -> ReadOptions:
+        """How this table is read, as far as it is not what would be found or taken anyway: for a task."""
+        return ReadOptions(strip=self.strip or None)
+
     def reject(self, code: str, line: int, message: str, values: Sequence[str] = ()) -> None:
         """Report a row as bad; for users of the table that find fault with a row's values."""
         self._findings.add(code, line, message, values)
 
     def raise_findings(self) -> None:
         """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
-        self._findings.raise_if_any()
+        try:
+            self._findings.raise_if_any()
+        except DataError as error:
+            error.say_before(self.causes)
+            raise
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         self._findings = Findings(self.source, self.on_bad)
@@ -116,6 +130,26 @@ class Table(ABC):
         """
         raise UnusualTableError
 
+    def _may_pass(self, column: str) -> bool:
+        """Whether an object in this column refuses no row: nobody asks about it. Tells it once."""
+        if column in self._reading.columns:
+            return False
+        if column not in self.structured:
+            self.structured.add(column)
+            self._warn(f'{self.source}: column "{column}" holds objects, and is passed over')
+        return True
+
+    def _warn(self, warning: str, *, cause: bool = False) -> None:
+        """A warning, once, however often the rows are read; `cause`: it may explain what is refused."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+            if cause:
+                self.causes.append(warning)
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """The good rows as the bytes they are in the file, with their own line ends; the last may lack one.
 
@@ -148,38 +182,7 @@ class Table(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.close()
-
-
-def check_header(source: str, line: int | None, header: Sequence[str]) -> tuple[str, ...]:
-    """The header, if every column has a name of its own; else raises `DataError`.
-
-    `line` is None for formats in which the names stand in no line.
-    """
-    findings = Findings(source)
-    seen: dict[str, int] = {}
-    for number, name in enumerate(header, 1):
-        if not name.strip():
-            findings.add("unnamed_column", line, f"column {number} has no name in the header")
-        elif name in seen:
-            findings.add(
-                "duplicate_column", line, f'columns {seen[name]} and {number} are both called "{name}"'
-            )
-        elif not _is_whole(name):
-            findings.add(
-                "bad_column", line, f"the name of column {number} holds half a character (a lone surrogate)"
-            )
-        seen.setdefault(name, number)
-    findings.raise_if_any(hint="give each column a name of its own")
-    if not header:
-        raise DataError(f"{Where(source, line)}: no columns", hint="a table needs a text and its labels")
-    return tuple(header)
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        if isinstance(error, DataError):
+            error.say_before(self.causes)

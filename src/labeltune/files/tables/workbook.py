@@ -40,7 +40,7 @@ _FRAME = {
     "_rels/.rels": f'{_RELATIONS}<Relationship Id="rId1" Type="{_OF_OFFICE}/officeDocument"'
     ' Target="xl/workbook.xml"/></Relationships>',
     "xl/workbook.xml": f'{_XML}<workbook {_SHEET} xmlns:r="{_OF_OFFICE}"><sheets>'
-    '<sheet name="Sheet1" sheetId="1" r:id="rId1"/></sheets></workbook>',
+    '<sheet name="$SHEET" sheetId="1" r:id="rId1"/></sheets></workbook>',
     "xl/_rels/workbook.xml.rels": f'{_RELATIONS}<Relationship Id="rId1" Type="{_OF_OFFICE}/worksheet"'
     ' Target="worksheets/sheet1.xml"/></Relationships>',
 }
@@ -50,27 +50,33 @@ _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\r\ufffe\uffff]|_(?=x[0-9A-Fa
 
 
 @contextmanager
-def workbook_writer(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
-    """What writes the rows of a workbook. Raises `DataError` for what no sheet can hold."""
+def workbook_writer(
+    handle: Handle, header: Sequence[str] | None, *, sheet: str = "Sheet1"
+) -> Iterator[WriteRow]:
+    """What writes the rows of a workbook with one sheet; without a header, only them.
+
+    Raises `DataError` for what no sheet can hold.
+    """
     written = 0
     with zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED) as book:
         for name, content in _FRAME.items():
-            book.writestr(zipfile.ZipInfo(name, _LONG_AGO), content)
+            book.writestr(zipfile.ZipInfo(name, _LONG_AGO), content.replace("$SHEET", escape(sheet)))
         sheet_name = zipfile.ZipInfo("xl/worksheets/sheet1.xml", _LONG_AGO)
         sheet_name.compress_type = zipfile.ZIP_DEFLATED
-        with book.open(sheet_name, "w", force_zip64=True) as sheet:
+        with book.open(sheet_name, "w", force_zip64=True) as cells:
 
             def write(row: Sequence[str]) -> None:
                 nonlocal written
                 written += 1
                 if written > MOST_ROWS:
                     raise DataError(f"a sheet holds {MOST_ROWS:,} rows at most", hint="write CSV instead")
-                sheet.write(f'<row r="{written}">{"".join(map(_cell, row))}</row>'.encode())
+                cells.write(f'<row r="{written}">{"".join(map(_cell, row))}</row>'.encode())
 
-            sheet.write(f"{_XML}<worksheet {_SHEET}><sheetData>".encode())
-            write(header)
+            cells.write(f"{_XML}<worksheet {_SHEET}><sheetData>".encode())
+            if header is not None:
+                write(header)
             yield write
-            sheet.write(b"</sheetData></worksheet>")
+            cells.write(b"</sheetData></worksheet>")
 
 
 def _cell(value: str) -> str:

@@ -7,12 +7,15 @@ import gzip
 import io
 import json
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import SettingsError
 from labeltune.files.sources import GZIP_ENDING
-from labeltune.files.tables.columnar import needs_package
+from labeltune.files.tables.cells import Typed, plain_value
+from labeltune.files.tables.columnar import ParquetTable
+from labeltune.files.tables.parquet import parquet_writer
 from labeltune.files.tables.workbook import workbook_writer
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 
@@ -21,25 +24,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.files.tables.row_writer import Handle, Writer, WriteRow
+    from labeltune.files.tables.table import Table
 
 __all__ = ["WRITERS", "table_writer", "write_table"]
 
-_BATCH = 4096
 
-
-def write_table(path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_table(
+    path: str | os.PathLike[str],
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    like: Table | None = None,
+) -> None:
     """Write a table so that `path` ends up whole or untouched; `-` is standard output, as CSV.
 
     The format follows from the ending (`WRITERS`), which `.gz` may follow. What is written reads back as the
-    same values. Raises `SettingsError` for another ending, and `DiskError`.
+    same values; formats that know types get the values that cells are the text of, and Parquet the types of
+    the columns of `like`. Raises `SettingsError` for another ending, and `DiskError`.
     """
-    with table_writer(path, header) as write:
+    with table_writer(path, header, like=like) as write:
         for row in rows:
             write(row)
 
 
 @contextmanager
-def table_writer(path: str | os.PathLike[str], header: Sequence[str]) -> Iterator[WriteRow]:
+def table_writer(
+    path: str | os.PathLike[str], header: Sequence[str], *, like: Table | None = None
+) -> Iterator[WriteRow]:
     """What writes the rows of a table one by one; see `write_table`."""
     name = Path(path).name.lower()
     packed = name.endswith(GZIP_ENDING)
@@ -53,7 +64,10 @@ def table_writer(path: str | os.PathLike[str], header: Sequence[str]) -> Iterato
         handle: Handle = stack.enter_context(atomic_write(path))
         if packed:  # with neither name nor time: the same rows give the same bytes
             handle = stack.enter_context(gzip.GzipFile("", "wb", fileobj=handle, mtime=0))
-        yield stack.enter_context(WRITERS[ending](handle, header))
+        writer = WRITERS[ending]
+        if writer is parquet_writer and isinstance(like, ParquetTable):
+            writer = partial(parquet_writer, schema=like.schema)
+        yield stack.enter_context(writer(handle, header))
 
 
 def _delimited(separator: str) -> Writer:
@@ -74,37 +88,39 @@ def _delimited(separator: str) -> Writer:
     return writer
 
 
+def _json(header: Sequence[str], row: Sequence[str]) -> bytes:
+    """A row as a JSON object, its values of the types that they had."""
+    values = {name: _json_value(cell) for name, cell in zip(header, row, strict=True)}
+    return json.dumps(values, ensure_ascii=False, default=str).encode()
+
+
+def _json_value(cell: str) -> Any:
+    """What a cell's text stands for, if JSON can say it."""
+    if not isinstance(cell, Typed):
+        return cell
+    value = plain_value(cell)
+    return value if isinstance(value, bool | int | float | list | dict | None) else str(cell)
+
+
 @contextmanager
 def _json_lines(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
     def write(row: Sequence[str]) -> None:
-        document = json.dumps(dict(zip(header, row, strict=True)), ensure_ascii=False)
-        handle.write(document.encode() + b"\n")
+        handle.write(_json(header, row) + b"\n")
 
     yield write
 
 
 @contextmanager
-def _parquet(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
-    pa = needs_package("pyarrow", "the output")
-    from pyarrow import parquet
-
-    schema = pa.schema([(name, pa.string()) for name in header])
-    batch: list[Sequence[str]] = []
-
-    def flush() -> None:
-        columns = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
-        file.write_batch(pa.record_batch(columns, schema=schema))
-        batch.clear()
+def _json_array(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
+    between = b"[\n"
 
     def write(row: Sequence[str]) -> None:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            flush()
+        nonlocal between
+        handle.write(between + _json(header, row))
+        between = b",\n"
 
-    with parquet.ParquetWriter(handle, schema) as file:
-        yield write
-        if batch:
-            flush()
+    yield write
+    handle.write((b"" if between == b",\n" else between) + b"\n]\n")
 
 
 WRITERS: dict[str, Writer] = {
@@ -114,8 +130,9 @@ WRITERS: dict[str, Writer] = {
     ".tab": _delimited("\t"),
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
-    ".parquet": _parquet,
-    ".pq": _parquet,
+    ".json": _json_array,
+    ".parquet": parquet_writer,
+    ".pq": parquet_writer,
     ".xlsx": workbook_writer,
 }
 """What writes each kind of file."""

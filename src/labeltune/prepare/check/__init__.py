@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -161,7 +162,10 @@ def refuse_errors(path: str | os.PathLike[str], task: Task | None, *, role: str 
     errors = [finding for finding in log.findings if _refused(finding.code)]
     if errors:
         total = sum(number for (_, code), number in log.counts.items() if _refused(code))
-        hint = "a chat file is what `labeltune convert` writes; nothing was sent"
+        hint = "a chat file is what `labeltune convert DATA` writes; nothing was sent"
+        if len({finding.code for finding in errors}) == 1:
+            advice = CATALOGUE[errors[0].code].advice.replace("FILE", shlex.quote(os.fspath(path)))
+            hint = f"{advice} Nothing was sent."
         raise DataError.of(errors, total=total, hint=hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,10 @@ class AnswerReader(dict[str, tuple[Labels | None, Problem | None]]):
         if decoded.normalised:
             own = encode_answer(task, decoded.labels)
             spelled = f'spells it "{clip(own)}"' if own is not None else "has no answer for it"
-            return decoded.labels, ("respelt_answer", f'answer "{clip(answer)}": {task.source} {spelled}')
+            shown = clip(answer)
+            if own is not None and shown == clip(own):  # they differ in what a message does not show
+                shown = json.dumps(answer[:LONGEST_KEPT], ensure_ascii=shown == answer)[1:-1]
+            return decoded.labels, ("respelt_answer", f'answer "{shown}": {task.source} {spelled}')
         return decoded.labels, None
 
     def _nearest(self, answer: str) -> str:

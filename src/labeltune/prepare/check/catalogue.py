@@ -32,7 +32,7 @@ def _info(meaning: str, advice: str) -> Kind:
     return Kind("info", meaning, advice)
 
 
-_MEND_RECORD = "Write the file with `labeltune convert`, or mend the line."
+_MEND_RECORD = "Write the file with `labeltune convert DATA`, or mend the line."
 _MEND_TABLE = "Mend the row in the program that wrote the table, and export it again."
 _MEND_LABEL = "Mend the label in the table, or add it to the task file if it is meant."
 
@@ -51,20 +51,28 @@ CATALOGUE: dict[str, Kind] = {
     "broken_quotes": _error("A quote is opened and not closed, or followed by text.", _MEND_TABLE),
     "nul_byte": _error("A NUL byte: part of the file is not text.", _MEND_TABLE),
     "bad_byte": _error(
-        "Bytes that are not UTF-8.", "Name the file's encoding with `--encoding`, such as cp1252."
+        "Bytes that are not UTF-8.", "Name the file's encoding with `--encoding`; the likely ones are named."
     ),
     "bad_value": _error("A value that has no text, such as a list within a list.", _MEND_TABLE),
+    "column_clash": _warning(
+        "A column is called like one that `predict` adds.",
+        "`labeltune predict DATA --model MODEL --prefix input_` keeps it under another name.",
+    ),
     "no_label": _error(
         "A row has no label in the column of a single field.", "Label the row, or take it out."
     ),
     "unknown_label": _error("A label that the task does not have.", _MEND_LABEL),
     "spaced_label": _error(
         "A label with space around it.",
-        "`labeltune check --fix OUT` takes the space off, and so does `--strip`.",
+        "`labeltune check FILE --fix OUT` takes the space off, and so does `--strip`.",
     ),
     "bad_flag": _error(
         "A label column of 0 and 1 holds something else.",
         "Write 1 where the label applies, else 0, or say in the task what stands there: `yes` and `no`.",
+    ),
+    "several_labels": _error(
+        "A list of several labels in the column of a single field.",
+        'Leave one of them, or make the field a multi field with `delimiter = "json"`.',
     ),
     "illegal_pair": _error(
         "A label does not stand under the parent label of its row.",
@@ -75,9 +83,21 @@ CATALOGUE: dict[str, Kind] = {
         'Give `none = "…"` in `[answer]` if the model is to learn that no label applies.',
     ),
     # records of a chat file
+    "not_utf8": _error("A chat file in UTF-16 or UTF-32, which providers cannot read.", "See the message."),
+    "not_lines": _error(
+        "A chat file that is a JSON array, has objects over several lines, or is what Python writes.",
+        "See the message: a chat file has one record on each line.",
+    ),
+    "byte_order_mark": _error(
+        "A byte order mark at the start: providers take the first line for no JSON.",
+        "`labeltune check FILE --fix OUT` takes it off.",
+    ),
+    "stray_comma": _error(
+        "Commas behind the records, as in an array.", "`labeltune check FILE --fix OUT` takes them off."
+    ),
     "bad_json": _error("A line that is not JSON.", _MEND_RECORD),
     "bad_record": _error("A line that is not an object with `messages`.", _MEND_RECORD),
-    "empty_line": _error("An empty line between records.", "`labeltune check --fix OUT` takes it out."),
+    "empty_line": _error("An empty line between records.", "`labeltune check FILE --fix OUT` takes it out."),
     "unknown_key": _error(
         "A key that training files may not have.", "Take it out: providers refuse the whole file for it."
     ),
@@ -86,6 +106,14 @@ CATALOGUE: dict[str, Kind] = {
     "bad_role": _error("A message whose role is missing or unknown.", _MEND_RECORD),
     "bad_weight": _error("A weight that is not 0 or 1, or not on an assistant's message.", _MEND_RECORD),
     "bad_content": _error("A message without text.", _MEND_RECORD),
+    "bad_tool_call": _error(
+        "A call of a tool whose arguments are no string, or in a record without `tools`.",
+        _MEND_RECORD,
+    ),
+    "untaught": _warning(
+        "Records whose answer has the weight 0: nothing is learnt from them.",
+        "Take the weight out, or the records.",
+    ),
     "last_message": _error(
         "The last message is not the assistant's, so there is nothing to learn.",
         "End each record with the answer.",
@@ -105,11 +133,11 @@ CATALOGUE: dict[str, Kind] = {
     ),
     # texts
     "empty_text": _error(
-        "A row or record without text.", "`labeltune check --fix OUT` leaves such rows out."
+        "A row or record without text.", "`labeltune check FILE --fix OUT` leaves such rows out."
     ),
     "spaced_text": _warning(
         "Space around the text in a record: predictions are asked without it.",
-        "`labeltune check --fix OUT` takes it off.",
+        "`labeltune check FILE --fix OUT` takes it off.",
     ),
     "special_token": _error(
         "A text holds a special token such as `<|endoftext|>`, for which providers refuse the file.",
@@ -122,7 +150,7 @@ CATALOGUE: dict[str, Kind] = {
     # rows beside each other
     "duplicate": _warning(
         "A text that the same file holds already, with the same labels.",
-        "`labeltune check --fix OUT` keeps the first one. It counts twice in training and in scores.",
+        "`labeltune check FILE --fix OUT` keeps the first one. It counts twice in training and in scores.",
     ),
     "contradiction": _warning(
         "A text that the same file holds already, with other labels.",
@@ -130,7 +158,7 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "near_duplicate": _info(
         "A text that differs from an earlier one in case, punctuation and space only, or by little.",
-        "Look at them; `labeltune split` keeps them in one part.",
+        "Look at them; `labeltune split DATA` keeps them in one part.",
     ),
     "near_contradiction": _warning(
         "A text nearly equal to an earlier one of the same file, with other labels.",
@@ -138,13 +166,17 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "overlap": _error(
         "A text that an earlier file holds too: the scores would be too good.",
-        "Split again with `labeltune split`, which keeps equal texts in one part.",
+        "Split again with `labeltune split DATA`, which keeps equal texts in one part.",
     ),
     "near_overlap": _warning(
         "A text nearly equal to one in an earlier file.",
-        "Split again with `labeltune split`, which keeps such texts in one part.",
+        "Split again with `labeltune split DATA`, which keeps such texts in one part.",
     ),
     # labels
+    "nothing_to_learn": _error(
+        "All rows of the training file have one label, or all answers the weight 0.",
+        "Take in rows with the other labels, and check what made the file.",
+    ),
     "absent_label": _warning(
         "A label of the task that a file has no row of.",
         "It cannot be learnt, or not be measured: label some rows, or take it out of the task.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from labeltune.files.chat_form import NOT_LINES, NOT_UTF8
 from labeltune.prepare.check.answers import AnswerReader
 from labeltune.prepare.check.converted_records import WrittenForm
 from labeltune.prepare.check.part import BATCH, LONG_TEXT, Batch, Part
@@ -12,8 +14,9 @@ from labeltune.prepare.check.prompts import PromptForm
 from labeltune.task.records import record_problems, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from labeltune.errors import Finding
     from labeltune.files.jsonl import ChatFile
     from labeltune.prepare.check.converted_records import RecordReader
     from labeltune.prepare.check.setting import Setting
@@ -32,7 +35,10 @@ class ChatPart(Part):
         task = setting.task
         self._chat = chat
         chat.on_bad = self._on_bad
+        self._task = task
         self._last_line = 0
+        self._untaught = array("q")
+        """The lines of records from which nothing is learnt."""
         self._system = self._user = None
         self._answers = None
         self._form: WrittenForm | None = None
@@ -55,6 +61,8 @@ class ChatPart(Part):
         self._last_line = line
 
     def _batches(self) -> Iterator[Batch]:
+        if self._chat.has_mark:
+            self.add("byte_order_mark", "a byte order mark before the first record", 1)
         lines = self._chat.lines()
         first = next(lines, None)
         if first is not None:
@@ -62,6 +70,20 @@ class ChatPart(Part):
             lines = chain([first], lines)
             while self._fill(batch := Batch(), lines, read):
                 yield batch
+            self._tell_untaught()
+
+    def _on_bad(self, finding: Finding, values: Sequence[str]) -> None:
+        self.misformed = self.misformed or finding.code in (NOT_LINES, NOT_UTF8)
+        super()._on_bad(finding, values)
+
+    def _tell_untaught(self) -> None:
+        """Records whose answer has no weight; if it is all of them, nothing is left."""
+        lines = self._untaught
+        if len(lines) == self.examples > 0:
+            self.add("nothing_to_learn", "nothing to learn: the answer of every record has the weight 0")
+        elif lines:
+            records = "1 record teaches" if len(lines) == 1 else f"{len(lines):,} records teach"
+            self.add("untaught", f"{records} nothing: the answer's weight is 0", lines[0])
 
     def _fill(self, batch: Batch, lines: Iterator[tuple[int, bytes]], read: RecordReader) -> bool:
         """Take the next lines in; whether there were any."""
@@ -122,6 +144,13 @@ class ChatPart(Part):
         contents = [text_of(message.get("content")) or "" for message in messages]
         answer, trained = contents[-1], messages[-1].get("weight") != 0
         calls = messages[-1].get("tool_calls") or messages[-1].get("function_call")
+        if not trained:
+            self._untaught.append(line)
+        if calls and self._task is not None:
+            self.add(
+                "bad_answer", f"the answer calls a tool, and {self._task.source} has labels for answers", line
+            )
+            return
         if not answer.strip() and not calls:
             self.add("empty_answer", "the assistant's message is empty", line)
             return

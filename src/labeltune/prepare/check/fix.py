@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import hashlib
@@ -21,10 +20,12 @@ from labeltune.files.jsonl import ChatFile
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
 from labeltune.files.tables.copying import copy_rows
+from labeltune.files.tables.text_table import TextTable
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 from labeltune.prepare.check.opening import is_chat
 from labeltune.prepare.check.prompts import PromptForm
 from labeltune.task.answers import decode_answer, encode_answer
+from labeltune.task.cells import list_items
 from labeltune.task.chat import Renderer
 from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.records import record_problems, text_of
@@ -38,15 +39,19 @@ if TYPE_CHECKING:
     from labeltune.prepare.check.options import CheckOptions
     from labeltune.task import Task
 
-__all__ = ["DUPLICATE", "EMPTY", "EMPTY_LINE", "SPACE", "Fixed", "fix"]
+__all__ = ["COMMA", "DUPLICATE", "EMPTY", "EMPTY_LINE", "MARK", "SPACE", "Fixed", "fix"]
 
-EMPTY, DUPLICATE, SPACE, EMPTY_LINE = (
+EMPTY, DUPLICATE, SPACE, EMPTY_LINE, MARK, COMMA = (
     "rows_without_text",
     "exact_duplicates",
     "surrounding_space",
     "empty_lines",
+    "byte_order_mark",
+    "stray_commas",
 )
-"""What is mended: rows without text, exact duplicates and empty lines are left out, space is taken off."""
+"""What is mended: rows without text, exact duplicates and empty lines are left out; space, a byte order mark
+and commas behind records are taken off.
+"""
 
 _KEPT_LINES = 10
 
@@ -75,14 +80,15 @@ def fix(path: str | os.PathLike[str], output: str, task: Task | None, options: C
     """Write a copy without exact duplicates, rows without text, and space around texts and labels.
 
     A duplicate is a row that becomes the same record as an earlier one. In a chat file, space is taken off
-    where the task is known, and empty lines are left out. Of Parquet files rows are only left out.
+    where the task is known, empty lines are left out, and what stands before and behind the records is taken
+    off: a byte order mark, commas. Of Parquet files rows are only left out.
 
     Raises `SettingsError` for an output of another kind, `DataError` with every finding for a file with rows
     that cannot be read, and `DiskError`; nothing is written then.
     """
     fixed = Fixed(output)
     with _open(path, output) as source:
-        if options.format is None and is_chat(source, task):
+        if options.read.format is None and is_chat(source, task):
             with ChatFile(source) as chat, _whole(output) as handle:
                 _fix_chat(chat, handle, fixed, task)
             return fixed
@@ -90,21 +96,16 @@ def fix(path: str | os.PathLike[str], output: str, task: Task | None, options: C
             raise SettingsError(f"{source.name}: a table is mended with its task, and there is no task file")
         with ExitStack() as stack:
             table, again = (
-                stack.enter_context(
-                    open_table(
-                        source, format=options.format, encoding=options.encoding, separator=options.separator
-                    )
-                )
-                for _ in range(2)
+                stack.enter_context(open_table(source, options.read, task=task)) for _ in range(2)
             )
             row = _RowMender(task, table, fixed)
-            if table.header_bytes is not None:
-                _fix_lines(table, again, stack.enter_context(_whole(output)), row, options.encoding)
+            if isinstance(table, TextTable) and table.header_bytes is not None:
+                _fix_lines(table, again, stack.enter_context(_whole(output)), row)
             elif table.format == "parquet":
                 routes = ([] if row(line, values) is None else [0] for line, values in table)
                 copy_rows(again, source, routes, [stack.enter_context(_whole(output))])
             else:
-                write = stack.enter_context(table_writer(output, table.header))
+                write = stack.enter_context(table_writer(output, table.header, like=table))
                 for line, values in table:
                     mended = row(line, values)
                     if mended is not None:
@@ -188,6 +189,8 @@ class _RowMender:
         for place in self._texts:
             mended[place] = values[place].strip()
         for place, delimiter in self._cells:
+            if list_items(values[place]) is not None:
+                continue
             pieces = [values[place]] if delimiter is None else values[place].split(delimiter)
             mended[place] = (delimiter or "").join(piece.strip() for piece in pieces)
         if mended != list(values):
@@ -196,31 +199,29 @@ class _RowMender:
         return mended
 
 
-def _fix_lines(table: Table, again: Table, handle: Handle, row: _RowMender, told: str | None) -> None:
+def _fix_lines(table: TextTable, again: Table, handle: Handle, row: _RowMender) -> None:
     """Rows that are bytes: those that need no mend are written as they are."""
     header = table.header_bytes or b""
-    encoding = next((name for mark, name in _MARKS if header.startswith(mark)), told or "utf-8")
     handle.write(header)
     for (line, values), (_, content) in zip(table, again.raw(), strict=True):
         mended = row(line, values)
         if mended is None:
             continue
         if mended != list(values):
-            text = content.decode(encoding)
+            text = content.decode(table.encoding)
             end = text[len(text.rstrip("\r\n")) :]
             text = (
                 _replaced(text, values, mended)
                 if table.separator is None
-                else _delimited(mended, table.separator) + end
+                else _delimited(mended, table.separator, quoted=table.quoted) + end
             )
-            content = text.encode(encoding)  # noqa: PLW2901  # the row, mended
+            content = text.encode(table.encoding)  # noqa: PLW2901  # the row, mended
         handle.write(content)
 
 
-_MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-
-
-def _delimited(values: Sequence[str], separator: str) -> str:
+def _delimited(values: Sequence[str], separator: str, *, quoted: bool) -> str:
+    if not quoted:
+        return separator.join(values)
     text = io.StringIO()
     csv.writer(text, delimiter=separator, lineterminator="").writerow(values)
     return text.getvalue()
@@ -243,11 +244,16 @@ def _replaced(text: str, values: Sequence[str], mended: Sequence[str]) -> str:
 def _fix_chat(chat: ChatFile, handle: Handle, fixed: Fixed, task: Task | None) -> None:
     seen, last = _Seen(), 0
     mend = _RecordMender(task)
+    chat.mends_commas = True
+    if chat.has_mark:
+        fixed.note(MARK, 1)
     for line, content in chat.raw():
         for empty in range(last + 1, line):
             fixed.note(EMPTY_LINE, empty)
         last = line
         fixed.rows += 1
+        if line in chat.commas[-1:]:
+            fixed.note(COMMA, line)
         record = orjson.loads(content)
         text, mended = mend(record)
         if text is not None and not text.strip():

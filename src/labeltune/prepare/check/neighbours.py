@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.prepare.check.rule import Rule
-from labeltune.prepare.duplicates import TOO_MANY, plain, similar_groups
+from labeltune.prepare.duplicates import TOO_MANY, composed, encoded_words, plain_of_composed, similar_groups
 from labeltune.pricing.tokens import BETWEEN_TEXTS, JoinedTexts
+from labeltune.task.cells import nfc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,8 @@ _SPACE = ord(" ")
 
 def plain_forms(joined: JoinedTexts) -> list[bytes]:
     """`plain(text)` of each text as UTF-8, many at once, in a tenth of the time: every text needs it."""
+    if not joined.content.isascii():
+        joined = JoinedTexts([composed(text) for text in joined.texts])
     texts, content = joined.texts, joined.content
     # Texts have few kinds of characters beyond ASCII, and of those fewer that are not plain.
     beyond = joined.uncommon.translate(None, _ASCII).decode("utf-8", "surrogatepass")
@@ -57,7 +60,7 @@ def plain_forms(joined: JoinedTexts) -> list[bytes]:
     forms = [form.strip(b" ") for form in content.split(BETWEEN_TEXTS)] if texts else []
     if b"" in forms:
         forms = [
-            form or plain(text).encode("utf-8", "surrogatepass")
+            form or plain_of_composed(text).encode("utf-8", "surrogatepass")
             for form, text in zip(forms, texts, strict=True)
         ]
     return forms
@@ -73,7 +76,7 @@ def _with_single_spaces(content: bytes) -> bytes:
 @lru_cache(maxsize=1 << 16)
 def _plain_character(character: str) -> str:
     """What is left of a character in any text: case folding looks at no neighbours."""
-    return plain(f"x{character}x")[1:-1]
+    return plain_of_composed(f"x{character}x")[1:-1]
 
 
 class _Numbers(dict[object, int]):
@@ -122,7 +125,8 @@ class Neighbours(Rule):
             pairs = zip(batch.labels, batch.answers, strict=True)
             labels = [answer if own is None else own for own, answer in pairs]
         self._lines.extend(batch.lines)
-        self._hashes.extend(map(hash, batch.texts))
+        # Texts that differ in how their accents are written are equal.
+        self._hashes.extend(map(hash, map(nfc, batch.texts)))
         self._labels.extend(map(self._number_of.__getitem__, labels))
         numbers = range(start, len(self._lines))
         firsts = list(map(self._first.setdefault, map(hash, forms), numbers))
@@ -154,7 +158,7 @@ class Neighbours(Rule):
 
     def _find_similar(self) -> None:
         first_of: dict[int, int] = {}
-        words = (form.split(b" ") for form in self._kept)
+        words = map(encoded_words, self._kept)
         groups = similar_groups(words, on_too_many=lambda: self._note(TOO_MANY))
         for number, group in zip(self._kept_numbers, groups, strict=True):
             first = first_of.setdefault(group, number)

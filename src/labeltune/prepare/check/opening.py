@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from labeltune.errors import SettingsError
+from labeltune.files.chat_form import decoded_head
 from labeltune.files.jsonl import LONGEST_RECORD, ChatFile
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import open_table
@@ -38,7 +40,7 @@ def open_part(path: str | os.PathLike[str], role: str, setting: Setting, options
     """
     source = ByteSource(path)
     try:
-        if options.format is None and is_chat(source, setting.task):
+        if options.read.format is None and is_chat(source, setting.task):
             size = source.path.stat().st_size
             if size > MAX_BYTES:
                 message = f"{size:,} bytes, more than {MAX_BYTES:,} (512 MB)"
@@ -54,16 +56,21 @@ def _open_table(source: ByteSource, role: str, setting: Setting, options: CheckO
     if setting.task is None:
         raise SettingsError(
             f"{source.name}: a table is checked with its task, and there is no task file",
-            hint=f"labeltune init {source.name} proposes one, or name it with --task",
+            hint=f"labeltune init {shlex.quote(source.name)} proposes one, or name it with --task",
         )
-    table = open_table(source, format=options.format, encoding=options.encoding, separator=options.separator)
-    return TablePart(table, role, setting, setting.task, strip=options.strip)
+    return TablePart(open_table(source, options.read, task=setting.task), role, setting, setting.task)
 
 
 def is_chat(source: ByteSource, task: Task | None) -> bool:
     """Whether the lines are records rather than rows: told by the first lines that are JSON objects."""
     if source.ending not in _CHAT_ENDINGS:
         return False
+    text, encoding = decoded_head(source.head())
+    if encoding != "utf-8" or text.lstrip().startswith("[") or source.ending == ".json":
+        # No line of it is an object by itself, or may not be: the names of keys must do.
+        named = () if task is None else task.text
+        has_text = any(f'"{column}"' in text for column in named)
+        return '"messages"' in text or not (has_text or (task is not None and source.ending == ".json"))
     with source.open() as stream:
         lines = chain([stream.readline(LONGEST_RECORD).removeprefix(b"\xef\xbb\xbf")], _more(stream))
         json_like = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labeltune.task import NOTHING_TOLD, ReadOptions
+
 if TYPE_CHECKING:
     from labeltune.pricing.tokens import TokenMode
 
@@ -13,7 +15,7 @@ __all__ = ["CheckOptions"]
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """`format`, `encoding`, `separator` and `strip` are for tables: see `labeltune.prepare.convert`."""
+    """`read` is for tables, and comes before what the task says."""
 
     model: str | None = None
     """The one whose tokens, limit and cost count; else all with a price are told."""
@@ -22,7 +24,4 @@ class CheckOptions:
     """Whether similar texts are looked for; None: while there are at most `neighbours.MOST_SIMILAR`.
 
     Beyond `neighbours.MOST_ASKED` they are not, and a note says so."""
-    format: str | None = None
-    encoding: str | None = None
-    separator: str | None = None
-    strip: bool = False
+    read: ReadOptions = NOTHING_TOLD

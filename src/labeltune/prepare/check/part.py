@@ -83,6 +83,8 @@ class Part(ABC):
         self.fixed: tuple[str, ...] = ()
         """What the prompts of regular examples share."""
         self.examples = 0
+        self.misformed = False
+        """Whether the file as a whole is no chat file, so that its examples were not looked at."""
         self._log = setting.log
 
     def add(self, code: str, message: str, line: int | None = None) -> None:

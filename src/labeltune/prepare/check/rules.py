@@ -76,10 +76,31 @@ class Amount(Rule):
 
     def end_of(self, part: Part) -> None:
         """See `Rule`."""
-        if part.role == "train" and part.examples < MIN_EXAMPLES:
+        if part.role == "train" and part.examples < MIN_EXAMPLES and not part.misformed:
             thing = "record" if part.kind == "chat" else "example"
             number = f"{part.examples} {thing}{'' if part.examples == 1 else 's'}"
             part.add("too_few_examples", f"{number}, expected at least {MIN_EXAMPLES}")
+
+
+class Variety(Rule):
+    """Training files in which all examples have the same labels: there is nothing to tell apart."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._seen: set[Labels] = set()
+
+    def batch(self, part: Part, batch: Batch) -> None:
+        """See `Rule`."""
+        if part.role == "train" and len(self._seen) < 2:
+            self._seen.update(labels for labels in batch.labels if labels is not None)
+
+    def end_of(self, part: Part) -> None:
+        """See `Rule`."""
+        seen, self._seen = self._seen, set()
+        if len(seen) == 1 and part.examples > 1:
+            found = [label for labels in seen.pop() for label in labels]
+            named = ", ".join(f'"{label}"' for label in found[:NAMED]) or "none"
+            part.add("nothing_to_learn", f"nothing to learn: the labels of all rows are the same: {named}")
 
 
 class LabelCounts(Rule):
@@ -149,7 +170,15 @@ def _balance(part: Part, rows_of: dict[str, int], of: str) -> None:
             part.add("imbalance", f'label "{often}"{of} has {most:,} rows, "{seldom}" {least:,}: {times}')
 
 
-RULES: tuple[type[Rule], ...] = (Texts, Length, Amount, LabelCounts, Neighbours, Private)
+RULES: tuple[type[Rule], ...] = (
+    Texts,
+    Length,
+    Amount,
+    Variety,
+    LabelCounts,
+    Neighbours,
+    Private,
+)
 """A new rule is a class here, and its codes in `catalogue.CATALOGUE`."""
 
 REFUSALS: tuple[type[Rule], ...] = (Texts, Length, Amount)

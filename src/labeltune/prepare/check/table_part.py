@@ -9,6 +9,7 @@ from labeltune.prepare.check.part import BATCH, LONG_TEXT, MAY_BE_SPECIAL, Batch
 from labeltune.prepare.check.prompts import PromptForm
 from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
+from labeltune.task.columns import clashing_columns
 from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.labels import Labels
 from labeltune.task.records import SPECIAL_TOKEN
@@ -30,12 +31,12 @@ class TablePart(Part):
 
     kind = "table"
 
-    def __init__(self, table: Table, role: str, setting: Setting, task: Task, *, strip: bool = False) -> None:
+    def __init__(self, table: Table, role: str, setting: Setting, task: Task) -> None:
         super().__init__(table.source, role, setting)
         self._table = table
         self._task = task
         self._renderer = Renderer(task, table.header, source=table.source)
-        self._labels = LabelReader(task, table.header, source=table.source, strip=strip)
+        self._labels = LabelReader(task, table.header, source=table.source, strip=table.strip)
         table.on_bad = self._on_bad
         system = PromptForm(task, task.system_template) if task.system_template else None
         self._user = PromptForm(task, task.user_template)
@@ -44,6 +45,8 @@ class TablePart(Part):
         if self._regular:
             self._fix(system, self._user)
         self._read = _Cells(task, self._labels)
+        for name in clashing_columns(task, table.header):
+            self.add("column_clash", f'column "{name}" is called like one that predict adds', 1)
 
     def close(self) -> None:
         """Let go of what is open."""

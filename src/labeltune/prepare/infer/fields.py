@@ -11,6 +11,7 @@ from labeltune.errors import DataError
 from labeltune.prepare.infer.alike import alike
 from labeltune.prepare.infer.profile import MOST_VALUES
 from labeltune.task import Field
+from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,8 @@ class Fields:
     warnings: list[str] = field(default_factory=list)
     twins: dict[str, str] = field(default_factory=dict)
     """Columns that were left out since another one says the same, and which."""
+    strips: bool = False
+    """Whether labels have space around them, which is to be taken off."""
 
 
 def make_fields(table: Table, chosen: LabelColumns, also: Sequence[Column], delimiter: str | None) -> Fields:
@@ -96,12 +99,21 @@ def _spelling(flags: Sequence[Column], word: str) -> str:
 
 def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) -> Field:
     # Counted afresh: a delimiter that was asked for may be none of ours.
-    parts = {part for cell in _values(source, column) if cell.strip() for part in cell.split(delimiter)}
-    labels = tuple(sorted({part.strip() for part in parts} - {""}))
+    cells = [cell for cell in _values(source, column) if cell.strip()]
+    in_lists = delimiter == LIST_DELIMITER
+    pieces = [list_items(cell) or [] if in_lists else cell.split(delimiter) for cell in cells]
+    parts = {part for cell in pieces for part in cell}
+    labels = tuple(sorted({nfc(part.strip()) for part in parts} - {""}))
+    if in_lists and all(len(cell) == 1 for cell in pieces):
+        made.conclusions.append(
+            f"{column.name}: a single field of {len(labels)} labels, each in a list of its own: "
+            f"{listed(labels)}"
+        )
+        _look_at(made, column, labels, parts)
+        return Field(column.name, "single", labels, column=column.name)
     shown = {"\n": "line breaks", "\r\n": "line breaks"}.get(delimiter, f'"{delimiter}"')
-    made.conclusions.append(
-        f"{column.name}: a multi field, {len(labels)} labels joined by {shown}: {listed(labels)}"
-    )
+    joined = "in lists" if in_lists else f"joined by {shown}"
+    made.conclusions.append(f"{column.name}: a multi field, {len(labels)} labels {joined}: {listed(labels)}")
     _look_at(made, column, labels, parts)
     return Field(column.name, "multi", labels, column=column.name, delimiter=delimiter)
 
@@ -125,8 +137,10 @@ def _single_field(made: Fields, source: str, column: Column) -> Field:
 
 def _look_at(made: Fields, column: Column, labels: Iterable[str], written: Iterable[str]) -> None:
     if any(value != value.strip() for value in written if value.strip()):
+        made.strips = True
         made.warnings.append(
-            f'column "{column.name}": some labels have space around them; convert with --strip'
+            f'column "{column.name}": some labels have space around them, which all commands take off '
+            "(strip = true under [read])"
         )
     made.warnings += [
         f'column "{column.name}": are these one label? {listed(group)}' for group in alike(labels)
@@ -176,6 +190,11 @@ class _Seen:
         above, below = self._places[upper], self._places[lower]
         return {(row[above], row[below]) for row in self._rows if row[above] and row[below]}
 
+    def without(self, upper: str, lower: str) -> set[str]:
+        """The values of one column beside which nothing stands in the other."""
+        above, below = self._places[upper], self._places[lower]
+        return {row[above] for row in self._rows if row[above] and not row[below]}
+
     def are_twins(self, one: Column, other: Column) -> bool:
         """Whether each value of one column always stands with the same value of the other."""
         together = len(self.pairs(one.name, other.name))
@@ -215,10 +234,36 @@ def _in_levels(made: Fields, seen: _Seen, fields: list[Field]) -> list[Field]:
                     label: tuple(x for x in lower.labels if (label, x) in pairs) for label in upper.labels
                 }
                 field_ = replace(lower, parent=upper.name, children=children)
+                field_ = _with_empty(made, field_, seen.without(upper.name, lower.name))
                 made.conclusions.append(f'{lower.name}: refines "{upper.name}", {len(pairs)} pairs')
                 break
         result.append(field_)
     return fields if all(field_.parent is None for field_ in result) else result
+
+
+def _with_empty(made: Fields, lower: Field, without: set[str]) -> Field:
+    """The field with a label for empty cells, where some labels of its parent have none below them.
+
+    `without` are the parent's labels beside which a cell is empty. Beside one that has labels below it, an
+    empty cell is a label that is missing.
+    """
+    alone = [label for label, below in lower.children.items() if not below]
+    if not alone:
+        return lower
+    word = next(
+        word for word in ("none", "nothing", "(none)", f"no {lower.name}") if word not in lower.labels
+    )
+    made.warnings = [one for one in made.warnings if not one.startswith(f'column "{lower.name}" is empty in')]
+    if lost := sorted(without.difference(alone)):
+        made.warnings.append(
+            f'column "{lower.name}" is empty in some rows of {listed(lost)}, too: they have no label; '
+            "convert --on-error skip leaves them out"
+        )
+    made.conclusions.append(
+        f'{lower.name}: an empty cell is the label "{word}" (empty = "{word}"), for {listed(alone)}'
+    )
+    children = {label: below or (word,) for label, below in lower.children.items()}
+    return replace(lower, labels=(*lower.labels, word), children=children, empty=word)
 
 
 def _refines(pairs: set[tuple[str, str]], upper: Field, lower: Field) -> bool:

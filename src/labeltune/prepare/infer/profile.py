@@ -8,11 +8,13 @@ from functools import cached_property
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
+from labeltune.errors import DataError
 from labeltune.prepare.infer.names import Hint, hint_of
 from labeltune.prepare.infer.values import FLAG_PAIRS, Sort, count_words, is_number, sort_of
+from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from labeltune.files.tables import Table
 
@@ -105,7 +107,7 @@ class Column:
     @cached_property
     def labels(self) -> list[str]:
         """The distinct values, without space around them and without the empty one; numbers by their size."""
-        labels = {value.strip() for value in self.counts or ()} - {""}
+        labels = {nfc(value.strip()) for value in self.counts or ()} - {""}
         if all(map(is_number, labels)):
             return sorted(labels, key=lambda label: (_size(label), label))
         return sorted(labels)
@@ -176,8 +178,18 @@ class Column:
         ]
 
     @cached_property
+    def lists(self) -> list[list[str]] | None:
+        """The labels of each distinct value, if all values are lists, such as `["a", "b"]`."""
+        cells = [list_items(value) for value in self.counts or () if value.strip()]
+        found = [cell for cell in cells if cell is not None]
+        distinct = {label for labels in found for label in labels}
+        return found if len(found) == len(cells) and 0 < len(distinct) <= MOST_LABELS else None
+
+    @cached_property
     def delimiter(self) -> str | None:
         """What joins labels here: its parts recur in more combinations than there are parts."""
+        if self.lists is not None:
+            return LIST_DELIMITER
         cells = [value.strip() for value in self.counts or () if value.strip()]
         if self.sort not in ("words", "codes"):
             return None
@@ -230,8 +242,12 @@ class Profile:
     """Whether the header stands among the rows again, as where files were put one after the other."""
 
 
-def read_profile(table: Table) -> Profile:
-    """Look at every row once. Raises `DataError` for rows that cannot be read."""
+def read_profile(table: Table, asked_for: Collection[str] = ()) -> Profile:
+    """Look at every row once. Raises `DataError` for rows that cannot be read.
+
+    Columns without a name are passed over unless they are asked for, and those that hold objects; such a one
+    that is asked for is a `DataError`.
+    """
     columns = {name: Column(name, position) for position, name in enumerate(table.header)}
     header, repeats, rows = list(table.header), False, 0
     for batch in _batches(table):
@@ -241,6 +257,10 @@ def read_profile(table: Table) -> Profile:
             column.add(values)
     for column in columns.values():
         column.finish()
+    if nested := next((name for name in asked_for if name in table.structured), None):
+        raise DataError(f'{table.source}: column "{nested}" holds objects, neither text nor labels')
+    for name in (table.unnamed | table.structured).difference(asked_for):
+        del columns[name]
     return Profile(table.source, columns, rows, repeats)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.sources import GZIP_ENDING
-from labeltune.files.tables import ending_of_copies, open_table
+from labeltune.files.tables import ending_of_parts, open_table
 from labeltune.files.writing import STANDARD_STREAM, atomic_write
 from labeltune.prepare.infer.fields import make_fields
 from labeltune.prepare.infer.header import doubt_of_header
@@ -20,7 +18,8 @@ from labeltune.prepare.infer.reasons import left_out
 from labeltune.prepare.infer.roles import choose_id, choose_text
 from labeltune.prepare.infer.telling import all_of, other_labels, quoted, text_taken, what_was_left_out
 from labeltune.prepare.infer.wishes import Wishes, check_wishes
-from labeltune.task import AnswerFormat, Task, format_task
+from labeltune.task import NOTHING_TOLD, AnswerFormat, ReadOptions, Task, format_task
+from labeltune.task.columns import clashing_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,11 +54,11 @@ def init(
     *,
     wishes: Wishes | None = None,
     force: bool = False,
-    format: str | None = None,
-    encoding: str | None = None,
-    separator: str | None = None,
+    read: ReadOptions = NOTHING_TOLD,
 ) -> Proposal:
     """Propose a task from a table and write it to `output` (`-`: standard output).
+
+    `read` tells how the table is read; the task keeps it, and what was found.
 
     Raises `SettingsError` if `output` exists and `force` is false, or if the wishes contradict each other,
     and `DataError` if the table is refused, shows no labels, or has a row where the columns' names should be.
@@ -68,21 +67,29 @@ def init(
         raise SettingsError(
             f"{os.fspath(output)}: exists already", hint="give --force to replace it, or -o another file"
         )
-    with open_table(data, format=format, encoding=encoding, separator=separator) as table:
-        proposal = propose_task(table, wishes or Wishes())
+    with open_table(data, read) as table:
+        proposal = propose_task(table, wishes or Wishes(), header_told=read.header is not None)
+        proposal = replace(
+            proposal,
+            conclusions=(*table.notes, *proposal.conclusions),
+            warnings=(*table.warnings, *proposal.warnings),
+        )
     with atomic_write(output) as handle:
         handle.write(format_task(proposal.task).encode())
     return proposal
 
 
-def propose_task(table: Table, wishes: Wishes) -> Proposal:
-    """Look at every row of a table, at most three times, and propose a task. Raises as `init` does."""
-    return _Proposer(table, wishes).propose()
+def propose_task(table: Table, wishes: Wishes, *, header_told: bool = False) -> Proposal:
+    """Look at every row of a table, at most three times, and propose a task. Raises as `init` does.
+
+    `header_told`: whether the first line names the columns was told, and is not doubted.
+    """
+    return _Proposer(table, wishes, header_told=header_told).propose()
 
 
 class _Proposer:
-    def __init__(self, table: Table, wishes: Wishes) -> None:
-        self.table, self.wishes = table, wishes
+    def __init__(self, table: Table, wishes: Wishes, *, header_told: bool) -> None:
+        self.table, self.wishes, self.header_told = table, wishes, header_told
         self.conclusions: list[str] = []
         self.warnings: list[str] = []
         self.other_texts: list[str] = []
@@ -90,7 +97,7 @@ class _Proposer:
 
     def propose(self) -> Proposal:
         table, wishes = self.table, self.wishes
-        profile = read_profile(table)
+        profile = read_profile(table, {*wishes.text, *wishes.labels, *filter(None, [wishes.id])})
         if not profile.rows:
             raise DataError(f"{table.source}: no rows, so there is nothing to conclude from")
         self.look_at_header(profile)
@@ -104,13 +111,23 @@ class _Proposer:
         self.warnings += made.warnings
         answer = self.answer(profile, made.fields)
         rest = self.rest(profile, (*text, name), chosen, made)
-        task = Task(text, made.fields, make_prompt(made.fields, answer, wishes), answer, id=name)
-        return Proposal(task, tuple(self.conclusions), tuple(self.warnings), rest, _ending_of_parts(table))
+        read = replace(table.read, strip=True) if made.strips else table.read
+        prompt = make_prompt(made.fields, answer, wishes)
+        task = Task(text, made.fields, prompt, answer, id=name, read=read)
+        self.tell_clashes(task)
+        return Proposal(task, tuple(self.conclusions), tuple(self.warnings), rest, ending_of_parts(table))
+
+    def tell_clashes(self, task: Task) -> None:
+        for name in clashing_columns(task, self.table.header):
+            self.warnings.append(
+                f'column "{name}" is called like one that predict adds: predict --prefix P keeps it with P '
+                "before its name"
+            )
 
     def look_at_header(self, profile: Profile) -> None:
         if profile.repeats_header:
             self.warnings.append("the line of names stands among the rows again; take it out")
-        doubt = doubt_of_header(self.table, profile)
+        doubt = None if self.header_told else doubt_of_header(self.table, profile)
         if doubt:
             self.warnings.append(doubt)
 
@@ -183,10 +200,6 @@ class _Proposer:
             self.conclusions.append(what_was_left_out(told))
         reasons = {column.name: "other columns look more like labels" for column in also}
         return {**out, **reasons, **dict.fromkeys(chosen.series, "one of several columns of one list")}
-
-
-def _ending_of_parts(table: Table) -> str:
-    return ending_of_copies(table, Path(table.source.removesuffix(GZIP_ENDING)).suffix.lower())
 
 
 def _may_refine(profile: Profile, chosen: LabelColumns) -> list[Column]:

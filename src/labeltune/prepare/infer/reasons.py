@@ -57,7 +57,10 @@ _AGAINST: tuple[tuple[Callable[[Column], bool], Callable[[Column], str]], ...] =
     ),
     (lambda column: column.is_counter, lambda _: "a counter"),
     (lambda column: names_an_id(column.name), lambda _: "ids"),
-    (lambda column: column.sort in ("dates", "URLs", "nested data"), lambda column: column.sort),
+    (
+        lambda column: column.sort in ("dates", "URLs", "nested data") and column.lists is None,
+        lambda column: column.sort,
+    ),
     (_measures, lambda _: "numbers"),
     (
         lambda column: bool(column.labels) and {label.casefold() for label in column.labels} <= PARTS,

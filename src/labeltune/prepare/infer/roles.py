@@ -41,7 +41,12 @@ def choose_text(profile: Profile, wishes: Wishes) -> tuple[tuple[str, ...], list
 
 def _may_be_text(column: Column) -> bool:
     measured = column.sort in ("numbers", "whole numbers", "dates")
-    return column.filled > 0 and not measured and not (column.rows > 1 and _constant(column))
+    return (
+        column.filled > 0
+        and not measured
+        and column.lists is None
+        and not (column.rows > 1 and _constant(column))
+    )
 
 
 def _as_text(column: Column) -> tuple[object, ...]:

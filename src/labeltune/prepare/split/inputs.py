@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from labeltune.errors import DataError, SettingsError, did_you_mean
 from labeltune.files.jsonl import ChatFile, is_chat_file
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import copy_raw, copy_rows, ending_of_copies, open_table
+from labeltune.files.tables.reading import Reading
 from labeltune.local.engines.common.records import Frame
 from labeltune.prepare.split.reading import Input
 from labeltune.prepare.stratify import Combinations
@@ -46,15 +48,15 @@ def open_input(data: Source, task: Task | None, options: SplitOptions) -> Input:
     a table without a usable header or without the columns that are named.
     """
     if not isinstance(data, str | os.PathLike | ByteSource):
-        return TableInput(None, open_table(data), _needed(task, "DataFrame", options), options)
+        return TableInput(
+            None, open_table(data, options.read, task=task), _needed(task, "DataFrame", options), options
+        )
     source = data if isinstance(data, ByteSource) else ByteSource(data)
     try:
-        if options.format in (None, "jsonl") and is_chat_file(source):
+        if options.read.format in (None, "jsonl") and is_chat_file(source):
             return ChatInput(source, task, options)
         task = _needed(task, source.name, options)
-        table = open_table(
-            source, format=options.format, encoding=options.encoding, separator=options.separator
-        )
+        table = open_table(source, options.read, task=task)
         return TableInput(source, table, task, options)
     except BaseException:
         source.close()
@@ -66,8 +68,8 @@ def _needed(task: Task | None, name: str, options: SplitOptions) -> Task | None:
     if task is None and (options.stratified or options.keep_duplicates_together):
         raise SettingsError(
             f"{name}: there is no task file that says which columns hold text and labels",
-            hint=f"labeltune init {name} proposes one; rows are split without with --no-stratify and "
-            "--no-keep-duplicates-together",
+            hint=f"labeltune init {shlex.quote(name)} proposes one; rows are split without one with "
+            "--no-stratify and --no-keep-duplicates-together",
         )
     return task
 
@@ -89,7 +91,7 @@ class TableInput(Input):
             if options.keep_duplicates_together:
                 self._text = Renderer(task, header, source=name).text
             if _has_labels(task, table, options):
-                self._labels = LabelReader(task, header, source=name, strip=options.strip)
+                self._labels = LabelReader(task, header, source=name, strip=table.strip)
         self._group = None
         if options.group is not None:
             if options.group not in header:
@@ -154,9 +156,7 @@ class ChatInput(Input):
                 f"{source.name}: --group names a column, and a chat file has none",
                 hint="split the table, then convert its parts",
             )
-        for name, value in (("--sep", options.separator), ("--encoding", options.encoding)):
-            if value is not None:
-                raise SettingsError(f"{source.name}: {name} is for text tables; this is a chat file")
+        Reading(options.read).fitting(source.name, "a chat file", frozenset())
         self._chat = ChatFile(source)
         self._task = task
         self._sets: dict[str, Labels | str] = {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labeltune.prepare.split.sizes import DEFAULT_SIZES, parse_sizes
+from labeltune.task import NOTHING_TOLD, ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ class SplitOptions:
     `sizes`: the parts, an `int` being a number of rows and anything else a share of all. `folds`: instead of
     them, so many pairs of train and validation. `group`: a column whose equal values stay in one part.
     `keep_duplicates_together`: rows of the same or nearly the same text too. `stratified`: by labels, else by
-    chance. `strip`: take space off labels. The others say how a table is read.
+    chance. `read`: how a table is read, before what the task says.
     """
 
     sizes: Mapping[str, float | Fraction] = field(default_factory=lambda: parse_sizes(DEFAULT_SIZES))
@@ -32,7 +33,4 @@ class SplitOptions:
     group: str | None = None
     keep_duplicates_together: bool = True
     stratified: bool = True
-    strip: bool = False
-    format: str | None = None
-    encoding: str | None = None
-    separator: str | None = None
+    read: ReadOptions = NOTHING_TOLD

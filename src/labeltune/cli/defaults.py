@@ -1,0 +1,48 @@
+"""What is taken where an option is not given: what the environment says, then what the task does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labeltune.defaults import DEFAULT_PROVIDER
+from labeltune.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labeltune.providers import Provider
+    from labeltune.task import Task
+
+__all__ = ["model_of", "provider_near", "provider_of"]
+
+
+def provider_of(told: str | None, task: Task | None) -> Provider:
+    """The provider that was told, by option or environment; else that of the task's `[defaults]`."""
+    from labeltune.providers import resolve_provider
+
+    kept = None if task is None else task.defaults.provider
+    if told is not None or task is None or kept is None:
+        return resolve_provider(DEFAULT_PROVIDER if told is None else told)
+    try:
+        return resolve_provider(kept)
+    except SettingsError as error:
+        where = task.where("defaults", "provider")
+        raise SettingsError(f"{where}: {error}", hint=error.hint) from error
+
+
+def provider_near(told: str | None, task: Path) -> Provider:
+    """The same for commands that need no task: the file is looked at if it is there and counts."""
+    from labeltune.task import task_if_there
+
+    return provider_of(told, task_if_there(task) if told is None else None)
+
+
+def model_of(told: str | None, task: Task | None, *, what: str) -> str:
+    """The model that was told, else that of the task's `[defaults]`. Raises `SettingsError` if neither is."""
+    model = told if told is not None or task is None else task.defaults.model
+    if model is None:
+        raise SettingsError(
+            f"no model: --model says {what}",
+            hint='give --model, or write model = "…" under [defaults] in the task file',
+        )
+    return model

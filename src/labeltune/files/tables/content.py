@@ -1,0 +1,92 @@
+"""What a file holds, whatever it is called: told by its first bytes."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labeltune.files.tables.encodings import mark_of
+from labeltune.files.tables.json_array import is_one_document
+
+if TYPE_CHECKING:
+    from labeltune.files.sources import ByteSource
+
+__all__ = ["Content", "look"]
+
+_SAVE_AS = "open it in a spreadsheet program and save it as .xlsx or CSV"
+_MAGIC = (
+    (b"\x1f\x8b", "gzip", None),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file", "excel"),
+    (b"PAR1", "Parquet", "parquet"),
+    (b"BZh", "bzip2", None),
+    (b"\xfd7zXZ", "xz", None),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", None),
+    (b"Rar!", "a RAR archive", None),
+    (b"\x28\xb5\x2f\xfd", "Zstandard", None),
+    (b"%PDF", "a PDF file", None),
+    (b"SQLite format 3", "an SQLite database", None),
+)
+_OFFICE = (b"[Content_Types].xml", b"_rels/.rels", b"mimetypeapplication/vnd.oasis", b"docProps/", b"xl/")
+"""What the first file of a workbook's ZIP archive is called; of an OpenDocument one, with its content."""
+_HTML = re.compile(rb"(?is)\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|table|meta|style|div)\b")
+_XML_SHEET = re.compile(rb"(?s)\s*<\?xml.{0,400}(<Workbook|office:spreadsheet)")
+_JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*(\{\s*["}]|\[\s*[\[{"\d\]-])')
+_LISTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What some bytes are, for messages, if not plainly a text table; which format reads them; the way on."""
+
+    what: str | None = None
+    format: str | None = None
+    hint: str | None = None
+    is_text: bool = False
+
+
+def look(source: ByteSource) -> Content:
+    """What a file holds."""
+    head = source.head()
+    if head.startswith(b"PK\x03\x04"):
+        return Content("an Excel file", "excel") if head[30:].startswith(_OFFICE) else _look_into(source)
+    for magic, what, format in _MAGIC:
+        if head.startswith(magic):
+            return Content(what, format)
+    return _look_at_text(head)
+
+
+def _look_at_text(head: bytes) -> Content:
+    bare = head.removeprefix(b"\xef\xbb\xbf")
+    for pattern, what in ((_HTML, "HTML"), (_XML_SHEET, "a spreadsheet in the XML of 2003")):
+        if pattern.match(bare):
+            return Content(what, None, _SAVE_AS, is_text=True)
+    start = _JSON_START.match(head)
+    if start is None:
+        return Content(is_text=_is_text(head))
+    if start[1].startswith(b"["):
+        return Content("a JSON array", "json", is_text=True)
+    if is_one_document(head):
+        return Content("a JSON object over several lines", "json", is_text=True)
+    return Content("JSON", "jsonl", is_text=True)
+
+
+def _is_text(head: bytes) -> bool:
+    signs = bytes(range(0x20, 0x100)) + b"\t\r\n\f"
+    return bool(head) and (mark_of(head) is not None or not head.translate(None, signs))
+
+
+def _look_into(source: ByteSource) -> Content:
+    """What a ZIP archive is; if not a workbook, what is in it is named."""
+    try:
+        with source.open() as stream, zipfile.ZipFile(stream) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return Content("an Excel or ZIP file", "excel")
+    if "[Content_Types].xml" in names or "mimetype" in names:
+        return Content("an Excel file", "excel")
+    if not names:
+        return Content("a ZIP archive", None, "unpack it, and name the table in it")
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    return Content(f"a ZIP archive that holds {listed}", None, f"unpack it: unzip {source.name}")

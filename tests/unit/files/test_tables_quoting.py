@@ -1,0 +1,126 @@
+"""Quotes in tables separated by tabs: signs of the text, unless every field obeys CSV's quoting."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeltune.errors import SettingsError
+from labeltune.files.tables import ReadOptions, open_table
+from labeltune.files.tables.quoting import first_misfit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SWALLOWED = 't\tl\nplain\tA\n"5 inch disk\tB\nother\tA\nmore 5"\tB\nlast\tA\n'
+"""Read as CSV, the row that begins with a quote holds the next two."""
+
+
+def rows(path: Path, **how: str) -> tuple[list[list[str]], list[str]]:
+    with open_table(path, ReadOptions(**how)) as table:  # type: ignore[arg-type]  # options that are texts
+        return [values for _, values in table], table.notes
+
+
+def write(folder: Path, content: str, name: str = "t.tsv") -> Path:
+    path = folder / name
+    path.write_text(content, newline="")
+    return path
+
+
+def test_data_02_a_quote_swallows_no_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, SWALLOWED)
+    read, notes = rows(path)
+    assert read == [["plain", "A"], ['"5 inch disk', "B"], ["other", "A"], ['more 5"', "B"], ["last", "A"]]
+    assert notes == [
+        (
+            f"{path}:3: the quotes here are signs of the text, not CSV's quoting, and so are all others; "
+            "--quote csv reads them as quoting"
+        )
+    ]
+    assert rows(path, quote="none")[0] == read
+    told = rows(path, quote="csv")[0]
+    assert told[1] == ["5 inch disk\tB\nother\tA\nmore 5", "B"]
+    with open_table(path) as table:
+        assert table.read == ReadOptions(quote="none")
+        assert (
+            b"".join([table.header_bytes or b"", *(content for _, content in table.raw())])
+            == path.read_bytes()
+        )
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('"I loved it" she said\tA', '"I loved it" she said'),
+        ('a 5" disk\tA', 'a 5" disk'),
+        ('"Great!"\tA', '"Great!"'),
+        ('"He said "no" twice"\tA', '"He said "no" twice"'),
+        ('"never closed\tA', '"never closed'),
+    ],
+)
+def test_data_02_quotes_that_no_writer_of_csv_makes_are_text(tmp_path: Path, line: str, value: str) -> None:
+    read, notes = rows(write(tmp_path, f"t\tl\nplain\tA\nother\tB\n{line}\nlast\tB\n"))
+    assert read[2] == [value, "A"]
+    assert len(read) == 4
+    assert ".tsv:4: the quotes here are signs of the text" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ('t\tl\n"one\ntwo"\tA\nplain\tB\n', "one\ntwo"),
+        ('l\tt\nA\t"one\ntwo"\nB\tplain\n', "one\ntwo"),
+        ('t\tl\n"a\tb"\tA\nplain\tB\n', "a\tb"),
+        ('t\tl\n"say ""hi"""\tA\nplain\tB\n', 'say "hi"'),
+        ('"t"\t"l"\n"one"\t"A"\n"two"\t"B"\n', "one"),
+        ('"t"\t"l"\n"one"\t1\n"two"\t2\n', "one"),
+    ],
+)
+def test_quoting_of_csv_is_read_as_such(tmp_path: Path, content: str, value: str) -> None:
+    read, notes = rows(write(tmp_path, content))
+    assert value in read[0]
+    assert len(read) == 2
+    assert notes == []
+
+
+def test_tabs_that_are_found_in_a_csv_file_count_too(tmp_path: Path) -> None:
+    path = write(tmp_path, SWALLOWED, "t.csv")
+    assert len(rows(path)[0]) == 5
+    with open_table(path) as table:
+        assert table.read == ReadOptions(separator="\t", quote="none")
+
+
+def test_quotes_are_text_with_any_separator_if_told(tmp_path: Path) -> None:
+    path = write(tmp_path, 't,l\n"5 inch,A\nother 5",B\n', "t.csv")
+    assert rows(path, quote="none")[0] == [['"5 inch', "A"], ['other 5"', "B"]]
+    with pytest.raises(SettingsError, match="--quote yes: expected csv or none"):
+        rows(path, quote="yes")
+
+
+def test_a_quote_far_down_decides_as_well(tmp_path: Path) -> None:
+    path = write(tmp_path, "t\tl\n" + "plain text of some length\tA\n" * 8_000 + '"odd one\tB\nplain"\tA\n')
+    read, notes = rows(path)
+    assert read[-2:] == [['"odd one', "B"], ['plain"', "A"]]
+    assert ".tsv:8002: the quotes here" in notes[0]
+
+
+TEXTS = st.text(st.sampled_from('ab "\t\n\r,'), max_size=6)
+
+
+@given(
+    st.lists(st.tuples(TEXTS, st.sampled_from("AB")), min_size=1, max_size=6),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_what_a_writer_of_csv_writes_obeys(table: list[tuple[str, str]], quoting: int) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=quoting)  # type: ignore[arg-type]  # one of csv's
+    writer.writerows([("t", "l"), *table])
+    lines = text.getvalue().encode().splitlines(keepends=True)
+    # A lone return is quoted by none of csv's ways but the second, and a row may look like two.
+    if not any("\r" in value or (value.count("\n") and "\t" in value) for value, _ in table):
+        assert first_misfit(lines, "\t") is None
