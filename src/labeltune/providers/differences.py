@@ -7,13 +7,15 @@ chat request's, `rename.` of what a chat field is called there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from labeltune.errors import SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["CHAT_FIELDS", "LIMITS", "declared_changes"]
 
@@ -198,9 +200,7 @@ def _put(chat: dict[str, Any], path: list[str], value: Any, name: str) -> None:
     if field in _ELSEWHERE:
         raise SettingsError(f"#{name}: is said elsewhere", hint=f"expected {_ELSEWHERE[field]}")
     if not all(path):
-        raise SettingsError(
-            f"#{name}: a part of the name is empty", hint="expected chat.NAME or chat.NAME.NAME"
-        )
+        raise SettingsError(f"#{name}: a part of the name is empty", hint="chat.NAME or chat.NAME.PART")
     place: Any = chat
     for part in path[:-1]:
         place = place.setdefault(part, {})
