@@ -175,7 +175,7 @@ def _unknown(name: str, value: str) -> SettingsError:
     )
 
 
-# ------------------------------------------------------------------------------------- fields of chat requests
+# ------------------------------------------------------------------------------------ fields of chat requests
 
 
 def _json(name: str, value: str) -> Any:
