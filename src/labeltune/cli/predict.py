@@ -185,7 +185,7 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
     if done.resent:
-        sink.warn(f"{done.resent:,} rows were sent again, maybe billed twice")
+        sink.warn(f"{done.resent:,} rows were sent again{'' if done.free else ', maybe billed twice'}")
     if done.problems:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
         sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
@@ -194,7 +194,7 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
     if done.thinking:
         sink.hint(
             f"the model thinks before it answers, which left {done.thinking:,} rows without one: turn it off "
-            "or give it room (docs/how-to/any-url.md)"
+            "or give it room, as with #thinking=2000 after the provider's URL (docs/how-to/any-url.md)"
         )
     elif "truncated" in done.problems:
         sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")

@@ -32,7 +32,7 @@ class Rate:
 
 def rate_of(model: str, provider: Provider, *, batch: bool) -> Rate | None:
     """What a model's answers cost; None where it is not known."""
-    if provider.local:
+    if provider.free:
         return Rate(0.0, 0.0)
     from labeltune.pricing.prices import price_of
 

@@ -120,6 +120,7 @@ class Plan:
         self._asked = 0
         self._characters = 0
         self._answer = len(longest_answer(job.task))
+        self._thinking = job.provider.thinking
 
     def rows(self) -> Generator[tuple[int, Sequence[str]]]:
         """The rows that are predicted. Raises `DataError` with all that is wrong with any of them."""
@@ -143,11 +144,11 @@ class Plan:
                 yield self.form.hash(messages)
 
     def estimate(self, requests: int) -> tuple[int, int]:
-        """About how many tokens so many requests read and write."""
+        """About how many tokens so many requests read and write; a model that thinks may use all its room."""
         each = self._characters / max(self._asked, 1)
         return (
             round(requests * each / CHARACTERS_PER_TOKEN),
-            round(requests * self._answer / CHARACTERS_PER_TOKEN),
+            round(requests * (self._answer / CHARACTERS_PER_TOKEN + self._thinking)),
         )
 
     def beside(self, known: Iterable[K]) -> Generator[tuple[Sequence[str], Sequence[Message], K]]:

@@ -65,6 +65,8 @@ class Predicted:
     input_tokens: int
     output_tokens: int
     usd: float | None
+    free: bool = False
+    """Whether nothing of it is billed: the provider is this machine, or a server of the user's own."""
     rejections: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -119,7 +121,7 @@ def predict(
             if sent.stopped_by is None:
                 return _write(job, plan, journal, before, sent, thresholds)
     if sent.dropped:
-        job.story.warn(f"{sent.dropped:,} answers dropped, maybe billed")
+        job.story.warn(f"{sent.dropped:,} answers dropped{'' if provider.free else ', maybe billed'}")
     # With the handlers of before: the process ends as it would have without us, only later.
     signal.raise_signal(sent.stopped_by)
     raise KeyboardInterrupt
@@ -260,7 +262,7 @@ def _prepare(job: Job, plan: Plan, journal: Journal) -> _Before:
     counts = journal.counts(plan.name)
     kept = counts["done"] + counts["failed"]
     if kept or lost:
-        job.story.note(f"{kept:,} answers kept, {lost:,} maybe billed")
+        job.story.note(f"{kept:,} answers kept, {lost:,} {'lost' if job.provider.free else 'maybe billed'}")
     if counts["sent"] and not job.options.batch:
         job.story.warn(f"{counts['sent']:,} requests are in batches: --batch collects their answers")
     return _Before(kept, lost, plan.left(journal))
@@ -327,5 +329,6 @@ def _write(
         input_tokens=sent.input_tokens,
         output_tokens=sent.output_tokens,
         usd=sent.usd,
+        free=job.provider.free,
         rejections=dict(sent.rejections),
     )

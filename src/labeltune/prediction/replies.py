@@ -133,13 +133,28 @@ def as_kept(reply: Reply, raw: bytes) -> bytes:
 
 def all_rejected(reply: Reply) -> SettingsError:
     """The error for a run whose every request meets this refusal."""
-    lowered = reply.said.lower()
-    hint = "--dry-run shows the first request"
-    if "logprob" in lowered:
-        hint = "this provider gives no log-probabilities: --no-confidence goes without"
-    if "response_format" in lowered or "schema" in lowered:
-        hint = "this provider takes no strict JSON schema: declare #strict_answers=no after its URL"
+    hint = _way_on(f"{reply.said} {reply.param}".lower())
     return SettingsError(f"every request is rejected: {reply.said} [{reply.code}]", hint=hint)
+
+
+_MAXIMUM = re.compile(r"(?:<=|less than or equal to|max(?:imum)?(?: \w+)?:?|at most|up to)\s*(\d{1,4})\b")
+"""How servers say how many alternatives they give at most."""
+
+
+def _way_on(said: str) -> str:
+    """What to declare after the provider's URL so that it takes what it refused."""
+    if "logprob" in said or "top_n_tokens" in said:
+        most = _MAXIMUM.search(said)
+        if most is not None:
+            return f"this provider gives fewer alternatives: declare #top_logprobs={most[1]} after its URL"
+        return "this provider gives no log-probabilities: --no-confidence goes without"
+    if "response_format" in said or "schema" in said:
+        return "this provider takes no strict JSON schema: declare #strict_answers=no after its URL"
+    if "max_completion_tokens" in said:
+        return "declare #rename.max_completion_tokens=max_tokens after its URL"
+    if "temperature" in said:
+        return "this model takes no temperature of 0: declare #drop=temperature after its URL"
+    return "--dry-run shows the first request; what stands after a URL can change it (docs/how-to/any-url.md)"
 
 
 _ROW_CODES = frozenset(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from labeltune.providers.differences import LIMITS
 from labeltune.task.answer_schema import answer_schema
 from labeltune.task.answers import longest_answer
 
@@ -52,12 +53,13 @@ def request_form(task: Task, model: str, provider: Provider, *, confidence: bool
     """How rows of this task are asked of this model.
 
     Temperature 0; room for the longest legal answer and no more, for rate limits count it (a token is at
-    least one byte); a strict schema where the provider holds answers to one.
+    least one byte); a strict schema where the provider holds answers to one. Then what the provider's user
+    declared: fields that are left out, renamed and added.
     """
     settings: dict[str, Any] = {
         "model": model,
         "temperature": 0,
-        "max_completion_tokens": len(longest_answer(task).encode()) + _SPARE_TOKENS,
+        "max_completion_tokens": len(longest_answer(task).encode()) + _SPARE_TOKENS + provider.thinking,
     }
     if confidence:
         settings["logprobs"] = True
@@ -70,7 +72,18 @@ def request_form(task: Task, model: str, provider: Provider, *, confidence: bool
             "type": "json_schema",
             "json_schema": {"name": "labels", "strict": True, "schema": schema},
         }
-    return RequestForm(settings)
+    return RequestForm(_shaped(settings, provider))
+
+
+def _shaped(settings: dict[str, Any], provider: Provider) -> dict[str, Any]:
+    """The settings as this provider takes them."""
+    left_out = provider.dropped
+    if any(name in provider.chat for name in LIMITS):
+        left_out |= {"max_completion_tokens"}
+    kept = {
+        provider.renamed.get(name, name): value for name, value in settings.items() if name not in left_out
+    }
+    return {**kept, **provider.chat}
 
 
 def _alternatives(task: Task) -> int:

@@ -24,9 +24,9 @@ def estimate_training_cost(
     """US dollars for training on a file of this disk; None where the price or the file is not known.
 
     Tokens times epochs times the price of a training token; where the provider chooses the epochs, its own
-    rule is followed. Training on this machine costs nothing.
+    rule is followed. Training on this machine, or on a server of the user's own, costs nothing.
     """
-    if provider.local:
+    if provider.free:
         return 0.0
     price = price_of(model)
     if training is None or price is None or price.training is None:

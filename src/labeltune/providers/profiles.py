@@ -7,10 +7,11 @@ import shlex
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from labeltune.defaults import DEFAULT_PROVIDER
 from labeltune.errors import AccessError, SettingsError, did_you_mean
+from labeltune.providers.differences import declared_changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,11 @@ class Provider:
     the provider has no such list; without `uploads` large files cannot come in parts. With `deployments` a
     tuned model answers only after it was deployed, under the deployment's name. `strict_answers` says that a
     strict JSON schema holds answers to the label set, `schema_pairs` that such a schema may have alternatives
-    at its root, `top_logprobs` how many alternatives come with a token. `poll_seconds` are the shortest and
-    the longest pause between two looks at a job.
+    at its root, `top_logprobs` how many alternatives come with a token. `thinking` is the room, in tokens,
+    that a model gets beside its answer; of a chat request's fields `dropped` are left out, `renamed` have
+    another name there, and `chat` are added or take the place of ours. With `self_hosted` it is a server of
+    the user's own: what it does costs nothing. `poll_seconds` are the shortest and the longest pause between
+    two looks at a job.
     """
 
     name: str
@@ -53,6 +57,11 @@ class Provider:
     strict_answers: bool = True
     schema_pairs: bool = False
     top_logprobs: int = 20
+    thinking: int = 0
+    dropped: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    chat: Mapping[str, Any] = field(default_factory=dict)
+    self_hosted: bool = False
     poll_seconds: tuple[float, float] = (1.0, 30.0)
     directory: Path | None = None
     """The local provider's folder; None for the others."""
@@ -70,6 +79,11 @@ class Provider:
         return self.directory is not None
 
     @property
+    def free(self) -> bool:
+        """Whether nobody sends a bill for what it does."""
+        return self.local or self.self_hosted
+
+    @property
     def identity(self) -> str:
         """What the ledger calls it: file ids and job ids mean something only there."""
         return f"local:{self.directory}" if self.local else self.base_url.rstrip("/")
@@ -85,7 +99,7 @@ class Provider:
             return "local"
         key = os.environ.get(self.key_variable, "").strip()
         if not key:
-            if _is_loopback(self.base_url):
+            if self.self_hosted or _is_loopback(self.base_url):
                 return "none"
             raise AccessError(
                 f"{self.key_variable} is not set, and {self.host} answers nobody without a key",
@@ -148,25 +162,30 @@ _BASE_URL_VARIABLES = {
 def resolve_provider(name_or_url: str) -> Provider:
     """The provider of that name, or at that URL.
 
-    What a provider does differently may be declared after a `#`, which is never sent, as `name=value`
-    joined by `&`: `like=NAME` (behaves like a known provider), `hyperparameters=top_level|method`,
-    `learning_rate=absolute|multiplier`, `metadata`, `events`, `checkpoints`, `uploads`, `deployments` or
-    `strict_answers` `=yes|no`, `key=VARIABLE`, and `body.NAME=VALUE` for what every job's request carries.
+    What a provider does differently may be declared after a `#`, which is never sent: `differences` has the
+    names and what they may be.
 
     Raises `SettingsError` if it is neither or declares nonsense. Needs no key and reaches nothing.
     """
     address, _, declared = name_or_url.strip().partition("#")
-    differences = dict(parse_qsl(declared, keep_blank_values=True))
+    changes = declared_changes(declared)
+    like = changes.pop("like", None)
     if "://" in address:
-        provider = _at_url(address, differences.pop("like", None))
+        provider = _at_url(address, like)
     elif address in PROFILES:
+        if like is not None:
+            raise SettingsError(
+                f"#like={like}: {address} is a provider itself", hint="give a URL, or leave it out"
+            )
         provider = _named(address)
     else:
         raise SettingsError(
             f'"{name_or_url}" is no provider{did_you_mean(address, PROFILES)}',
             hint=f"give one of {', '.join(PROFILES)}, or a base URL such as https://host/v1",
         )
-    return replace(_declared(provider, differences), given=name_or_url.strip())
+    if "extra_body" in changes:
+        changes["extra_body"] = MappingProxyType({**provider.extra_body, **changes["extra_body"]})
+    return replace(provider, **changes, given=name_or_url.strip())
 
 
 def _named(name: str) -> Provider:
@@ -236,35 +255,3 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-_SWITCHES = ("metadata", "events", "checkpoints", "uploads", "deployments", "strict_answers", "schema_pairs")
-_CHOICES = {"hyperparameters": ("method", "top_level"), "learning_rate": ("multiplier", "absolute")}
-
-
-def _declared(provider: Provider, differences: dict[str, str]) -> Provider:
-    """The provider with what its user declared after the `#`."""
-    changes: dict[str, Any] = {}
-    body = dict(provider.extra_body)
-    for name, value in differences.items():
-        if name.startswith("body."):
-            body[name.removeprefix("body.")] = value
-        elif name == "key" and value:
-            changes["key_variable"] = value
-        elif name in _SWITCHES and value in ("yes", "no"):
-            changes[name] = value == "yes"
-        elif name in _CHOICES and value in _CHOICES[name]:
-            changes[name] = value
-        else:
-            known = ("like", "key", *_SWITCHES, *_CHOICES)
-            expected = " or ".join(_CHOICES.get(name, ("yes", "no") if name in _SWITCHES else ()))
-            raise SettingsError(
-                f"#{name}={value}: "
-                + (
-                    f"expected {expected}"
-                    if expected
-                    else f"is no known difference{did_you_mean(name, known)}"
-                ),
-                hint=f"after # a provider may declare: {', '.join(known)}, body.NAME; joined by &",
-            )
-    return replace(provider, extra_body=MappingProxyType(body), **changes)
