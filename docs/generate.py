@@ -124,11 +124,15 @@ exit code 7.
 
 `--fix OUT` writes a copy of one file where the mend is beyond doubt, says what it did, and checks the copy:
 exact duplicates (rows that become the same record as an earlier one) and rows without text are left out,
-space is taken off both ends of texts and labels, and empty lines of a chat file go. All other rows keep
-their bytes. Of Parquet files rows are only left out.
+space is taken off both ends of texts and labels, and empty lines of a chat file go, as do a byte order mark
+and commas behind its records. All other rows keep their bytes. Of Parquet files rows are only left out.
+
+A chat file that is none as a whole (UTF-16, a JSON array, objects over several lines) is one finding; its
+lines are not looked at one by one.
 
 Two texts are *nearly* the same if they are equal after case folding and without punctuation and extra
-space, or if nine tenths of all words that occur in either occur in both; this is the rule by which
+space, or if nine tenths of all words that occur in either occur in both; in scripts that set no words
+apart, such as Chinese, Japanese and Thai, pairs of characters are compared. This is the rule by which
 `labeltune split` keeps texts in one part ([why](../decisions/0003-near-duplicates.md)). The second kind is
 looked for among up to 100,000 texts or 16 MB, with `--similar` among any number.
 

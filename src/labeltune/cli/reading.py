@@ -30,7 +30,7 @@ HeaderOption = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        help="Whether the first line names the columns; without names they are column_1, column_2, …",
+        help="Whether the first line names the columns; without names they are column_1, column_2 and so on.",
         show_default=False,
     ),
 ]

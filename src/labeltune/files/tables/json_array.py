@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
     from labeltune.files.tables.reading import Reading
 
-__all__ = ["JsonArrayTable", "is_one_document"]
+__all__ = ["JsonArrayTable", "is_one_document", "is_one_table"]
 
 _SPACE = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
@@ -142,14 +142,27 @@ def _is_rows(value: Any) -> bool:
 
 def is_one_document(head: bytes) -> bool:
     """Whether JSON that begins so is one document rather than one object on each line."""
-    text = head.decode(errors="replace").lstrip("\ufeff \t\r\n")
+    text = _bare(head)
     if not text.startswith("{"):
         return True
-    line, _, more = text.partition("\n")
+    line = text.partition("\n")[0]
     try:
-        document = json.loads(line)
-        is_alone = not more.strip() and isinstance(document, dict)
-        return (is_alone and any(map(_is_rows, document.values()))) or not isinstance(document, dict)
+        return not isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         # A first line that is cut off, or holds a fault, is a row; one that ends within an object is not.
         return len(line) < len(text) and not line.rstrip().endswith(("}", "},"))
+
+
+def is_one_table(head: bytes) -> bool:
+    """Whether one line of JSON is an object that holds a table rather than a row. A record is neither."""
+    try:
+        document = json.loads(_bare(head))
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(document, dict) or "messages" in document:
+        return False
+    return any(map(_is_rows, document.values()))
+
+
+def _bare(head: bytes) -> str:
+    return head.decode(errors="replace").lstrip("\ufeff \t\r\n")

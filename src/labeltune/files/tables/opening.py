@@ -11,7 +11,7 @@ from labeltune.files.tables.columnar import FrameTable, ParquetTable
 from labeltune.files.tables.content import look
 from labeltune.files.tables.delimited import CsvTable, TsvTable
 from labeltune.files.tables.excel import ExcelTable
-from labeltune.files.tables.json_array import JsonArrayTable
+from labeltune.files.tables.json_array import JsonArrayTable, is_one_table
 from labeltune.files.tables.json_lines import JsonLinesTable
 from labeltune.files.tables.reading import Reading
 from labeltune.task.read_options import NOTHING_TOLD
@@ -75,7 +75,9 @@ def _format_of(source: ByteSource, told: str | None) -> str:
             return named or "csv"
         if found.format is not None:
             return found.format
-    elif named is None or (named == "json" and found.format == "jsonl"):
+    elif named == "json" and found.format == "jsonl":
+        return "json" if is_one_table(source.head()) else "jsonl"
+    elif named is None:
         return found.format
     raise DataError(
         f"{source.name}: this is {found.what or 'text'}, not {named or 'a table'}",
