@@ -118,8 +118,9 @@ class Journal:
             return Changes()
         came, went = self._database.one(
             "SELECT total(max(balance, 0)), total(max(-balance, 0)) FROM ("
-            " SELECT sum(CASE input WHEN ?1 THEN 1 ELSE -1 END) AS balance FROM rows"
-            " WHERE input IN (?1, ?2) GROUP BY request HAVING balance <> 0)",
+            " SELECT sum(CASE input WHEN ? THEN 1 ELSE -1 END) AS balance FROM rows"
+            " WHERE input IN (?, ?) GROUP BY request HAVING balance <> 0)",
+            new,
             new,
             old,
         )
