@@ -107,7 +107,8 @@ def test_usage(document: Any, usage: tuple[int, int]) -> None:
     [
         ("logprobs are not supported", "--no-confidence"),
         ("response_format: json_schema is unknown", "strict_answers=no"),
-        ("temperature must be 1", "--dry-run"),
+        ("temperature must be 1", "#drop=temperature"),
+        ("something is wrong", "--dry-run"),
     ],
 )
 def test_what_to_do_where_every_request_is_rejected(said: str, hint: str) -> None:
