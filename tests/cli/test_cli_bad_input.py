@@ -82,7 +82,7 @@ def _tables(here: Path) -> None:
         ("upload train.jsonl --task wrong.toml", 2, ["wrong.toml:1: ", 'did you mean "version"']),
         ("train train.jsonl --model linear --epochs 0", 2, ["--epochs 0: expected 1 to 50"]),
         ("train train.jsonl --model linear --provider opnai", 2, ['did you mean "openai"']),
-        ("train train.jsonl --model linear --provider local#like=x", 2, ["after #"]),
+        ("train train.jsonl --model linear --provider local#like=x", 2, ["#like=x: local is a provider itself"]),
         ("train train.jsonl --model x --max-cost 1 --provider http://127.0.0.1:9/v1", 6, ["price of x"]),
         # nobody there
         ("upload train.jsonl --provider http://127.0.0.1:9/v1", 5, ["127.0.0.1:9: cannot be reached"]),
