@@ -198,7 +198,7 @@ def change(rows: list[list[object]], row: int, column: str, value: object) -> li
             [
                 'p.csv:1: no column "predicted_toxic", ',
                 "which predict adds",
-                "a table that labeltune predict wrote",
+                "a table that `predict` wrote",
             ],
         ),
         (
