@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -89,7 +89,10 @@ def test_any_bytes_as_a_chat_file(tmp_path: Path, content: bytes) -> None:
             records = [line for line, _ in file]
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     full = {number for number, line in enumerate(lines, 1) if line and not line.isspace()}
-    assert sorted([*records, *filter(None, told)]) == sorted(full)
+    if None in told:  # no chat file at all, which is said once
+        assert (records, told) == ([], [None])
+    else:
+        assert sorted([*records, *filter(None, told)]) == sorted(full)
 
 
 @one_folder
@@ -194,7 +197,11 @@ def test_what_we_write_we_read(tmp_path: Path, table: tuple[list[str], list[list
     header, rows = table
     path = tmp_path / f"t{ending}"
     write_table(path, header, rows)
-    with open_table(path, ReadOptions(separator="," if ending.startswith(".csv") else None)) as found:
+    # In tabs, a text of several lines with tabs in it may look like rows, where nothing tells who wrote it.
+    read = ReadOptions(
+        separator="," if ending.startswith(".csv") else None, quote="csv" if ending == ".tsv" else None
+    )
+    with open_table(path, read) as found:
         assert [values for _, values in found] == rows
 
 
@@ -209,7 +216,11 @@ def test_both_ways_of_reading_agree(tmp_path: Path, quotes: str, content: bytes)
         path = tmp_path / "t.csv"
         path.write_bytes(b"text,label\n" + padded)
         told: list[tuple[str, int]] = []
-        with open_table(path, ReadOptions(separator=",")) as table:
+        try:
+            table = open_table(path, ReadOptions(separator=","))
+        except DataError:  # every row is wider than the header, which padding hides
+            assume(False)
+        with table:
             skipped = 60 if padded is not content else 0
             table.on_bad = lambda finding, _: told.append((finding.code, (finding.where.line or 0) - skipped))  # noqa: B023  # called before the next round
             try:

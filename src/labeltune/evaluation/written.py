@@ -27,7 +27,7 @@ def open_predictions(path: str, task: Task, read: ReadOptions) -> Table:
         head = source.head().decode("utf-8", "replace")
         names = [name for group in predicted_columns(task) for name in group]
         if all(name in head or name.replace('"', '""') in head for name in names):
-            kept = replace(task.read, separator=None, quote=None, header=None, sheet=None)
+            kept = replace(task.read, separator=None, quote="csv", header=None, sheet=None)
             if kept.encoding is not None and _is_utf8(source):
                 kept = replace(kept, encoding=None)
             task = replace(task, read=kept)

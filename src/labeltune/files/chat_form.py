@@ -72,10 +72,19 @@ def _is_array(text: str) -> bool:
 
 def _spans_lines(text: str) -> bool:
     """Whether the object with which a text begins ends on another line."""
-    line = text.partition("\n")[0]
+    line, _, rest = text.partition("\n")
+    if _is_object(rest.partition("\n")[0]):
+        return False  # the first line is broken, and the next one is a record
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         # It may be longer than what was looked at; a line that ends where a value must follow goes on.
         return _ENDS_WITHIN.search(line) is not None and not line.rstrip().endswith(("}", "},"))
     return end > len(line)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.metrics.intervals import clopper_pearson
 from labeltune.evaluation.output_paths import check_outputs
+from labeltune.evaluation.written import open_predictions
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import open_table, write_table
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence
-from labeltune.task import ReadOptions
+from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import ANSWER, PROBLEM
@@ -214,7 +215,7 @@ def _draw(
 
 def _answers(path: Path, task: Task) -> Iterator[Labels | None]:
     """The labels that each row of a table of predictions was answered with; None if not with valid ones."""
-    with open_table(path) as table:
+    with open_predictions(str(path), task, NOTHING_TOLD) as table:
         answer, problem = table.header.index(ANSWER), table.header.index(PROBLEM)
         for _, values in table:
             yield None if values[problem] else decode_answer(task, values[answer]).labels

@@ -173,7 +173,7 @@ def test_data_32_merged_cells_are_told_before_the_errors(tmp_path: Path) -> None
             if not values[1]:
                 table.reject("no_label", line, "no label")
     first, *rest = str(caught.value).split("\n")
-    assert first.startswith(f"{path}: of merged cells (B2:B4), only the first one has the value")
+    assert first.startswith(f"{path}: of merged cells, only the first one has the value (B2:B4)")
     assert rest == [f"{path}:3: no label", f"{path}:4: no label"]
 
 

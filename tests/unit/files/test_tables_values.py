@@ -307,7 +307,7 @@ def test_what_excel_files_hold_besides_is_said(tmp_path: Path) -> None:
     with open_table(path) as table:
         assert table.warnings[1:] == [
             f'{path}: only the first sheet is read, not "More", "Notes": --sheet names another',
-            f"{path}: of merged cells (A2:A3), only the first one has the value; unmerge them and fill each cell",
+            f"{path}: of merged cells, only the first one has the value (A2:A3); unmerge them and fill each cell",
         ]
 
 

@@ -96,8 +96,8 @@ class ExcelTable(ValueTable):
         if told:
             more = f" and {len(told) - _NAMED:,} more" if len(told) > _NAMED else ""
             self._warn(
-                f"{self.source}: of merged cells ({', '.join(told[:_NAMED])}{more}), only the first one has "
-                "the value; unmerge them and fill each cell",
+                f"{self.source}: of merged cells, only the first one has the value "
+                f"({', '.join(told[:_NAMED])}{more}); unmerge them and fill each cell",
                 cause=True,
             )
 

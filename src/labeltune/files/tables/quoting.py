@@ -18,7 +18,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["first_misfit"]
 
@@ -33,12 +33,8 @@ def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
     `lines` have their ends; the first one may be a header, which has to be well-formed and no more.
     """
     sign = separator.encode()
-    field = rb'(?:"(?:[^"]|"")*"|[^"%s\r\n]*)' % re.escape(sign)
-    record = re.compile(rb"%s(?:%s%s)*[\r\n]*" % (field, re.escape(sign), field))
+    form = _Form(sign)
     held, first, rows, width = b"", 0, 0, None
-    quoted: Counter[int] = Counter()
-    idle: dict[int, int] = {}
-    """Of columns with values in quotes that need none: the first line of one."""
     for number, line in enumerate(lines, 1):
         width = line.count(sign) if width is None else width
         if not held:
@@ -51,30 +47,57 @@ def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
             if len(held) > _LONGEST:
                 return first
             continue
-        if not record.fullmatch(held) or _looks_like_rows(held, sign, width):
+        if not form.fits(held) or _looks_like_rows(held, sign, width):
             return first
-        rows += first > 1
         if first > 1:  # a header may be quoted where the values below it are numbers
-            _note(re.findall(field + rb"(?:%s|[\r\n]*$)" % re.escape(sign), held), sign, first, quoted, idle)
+            rows += 1
+            form.note(held, first)
         held = b""
-    if held:
-        return first
-    misfits = [line for column, line in idle.items() if 2 * quoted[column] < rows]
-    return min(misfits, default=None)
+    return first if held else form.misfit(rows)
+
+
+class _Form:
+    """What values separated by `sign` look like, and which were in quotes."""
+
+    def __init__(self, sign: bytes) -> None:
+        self._sign = sign
+        between = re.escape(sign)
+        value = rb'(?:"(?:[^"]|"")*"|[^"%s\r\n]*)' % between
+        self._record = re.compile(rb"%s(?:%s%s)*[\r\n]*" % (value, between, value))
+        self._value = re.compile(rb"(%s)(%s|\Z)" % (value, between))
+        self._quoted: Counter[int] = Counter()
+        self._idle: dict[int, int] = {}
+        """Of columns with values in quotes that need none: the first line of one."""
+
+    def fits(self, record: bytes) -> bool:
+        """Whether each value is in quotes as a whole, those within doubled, or has none."""
+        return self._record.fullmatch(record) is not None
+
+    def note(self, record: bytes, line: int) -> None:
+        """Count the values in quotes by column, and remember where one needs them not."""
+        values = list(self._values(record.rstrip(b"\r\n")))
+        if all(value.startswith(_QUOTE) for value in values):
+            return  # a writer that quotes whole rows
+        for column, value in enumerate(values):
+            if value.startswith(_QUOTE):
+                self._quoted[column] += 1
+                inner = value[1:-1]
+                if inner and not any(one in inner for one in (self._sign, _QUOTE, b"\n", b"\r")):
+                    self._idle.setdefault(column, line)
+
+    def _values(self, record: bytes) -> Iterator[bytes]:
+        for match in self._value.finditer(record):
+            yield match[1]
+            if not match[2]:
+                return
+
+    def misfit(self, rows: int) -> int | None:
+        """The first line with idle quotes in a column in which most of so many rows have none."""
+        return min(
+            (line for column, line in self._idle.items() if 2 * self._quoted[column] < rows), default=None
+        )
 
 
 def _looks_like_rows(record: bytes, sign: bytes, width: int) -> bool:
     """Whether a record of several lines has more than one that could be a row by itself."""
     return width > 0 and sum(line.count(sign) == width for line in record.splitlines()) > 1
-
-
-def _note(fields: list[bytes], sign: bytes, line: int, quoted: Counter[int], idle: dict[int, int]) -> None:
-    """Count the values in quotes by column, and remember where one needs them not."""
-    if all(value.startswith(_QUOTE) for value in fields):
-        return  # a writer that quotes whole rows
-    for column, value in enumerate(fields):
-        if value.startswith(_QUOTE):
-            quoted[column] += 1
-            inner = value.rstrip(sign + b"\r\n")[1:-1]
-            if inner and not any(one in inner for one in (sign, _QUOTE, b"\n", b"\r")):
-                idle.setdefault(column, line)
