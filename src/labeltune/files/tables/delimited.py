@@ -31,7 +31,7 @@ SEPARATORS = ",;\t|"
 NAMED_SEPARATORS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 _SAMPLE_RECORDS = 50
-_CHUNK = 1 << 19
+_CHUNK = 1 << 21
 _CUT = "the last line has no line end; is the file whole?"
 
 
