@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+
 __all__ = ["main"]
+
+_GARBAGE = 50_000
+"""How many new objects make Python look for cycles: a start makes as many, and all of them stay."""
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.set_threshold(_GARBAGE)
     from labeltune.cli.app import run
 
     run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from labeltune.task.columns import probability_columns
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labeltune.evaluation.ids import Ids
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray, Patterns
     from labeltune.evaluation.metrics.scores import Pairs
     from labeltune.task import Task
@@ -40,7 +40,7 @@ class Predictions:
     """(n_rows,) the line each row begins on"""
     texts: IntArray
     """(n_rows,) a digest of each row's text columns; (0,) if they were read without"""
-    ids: tuple[str, ...] | None
+    ids: Ids | None
     """(n_rows,) None if the task has no id column or the table lacks it"""
     confidence: FloatArray | None
     """(n_rows,) NaN where none was given; None if the table has no such column"""
@@ -68,10 +68,7 @@ class Predictions:
 
     def warnings(self) -> list[str]:
         """What should be known of the table: ids that occur more than once, probabilities left aside."""
-        ids = self.ids or ()
-        repeated: list[str] = []
-        if len(set(ids)) < len(ids):  # found far sooner than which
-            repeated = [name for name, count in Counter(ids).items() if count > 1]
+        repeated = [] if self.ids is None else self.ids.repeated()
         said = []
         if repeated:
             said.append(f'{len(repeated):,} ids occur more than once, such as "{repeated[0]}"')

@@ -7,10 +7,11 @@ import math
 from array import array
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeltune.evaluation.ids import Ids
 from labeltune.evaluation.metrics.patterns import find_patterns
 from labeltune.evaluation.metrics.scores import Pairs
 from labeltune.evaluation.predictions import UNNAMED_PROBLEM, Predictions
@@ -28,6 +29,8 @@ from labeltune.task.vectors import label_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from labeltune.evaluation.metrics.patterns import FloatArray
     from labeltune.files.tables import Table
@@ -103,9 +106,9 @@ class _Reader:
         self._true_labels: list[Labels] = []
         self._answers: list[Labels | None] = []
         self._reasons: list[str] = []
-        self._codes, self._lines = array("q"), array("q")
+        self._codes, self._lines = _Collected("q"), _Collected("q")
         self._digests = bytearray()
-        self._ids: list[str] = []
+        self._ids = Ids()
         # of blocks only
         labels = [*task.label_columns, *(name for names in predicted for name in names)]
         self._answered = [header.index(column) for column in labels]
@@ -127,8 +130,8 @@ class _Reader:
         except LabelCellError as error:
             self._table.reject(error.code, line, str(error), values)
             return
-        self._codes.append(code)
-        self._lines.append(line)
+        self._codes.extend((code,))
+        self._lines.extend((line,))
         if self._id is not None:
             self._ids.append(values[self._id])
         if self._texts:
@@ -143,13 +146,13 @@ class _Reader:
         ]
         for shares in (self._confidence, self._probabilities):
             shares.add_block(block)
-        self._codes.frombytes(np.array(codes, dtype=np.int64)[inverse].tobytes())
-        self._lines.frombytes(block.lines.tobytes())
+        self._codes.add_block(np.array(codes, dtype=np.int64)[inverse])
+        self._lines.add_block(block.lines)
         for place in self._told:
             if not self.marks.sure:
                 self.marks.look(block.texts_beginning(place, FORMULA_BYTES))
         if self._id is not None:
-            self._ids += block.texts(self._id)
+            self._ids.add_block(block, self._id)
         if self._texts:
             for texts in zip(*map(block.values, self._texts), strict=True):
                 self._digest(texts)
@@ -201,7 +204,7 @@ class _Reader:
             raise
 
     def finish(self) -> Predictions:
-        codes = np.frombuffer(self._codes, dtype=np.int64)
+        codes = self._codes.all()
         # The combinations of cells are patterns already, but for their order and for spellings of one label.
         pairs = Pairs(
             true=label_matrix(self._task, self._true_labels),
@@ -220,9 +223,9 @@ class _Reader:
             pairs=pairs[patterns.first],
             patterns=replace(patterns, inverse=patterns.inverse[codes]),
             problems=dict(problems.most_common()),
-            lines=np.frombuffer(self._lines, dtype=np.int64),
+            lines=self._lines.all(),
             texts=np.frombuffer(bytes(self._digests), dtype=np.int64),
-            ids=None if self._id is None else tuple(self._ids),
+            ids=None if self._id is None else self._ids,
             confidence=self._confidence.column(),
             probabilities=self._probabilities.matrix(),
             lacks=self._probabilities.lacks,
@@ -244,6 +247,21 @@ def _place(header: Sequence[str], column: str) -> int | None:
     return header.index(column) if column in header else None
 
 
+class _Collected:
+    """Numbers that come a few at a time, or in blocks, which are put together at the end."""
+
+    def __init__(self, typecode: str) -> None:
+        self._few: array[Any] = array(typecode)
+        self.extend = self._few.extend
+        self._blocks: list[NDArray[Any]] = []
+
+    def add_block(self, numbers: NDArray[Any]) -> None:
+        self._blocks.append(numbers)
+
+    def all(self) -> NDArray[Any]:
+        return np.concatenate([np.frombuffer(self._few, dtype=self._few.typecode), *self._blocks])
+
+
 class _Shares:
     """Collects columns of numbers from 0 to 1, empty cells allowed; nothing where a column is missing.
 
@@ -255,7 +273,7 @@ class _Shares:
         missing = tuple(column for column in columns if column not in header)
         self._positions = [] if missing else [header.index(column) for column in columns]
         self.lacks = missing if len(missing) < len(columns) else ()
-        self._values = array("d")
+        self._values = _Collected("d")
 
     def add(self, values: Sequence[str]) -> None:
         """Take the cells of one row. Raises `LabelCellError`."""
@@ -278,8 +296,7 @@ class _Shares:
                 if shares is None or not ((shares >= 0) & (shares <= 1) | np.isnan(shares)).all():
                     raise UnusualTableError
                 columns.append(shares)
-            matrix = np.column_stack(columns)
-            self._values.frombytes(matrix.tobytes())
+            self._values.add_block(np.column_stack(columns).ravel())
 
     @staticmethod
     def _share(cell: str, column: str) -> float:
@@ -303,4 +320,4 @@ class _Shares:
         """What was collected, (n_rows, n_columns)."""
         if not self._positions:
             return None
-        return np.frombuffer(self._values, dtype=np.float64).reshape(-1, len(self._positions))
+        return self._values.all().reshape(-1, len(self._positions))

@@ -70,8 +70,11 @@ def write(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = HEA
 
 
 def assert_same(one: Predictions, other: Predictions) -> None:
-    for name in ("source", "labels", "ids", "lacks"):
+    for name in ("source", "labels", "lacks"):
         assert getattr(one, name) == getattr(other, name)
+    assert one.warnings() == other.warnings()  # while the ids are what they were read as
+    assert (one.ids is None) == (other.ids is None)
+    assert list(one.ids or ()) == list(other.ids or ())
     assert list(one.problems.items()) == list(other.problems.items())
     for part in ("lines", "texts", "confidence", "probabilities"):
         np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
@@ -99,6 +102,30 @@ def said(read: Callable[[Table, Task], Predictions], path: str) -> Predictions |
             return read(table, TASK)
         except DataError as error:
             return str(error)
+
+
+@pytest.mark.parametrize("again", ["r7", '"r7"'], ids=["bare", "quoted"])
+def test_ids_that_repeat_are_found_however_they_are_written(tmp_path: Path, again: str) -> None:
+    lines = Path(write(tmp_path / "p.csv", ROWS)).read_text(encoding="utf-8").replace("\nr9,", f"\n{again},")
+    (tmp_path / "p.csv").write_text(lines, encoding="utf-8")
+    with open_table(str(tmp_path / "p.csv")) as table:
+        found = read_blocks(table, TASK)
+    assert found is not None
+    assert found.warnings() == [f'{found.source}: 1 ids occur more than once, such as "r7"']
+    assert found.ids is not None
+    assert (len(found.ids), found.ids[8], found.ids[:2]) == (len(ROWS), "r7", ["r1", "r2"])
+
+
+def test_ids_that_repeat_are_found_beside_longer_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeltune.files.tables.delimited._CHUNK", 200)
+    rows = [row(number) for number in range(8)]
+    rows[1][0], rows[4][0], rows[7][0] = "same", "a name of several words", "same"
+    with open_table(write(tmp_path / "p.csv", rows)) as table:
+        found = read_blocks(table, TASK)
+    assert found is not None
+    assert found.warnings() == [f'{found.source}: 1 ids occur more than once, such as "same"']
 
 
 CELLS = st.sampled_from(["0", "1", "0", "1", "0", "1", " 1", "", "2", "'1"])

@@ -28,7 +28,8 @@ __all__ = ["BlockScan"]
 _QUOTE, _LINE_END, _RETURN = b'"\n\r'
 _LARGE = 1 << 24
 _DECODED = 1 << 14
-"""Bytes decoded at once, to see whether they are UTF-8: what they become stays near the processor."""
+_FEW = 16
+_LAST_ASCII = 0x7F
 
 
 class BlockScan:
@@ -71,56 +72,59 @@ class BlockScan:
     def _block(self, data: bytes) -> tuple[RowBlock | None, bytes]:
         """The whole rows with which a piece of padded text begins, and the text that is left."""
         text = np.frombuffer(data, np.uint8)
-        marks = text == _QUOTE
-        marks |= text == self._separator
-        marks |= text == _LINE_END
-        places = np.flatnonzero(marks)
+        places, foreign = self._marks(text, ascii_only=data.isascii())
         kinds = text[places]
         quotes, breaks = kinds == _QUOTE, kinds == _LINE_END
         # Within quotes is what an odd number of them stands before.
-        inside = np.bitwise_xor.accumulate(quotes.view(np.uint8)) != 0
-        outer = ~(inside | quotes)
-        stops, line_ends = places[outer], np.flatnonzero(breaks[outer])
-        if not len(line_ends):
+        outside = np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0
+        row_ends = breaks & outside
+        count = row_ends.tobytes().rfind(b"\1") + 1
+        if not count:
             return None, data[: -len(PADDING)]
-        stops = self._rows(stops[: line_ends[-1] + 1], line_ends)
-        end = int(stops[-1, -1]) + 1
-        self._check_utf8(data, end)
-        held = slice(int(np.searchsorted(places, end)))
-        within = places[held][inside[held] & breaks[held]]
-        own = places[held][quotes[held]]
-        self._check_quotes(text, own, inside[held][quotes[held]])
+        places, kinds, quotes, outside = places[:count], kinds[:count], quotes[:count], outside[:count]
+        end = int(places[-1]) + 1
+        if foreign is None:
+            _check_utf8_by_pieces(data, end)
+        elif foreign:
+            _check_utf8(places[kinds > _LAST_ASCII], kinds[kinds > _LAST_ASCII])
+        stops = self._stops(text, places[(breaks[:count] | (kinds == self._separator)) & outside], row_ends)
+        within, own = places[breaks[:count] & ~outside], places[quotes]
+        self._check_quotes(text, own)
         if b"\r" in data:
             within = np.concatenate([within, self._lone_returns(text[:end], own)])
-        block = RowBlock(data, stops, self._lines(stops[:, -1], within))
-        return block, data[end : -len(PADDING)]
+        return RowBlock(data, stops, self._lines(stops[:, -1], within)), data[end : -len(PADDING)]
 
-    @staticmethod
-    def _check_utf8(data: bytes, end: int) -> None:
-        if data.isascii():
-            return
-        bare, start = memoryview(data), 0
-        try:
-            while start < end:
-                stop = min(start + _DECODED, end)
-                start += codecs.utf_8_decode(bare[start:stop], "strict", stop == end)[1]
-        except UnicodeDecodeError as error:
-            raise UnusualTableError from error
+    def _marks(self, text: NDArray[np.uint8], *, ascii_only: bool) -> tuple[Ints, bool | None]:
+        """Where quotes, separators, line ends and signs beyond ASCII are, and whether there are any of those.
 
-    def _rows(self, stops: Ints, line_ends: Ints) -> Ints:
-        """(n_rows, width) what ends each cell; `line_ends` are those of the stops that end lines."""
-        expected = np.arange(self._width - 1, len(stops), self._width)
-        if len(line_ends) != len(expected) or (line_ends != expected).any():
+        Where they are many they are left out, and what is said of them is None.
+        """
+        marks = text == _QUOTE
+        marks |= text == self._separator
+        marks |= text == _LINE_END
+        foreign: bool | None = not ascii_only
+        if foreign:
+            signs = text > _LAST_ASCII
+            if np.count_nonzero(signs) * _FEW < len(text):
+                marks |= signs
+            else:
+                foreign = None
+        return np.flatnonzero(marks), foreign
+
+    def _stops(self, text: NDArray[np.uint8], found: Ints, row_ends: NDArray[np.bool_]) -> Ints:
+        """(n_rows, width) what ends each cell, if every row has as many as it should."""
+        if len(found) % self._width:
             raise UnusualTableError
-        rows: Ints = stops.reshape(-1, self._width)
-        return rows
+        stops: Ints = found.reshape(-1, self._width)
+        if np.count_nonzero(row_ends) != len(stops) or (text[stops[:, -1]] != _LINE_END).any():
+            raise UnusualTableError
+        return stops
 
-    def _check_quotes(self, text: NDArray[np.uint8], quotes: Ints, opening: NDArray[np.bool_]) -> None:
+    def _check_quotes(self, text: NDArray[np.uint8], quotes: Ints) -> None:
         """Quotes open a cell where it begins and close it where it ends; within, two stand for one."""
-        before = text[quotes[opening] - 1]  # the first byte of all has the padding before it
-        good = (before == self._separator) | (before == _LINE_END) | (before == _QUOTE)
-        good |= quotes[opening] == 0
-        closing = quotes[~opening]
+        opening, closing = quotes[::2], quotes[1::2]
+        before = text[opening - 1]  # the first byte of all has the padding before it
+        good = (before == self._separator) | (before == _LINE_END) | (before == _QUOTE) | (opening == 0)
         after = text[closing + 1]
         closed = (after == self._separator) | (after == _LINE_END) | (after == _QUOTE)
         closed |= (after == _RETURN) & (text[closing + 2] == _LINE_END)
@@ -151,4 +155,25 @@ def _let_memory_be_kept() -> None:
     The GNU C library gives memory back to the system, to be mapped again page by page, unless pieces as large
     were freed before; a third of the time would go into that.
     """
-    np.empty(_LARGE, np.uint8).resize(0)
+    large = np.empty(_LARGE, np.uint8)
+    del large
+
+
+def _check_utf8(places: Ints, signs: NDArray[np.uint8]) -> None:
+    """Whether bytes beyond ASCII that stand at these places are UTF-8; what stood between ends a sign."""
+    apart = np.flatnonzero(np.diff(places) > 1) + 1
+    try:
+        np.insert(signs, apart, _LINE_END).tobytes().decode()
+    except UnicodeDecodeError as error:
+        raise UnusualTableError from error
+
+
+def _check_utf8_by_pieces(data: bytes, end: int) -> None:
+    """The same for many of them: decoded, in pieces, for what they become is to stay near the processor."""
+    bare, start = memoryview(data), 0
+    try:
+        while start < end:
+            stop = min(start + _DECODED, end)
+            start += codecs.utf_8_decode(bare[start:stop], "strict", stop == end)[1]
+    except UnicodeDecodeError as error:
+        raise UnusualTableError from error

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CsvTable", "TsvTable"]
 
-_CHUNK = 1 << 19
+_CHUNK = 1 << 21
 _TAB = "\t"
 _CUT = "the last line has no line end; is the file whole?"
 _SAME_WIDTH = 3

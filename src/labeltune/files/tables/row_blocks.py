@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["PADDING", "Ints", "RowBlock", "Written"]
+__all__ = ["PADDING", "Ints", "Keys", "RowBlock", "Written"]
 
 Ints = NDArray[np.int64]
+Keys = NDArray[np.uint64]
 Span = tuple[Ints, Ints]
 """(n_rows,) where something begins and ends in a block's bytes."""
 Written = tuple[bytes, ...]
@@ -33,10 +34,11 @@ _PLACE_BITS = 16
 _LONGEST_BY_WORDS = 128
 _LONGEST_NUMBER = 24
 _NUL = b"\0"
-_QUOTE, _LINE_END, _RETURN, _COMMA, _SPACE = b'"\n\r, '
-_NUMERIC = b"0123456789.eE+-, "
-_NO_NUMBER = np.frombuffer(b"null", np.uint8)
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_QUOTE, _LINE_END, _RETURN, _COMMA = b'"\n\r,'
+_NULL_TEXT = b"null"
+_NULL = int.from_bytes(_NULL_TEXT, "little")
+_NUMERIC = b"0123456789.eE+-," + _NULL_TEXT
+_MULTIPLIER = 0x9E3779B97F4A7C15
 """Spreads the bits of a word (Knuth 1998, 6.4: the golden ratio)."""
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], dtype="<u8")
 """What leaves the first 0, 1, … 8 bytes of a word."""
@@ -101,12 +103,22 @@ class RowBlock:
 
     def texts(self, column: int) -> list[str]:
         """The values of a column."""
+        bare = self.bare_lines(column)
+        if bare is None:
+            return list(map(bytes.decode, self.values(column)))
+        return bare[0].decode().split("\n")[:-1]
+
+    def bare_lines(self, column: int) -> tuple[bytes, Keys] | None:
+        """The values of a column, a line each, and a key of each: where it differs, they differ.
+
+        None if one is quoted, or they are long.
+        """
         starts, ends = self._span(column, column)
         if int((ends - starts).max()) > _LONGEST_BY_WORDS or (self._bytes[starts] == _QUOTE).any():
-            return list(map(bytes.decode, self.values(column)))
+            return None
         # Between quotes only can a value hold a line end.
-        lines = self._side_by_side(starts, ends, _LINE_END).tobytes().translate(None, _NUL)
-        return lines.decode().split("\n")[:-1]
+        words = self._words(starts, ends)
+        return _ended(words, _LINE_END), _keys(words)
 
     # cells as a whole
 
@@ -136,9 +148,7 @@ class RowBlock:
         if any(int((ends - starts).max()) > _LONGEST_BY_WORDS for starts, ends in spans):
             return None
         words = [word for starts, ends in spans for word in self._words(starts, ends)]
-        keys = words[0] * _MULTIPLIER
-        for word in words[1:]:
-            keys = ((keys >> np.uint64(29)) ^ keys ^ word) * _MULTIPLIER
+        keys = _keys(words)
         first, inverse = _few(keys) or _in_order(keys)
         # Two combinations could share a key.
         return (first, inverse) if all((word == word[first][inverse]).all() for word in words) else None
@@ -163,25 +173,17 @@ class RowBlock:
         starts, ends = self._span(column, column)
         if int((ends - starts).max()) > _LONGEST_NUMBER:
             return None
-        # JSON lets numbers be filled with space.
-        text = self._side_by_side(starts, ends, _COMMA)
-        text[text == 0] = _SPACE
-        if text.tobytes().translate(None, _NUMERIC):
+        words = self._words(starts, ends)
+        empty = starts == ends
+        words[0, empty] = _NULL
+        cells = _ended(words, _COMMA)
+        if cells.translate(None, _NUMERIC) or cells.count(_NULL_TEXT) != np.count_nonzero(empty):
             return None
-        text[starts == ends, : len(_NO_NUMBER)] = _NO_NUMBER
-        text[-1, -1] = _SPACE
         try:
-            found = orjson.loads(b"[" + text.tobytes() + b"]")
+            found = orjson.loads(b"[" + cells[:-1] + b"]")
         except orjson.JSONDecodeError:
             return None
         return np.array(found, dtype=np.float64)
-
-    def _side_by_side(self, starts: Ints, ends: Ints, sign: int) -> NDArray[np.uint8]:
-        """(n_rows, n) what stands there, made equally long by zeros, with a sign after it."""
-        words = self._words(starts, ends)
-        cells = np.full((len(self), len(words) * _WORD + 1), sign, np.uint8)
-        cells[:, :-1] = np.ascontiguousarray(words.T).view(np.uint8).reshape(len(self), -1)
-        return cells
 
     def _words(self, starts: Ints, ends: Ints) -> NDArray[np.uint64]:
         """(n_words, n_rows) what stands there, eight bytes at a time, zeros after its end."""
@@ -214,7 +216,22 @@ def _runs(columns: Sequence[int]) -> list[tuple[int, int]]:
     )
 
 
-def _few(keys: NDArray[np.uint64]) -> tuple[Ints, Ints] | None:
+def _ended(words: NDArray[np.uint64], sign: int) -> bytes:
+    """What stands in words (n_words, n_rows), row by row, without zeros and with a sign after each row."""
+    signs = np.full((1, words.shape[1]), sign, dtype=words.dtype)
+    return np.concatenate([words, signs]).T.tobytes().translate(None, _NUL)
+
+
+def _keys(words: Sequence[NDArray[np.uint64]] | NDArray[np.uint64]) -> Keys:
+    """Words side by side made one, equal for equal ones however many zeros follow, its bits well spread."""
+    keys, factor = words[0] * np.uint64(_MULTIPLIER), _MULTIPLIER
+    for word in words[1:]:
+        factor = factor * _MULTIPLIER % (1 << 64)
+        keys += word * np.uint64(factor)
+    return keys
+
+
+def _few(keys: Keys) -> tuple[Ints, Ints] | None:
     """The same as `_in_order`, sooner; None where two keys fall on one place, as many would."""
     places = keys >> np.uint64(64 - _PLACE_BITS)
     rows = np.arange(len(keys))
