@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import stat
 import sys
 import tempfile
@@ -76,6 +77,16 @@ def make_temporary(folder: Path) -> tuple[int, Path]:
     return descriptor, Path(name)
 
 
+def _temporary_name(folder: Path) -> Path:
+    """A name as `make_temporary` gives, of no file yet."""
+    return folder / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _private(name: str, flags: int) -> int:
+    """Open a file that only its owner may read."""
+    return os.open(name, flags, 0o600)
+
+
 def is_stream(path: str | os.PathLike[str]) -> bool:
     """Whether what is written to `path` is gone at once: standard output, a pipe, a device (`/dev/null`)."""
     if os.fspath(path) == STANDARD_STREAM:
@@ -106,9 +117,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     # A symbolic link keeps pointing where it did: what it names is replaced, not the link.
     target = Path(os.path.realpath(path))
     with disk_errors(path):
-        descriptor, temporary = make_temporary(target.parent)
+        # Named before it is made: a signal that arrives in between must not leave it behind.
+        temporary = _temporary_name(target.parent)
         try:
-            with os.fdopen(descriptor, "wb", buffering=_CHUNK) as handle:
+            with open(temporary, "xb", buffering=_CHUNK, opener=_private) as handle:  # has no opener
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +100,19 @@ def test_a_private_folder_where_a_file_stands(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with pytest.raises(DiskError, match="Not a directory"):
         make_private_folder(tmp_path / "state")
+
+
+def test_row_12_a_signal_while_the_temporary_file_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.open
+
+    def stopped(*arguments: Any) -> int:
+        os.close(make(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("labeltune.files.writing.os.open", stopped)
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "out"):
+        pass
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
