@@ -151,6 +151,15 @@ def test_data_22_a_header_that_is_too_short_is_blamed_once(tmp_path: Path) -> No
     )
 
 
+def test_data_01_two_equal_names_may_be_a_row(tmp_path: Path) -> None:
+    path = write(tmp_path, "ham,ham\nspam,two\n")
+    with pytest.raises(DataError, match='columns 1 and 2 are both called "ham"') as caught:
+        open_table(path)
+    assert (caught.value.hint or "").endswith("is read with --no-header")
+    with open_table(path, WITHOUT) as table:
+        assert len(list(table)) == 2
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.xlsx"])
 def test_data_32_a_title_above_the_header_is_recognised(tmp_path: Path, name: str) -> None:
     rows = [["Tickets 2024", ""], ["text", "label"], ["a", "x"], ["b", "y"]]

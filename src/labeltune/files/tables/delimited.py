@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.findings import Findings
-from labeltune.files.tables.csv_records import LONGEST_VALUE, QUOTE, Records, strict_reader, unquoted
+from labeltune.files.tables.csv_faults import bad_sign, broken, nul_byte, ragged
+from labeltune.files.tables.csv_records import QUOTE, Records, strict_reader, unquoted
 from labeltune.files.tables.encodings import UTF8
 from labeltune.files.tables.foreign import as_table, recognise
-from labeltune.files.tables.headers import (
-    column_names,
-    name_columns,
-    names_itself,
-    refuse_title,
-    tell_unnamed,
-)
+from labeltune.files.tables.headers import column_names, refuse_width
 from labeltune.files.tables.quoting import first_misfit
 from labeltune.files.tables.separators import find_separator, first_line, sample_records, shown
 from labeltune.files.tables.table import UnusualTableError
@@ -41,8 +36,6 @@ __all__ = ["CsvTable", "TsvTable"]
 _CHUNK = 1 << 21
 _TAB = "\t"
 _CUT = "the last line has no line end; is the file whole?"
-_SAME_WIDTH = 3
-"""So many rows at least must all be wider than the header to blame it instead of them."""
 
 
 class CsvTable(TextTable):
@@ -143,18 +136,8 @@ class CsvTable(TextTable):
         is_whole = self.encoding == UTF8 and self._bytes.is_short
         rows = sample_records(sample, self._separated_by, quoted=self.quoted, whole=is_whole)
         following = [(line, row) for line, row in rows if line > last]
-        self._refuse_width(first, names, following)
-        refuse_title(self.source, first, names, (row for _, row in following))
-        header, unnamed = name_columns(self.source, first, names)
-        if unnamed:
-            self.unnamed = frozenset(header[number - 1] for number in unnamed)
-            filled = (
-                line for line, row in following for number in unnamed if "".join(row[number - 1 : number])
-            )
-            line = next(filled, None)
-            told = tell_unnamed(unnamed, None if line is None else f"line {line}")
-            self.notes.append(f"{self.source}:{first}: {told}")
-        return last, header
+        refuse_width(self.source, first, names, [row for _, row in following])
+        return last, self._take_header(first, names, following, lambda line, _: f"line {line}")
 
     def _first_record(self) -> tuple[int, int, list[str]]:
         """The first line of the first record that is not blank, its last one, and its values."""
@@ -172,30 +155,9 @@ class CsvTable(TextTable):
                         return last + 1, reader.line_num, values
                     last = reader.line_num
             except csv.Error as error:
-                message = _broken(error, last + 1, reader.line_num)
+                message = broken(error, last + 1, reader.line_num)
                 raise DataError(f"{self.source}:{last + 1}: in the header, {message}") from error
             raise self._no_rows()
-
-    def _is_without_header(self, first: Sequence[str]) -> bool:
-        if self._reading.told.header is not None:
-            return not self._reading.told.header
-        # A table that was written again, such as that of predict, names the columns that had no names.
-        return self._options.header is False and not names_itself(first)
-
-    def _refuse_width(self, line: int, names: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> None:
-        """Where every row has more values than the header, and all as many, the fault is in the header."""
-        widths = {len(row) for _, row in rows}
-        width = max(widths, default=0)
-        if len(rows) < _SAME_WIDTH or len(widths) > 1 or width <= len(names):
-            return
-        missing = "a name is missing in it, or it is no header (--no-header)"
-        if len(names) == 1:
-            missing = "is it a comment or a title, or the separator another one (--sep)?"
-        raise DataError(
-            f"{self.source}:{line}: the header has {len(names)} column{'s' * (len(names) > 1)}, and every "
-            f"row has {width}: {missing}",
-            hint="the first line names the columns, each further line is a row",
-        )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         return self._records()
@@ -251,28 +213,19 @@ class CsvTable(TextTable):
         return fault is None
 
     def _broken(self, first: int, last: int, error: csv.Error) -> None:
-        self.reject("broken_quotes", first, _broken(error, first, last))
+        self.reject("broken_quotes", first, broken(error, first, last))
 
     def _ragged(self, values: Sequence[str]) -> tuple[str, str] | None:
         width, found = len(self.header), len(values)
         if width == found:
             return None
-        message = f"expected {width} column{'s' * (width > 1)}, found {found}"
-        if width == 1:
-            message += "; is the first line a comment, or the separator another one (--sep)?"
-        elif found > width:
-            message += f'; a value that holds "{shown(self._separated_by)}" is written in quotes'
-        if self._read.cut:
-            message += f"; {_CUT}"
-        return "ragged_row", message
+        message = ragged(width, found, self._separated_by)
+        return "ragged_row", f"{message}; {_CUT}" if self._read.cut else message
 
     def _bad_text(self, values: Sequence[str]) -> tuple[str, str] | None:
         joined = "\n".join(values)
         if "\0" in joined:
-            message = "a NUL byte"
-            if joined.count("\0") > len(joined) // 3:
-                message += "; this looks like UTF-16 without a byte order mark: --encoding utf-16-le"
-            return "nul_byte", message
+            return "nul_byte", nul_byte(joined)
         try:
             joined.encode()
         except UnicodeEncodeError as error:
@@ -282,12 +235,7 @@ class CsvTable(TextTable):
     def _bad_byte(self, text: str) -> str:
         """A sentence about a text that begins with what does not decode."""
         if self.encoding != UTF8:
-            # It was made UTF-8, so that one lone surrogate stands there as three bytes that are none.
-            number = ord(text[:3].encode(errors="surrogateescape").decode(errors="surrogatepass")[0])
-            what = f"byte 0x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"U+{number:04X}"
-            if self.encoding.startswith(("utf-16", "utf-32")):
-                what = f"U+{number:04X}, half of a surrogate pair,"
-            return f"{what} is not {self.encoding}"
+            return bad_sign(text, self.encoding)
         message = f"byte 0x{ord(text[0]) - 0xDC00:02x} is not UTF-8"
         if not self._findings.counts["bad_byte"]:
             offset, likely = self._first_bad_byte()
@@ -335,14 +283,3 @@ def _noted(batches: Iterable[Iterable[bytes]], taken: list[bytes]) -> Iterator[I
 
     for lines in batches:
         yield map(note, lines)
-
-
-def _broken(error: csv.Error, first: int, last: int) -> str:
-    """A sentence about a record that is not quoted as it should be."""
-    reason = str(error)
-    if "unexpected end" in reason:
-        return "a quote is opened in this row and never closed"
-    if "field limit" in reason:
-        return f"a value of more than {LONGEST_VALUE:,} characters; is a quote opened and not closed?"
-    where = "in this row" if first == last else f"in this row, which ends in line {last}"
-    return f'text follows a closing quote {where}; inside a quoted value, a quote is written twice ("")'

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import DataError, SettingsError, did_you_mean
 from labeltune.files.tables.cells import Typed, cell_text
-from labeltune.files.tables.headers import (
-    column_names,
-    name_columns,
-    names_itself,
-    refuse_title,
-    tell_unnamed,
-)
+from labeltune.files.tables.headers import column_names
 from labeltune.files.tables.values import ValueTable, needs_package
 
 if TYPE_CHECKING:
@@ -108,22 +102,15 @@ class ExcelTable(ValueTable):
         if first is None:
             raise self._no_rows()
         line, names = first[0], [str(self._text(value)) for value in first[1]]
-        if self._reading.told.header is False or (
-            self._reading.told.header is None and self._options.header is False and not names_itself(names)
-        ):
+        if self._is_without_header(names):
             return 0, column_names(len(names))
         following = [
             (number, [str(value) for value in values])
             for (number, values), _ in zip(rows, range(_LOOKED_AT), strict=False)
         ]
-        refuse_title(self.source, line, names, (row for _, row in following))
-        header, unnamed = name_columns(self.source, line, names)
-        if unnamed:
-            self.unnamed = frozenset(header[number - 1] for number in unnamed)
-            cells = ((row, column) for row, values in following for column in unnamed if values[column - 1])
-            cell = next(cells, None)
-            told = tell_unnamed(unnamed, cell and f"cell {_place(cell[0] - 1, cell[1] - 1)}")
-            self.notes.append(f"{self.source}:{line}: {told}")
+        header = self._take_header(
+            line, names, following, lambda row, column: f"cell {_place(row - 1, column - 1)}"
+        )
         return line, header
 
     def _no_rows(self) -> DataError:

@@ -10,10 +10,12 @@ from labeltune.files.findings import Findings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["column_names", "name_columns", "names_itself", "refuse_title", "tell_unnamed"]
+__all__ = ["column_names", "name_columns", "names_itself", "refuse_title", "refuse_width", "tell_unnamed"]
 
 _PREFIX = "column_"
 _LISTED = 5
+_SAME_WIDTH = 3
+"""So many rows at least must all be wider than the header to blame it instead of them."""
 
 
 def column_names(width: int) -> tuple[str, ...]:
@@ -62,7 +64,9 @@ def _refuse_unusable(source: str, line: int | None, names: Sequence[str]) -> Non
                 "bad_column", line, f"the name of column {number} holds half a character (a lone surrogate)"
             )
         seen.setdefault(name, number)
-    findings.raise_if_any(hint="give each column a name of its own")
+    findings.raise_if_any(
+        hint="give each column a name of its own; one whose first row is no header is read with --no-header"
+    )
 
 
 def _is_whole(text: str) -> bool:
@@ -71,6 +75,25 @@ def _is_whole(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_width(source: str, line: int, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Raise `DataError` where every row has more values than the header, and all as many.
+
+    `rows` are some of those that follow: the fault is in the header, not in each of them.
+    """
+    widths = {len(row) for row in rows}
+    width = max(widths, default=0)
+    if len(rows) < _SAME_WIDTH or len(widths) > 1 or width <= len(header):
+        return
+    missing = "a name is missing in it, or it is no header (--no-header)"
+    if len(header) == 1:
+        missing = "is it a comment or a title, or the separator another one (--sep)?"
+    raise DataError(
+        f"{source}:{line}: the header has {len(header)} column{'s' * (len(header) > 1)}, and every row has "
+        f"{width}: {missing}",
+        hint="the first line names the columns, each further line is a row",
+    )
 
 
 def refuse_title(source: str, line: int, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, Finding, SettingsError
 from labeltune.files.findings import Findings
+from labeltune.files.tables.headers import name_columns, names_itself, refuse_title, tell_unnamed
 from labeltune.files.tables.marks import restore
 from labeltune.files.tables.reading import Reading
 from labeltune.task.read_options import ReadOptions
@@ -129,6 +130,37 @@ class Table(ABC):
         for one that holds anything that is not good: iterating then reads it, and tells what is wrong.
         """
         raise UnusualTableError
+
+    def _is_without_header(self, first: Sequence[str]) -> bool:
+        """Whether a first row is a row, by what was told and what the task keeps."""
+        if self._reading.told.header is not None:
+            return not self._reading.told.header
+        # A table that was written again, such as that of predict, names the columns that had no names.
+        return self._options.header is False and not names_itself(first)
+
+    def _take_header(
+        self,
+        line: int,
+        names: Sequence[str],
+        following: Sequence[tuple[int, Sequence[str]]],
+        place: Callable[[int, int], str],
+    ) -> tuple[str, ...]:
+        """The header, with a name for each column; those that had none are noted.
+
+        `following` are some rows with their lines; `place` says where a column stands in a row.
+        """
+        refuse_title(self.source, line, names, (row for _, row in following))
+        header, unnamed = name_columns(self.source, line, names)
+        if unnamed:
+            self.unnamed = frozenset(header[number - 1] for number in unnamed)
+            filled = (
+                place(row, number)
+                for row, values in following
+                for number in unnamed
+                if "".join(values[number - 1 : number])
+            )
+            self.notes.append(f"{self.source}:{line}: {tell_unnamed(unnamed, next(filled, None))}")
+        return header
 
     def _may_pass(self, column: str) -> bool:
         """Whether an object in this column refuses no row: nobody asks about it. Tells it once."""
