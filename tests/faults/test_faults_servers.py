@@ -210,6 +210,7 @@ WORDS = [token("<think>", -3.0), *[token("word ", -0.4)] * 40, token("</think>",
 ALPHA = token("alpha", -0.1, (("alpha", -0.1), ("beta", -2.1)))
 SPELLED = {
     "reasoning": said("alpha", {"content": [*WORDS, ALPHA]}, reasoning_content="word " * 40),
+    "reasoning without numbers": said("alpha", {"content": [token("<think>", math.nan), ALPHA]}),
     "reasoning that names it": said("alpha", {"content": [token("alpha? ", -1.0), ALPHA]}),
     "end": said("alpha", {"content": [ALPHA, token("<|im_end|>", -0.5)]}),
     "two ends": said("alpha", {"content": [ALPHA, token("</s>"), token("\n")]}),

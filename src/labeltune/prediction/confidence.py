@@ -115,7 +115,7 @@ def _distribution(
             break
         # A token may begin before the value does: what stands there before it is the same for all labels.
         lead = max(span[0] - token.start, 0)
-        for text, logprob in token.alternatives:
+        for text, logprob in token.alternatives():
             after = _after(text, token, lead)
             if text == token.text or after is None:
                 continue
@@ -155,7 +155,7 @@ def _truth(tokens: list[Token], span: _Span) -> float | None:
         return None
     lead = max(span[0] - token.start, 0)
     sums = {"t": 0.0, "f": 0.0}
-    options = dict(token.alternatives)
+    options = dict(token.alternatives())
     options[token.text] = token.logprob
     for text, logprob in options.items():
         after = _after(text, token, lead)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labeltune.prediction.replies import answer_of
 
@@ -22,16 +22,53 @@ __all__ = ["Token", "has_logprobs", "spelled"]
 _LEAST = -1e4
 """Below any log-probability that a sum could use; `exp` of it is 0."""
 
+_AS_BYTES = "bytes:"
+"""How OpenAI writes a token that is no text of its own; its bytes stand beside it."""
 
-@dataclass(frozen=True, slots=True)
-class Token:
+
+class _Piece(NamedTuple):
+    """A token as it is listed: whether it is what its `token` says, or its bytes, and what of its character
+    stands in the pieces before it.
+    """
+
+    item: Mapping[str, Any]
+    as_text: bool
+    raw_before: bytes = b""
+    logprob_before: float = 0.0
+
+
+class Token(NamedTuple):
     """A token, or some that are one character together."""
 
     start: int
     """Where it begins in the answer, in characters; below 0 where it begins with space before the answer."""
     text: str
     logprob: float
-    alternatives: tuple[tuple[str, float], ...]
+    pieces: tuple[_Piece, ...]
+
+    def alternatives(self) -> Iterator[tuple[str, float]]:
+        """What else might have stood here, as text, with its log-probability; itself is mostly among them.
+
+        Read when it is asked for: whoever wants the confidence of an answer alone goes without.
+        """
+        for piece in self.pieces:
+            others = piece.item.get("top_logprobs")
+            for other in others if isinstance(others, list) else ():
+                try:
+                    logprob, text = float(other["logprob"]), _text_of(piece, other)
+                except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+                    continue
+                # Minus infinity is probability 0, which constrained decoding gives what may not be written.
+                if text is not None and logprob < math.inf:
+                    yield text, piece.logprob_before + max(logprob, _LEAST)
+
+
+def _text_of(piece: _Piece, other: Mapping[str, Any]) -> str | None:
+    """The text that an alternative to a piece makes; None if it is part of a character."""
+    text: str = other["token"]
+    if piece.as_text and not text.startswith(_AS_BYTES):
+        return text
+    return _decoded(piece.raw_before + _raw(other))
 
 
 def has_logprobs(choice: Mapping[str, Any]) -> bool:
@@ -43,7 +80,7 @@ def spelled(choice: Mapping[str, Any]) -> list[Token]:
     """The tokens that spell the answer, in order; empty if there are none, or they cannot be matched."""
     answer = answer_of(choice)
     try:
-        tokens = list(_characters([_Piece.of(item) for item in _listed(choice)]))
+        tokens = _tokens(_listed(choice), answer)
     except (KeyError, TypeError, ValueError, OverflowError):
         return []
     if not answer:
@@ -52,11 +89,10 @@ def spelled(choice: Mapping[str, Any]) -> list[Token]:
     if place is None:
         return []
     end = place + len(answer)
-    return [
-        Token(token.start - place, token.text, token.logprob, token.alternatives)
-        for token in tokens
-        if token.start < end and token.start + len(token.text) > place
-    ]
+    found = [token for token in tokens if token.start < end and token.start + len(token.text) > place]
+    if not all(math.isfinite(token.logprob) for token in found):
+        return []
+    return [token._replace(start=token.start - place) for token in found] if place else found
 
 
 def _listed(choice: Mapping[str, Any]) -> Sequence[Any]:
@@ -65,60 +101,43 @@ def _listed(choice: Mapping[str, Any]) -> Sequence[Any]:
     return content if isinstance(content, list) else ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One listed token: its bytes, and those of its alternatives."""
-
-    raw: bytes
-    logprob: float
-    alternatives: tuple[tuple[bytes, float], ...]
-
-    @classmethod
-    def of(cls, item: Mapping[str, Any]) -> _Piece:
-        """Raises `KeyError`, `TypeError` or `ValueError` for what is no token with a log-probability."""
-        logprob = float(item["logprob"])
-        if not math.isfinite(logprob):
-            raise ValueError("the log-probability of a token is not finite")
-        others = item.get("top_logprobs") or ()
-        return cls(_raw(item), logprob, tuple(_alternatives(others)))
+def _tokens(items: Sequence[Mapping[str, Any]], answer: str) -> list[Token]:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is no token with a log-probability."""
+    texts = [item["token"] for item in items]
+    if "".join(texts) != answer:
+        return list(_characters(items))
+    # What servers list most often: just the answer, each token text by itself.
+    starts = accumulate(map(len, texts), initial=0)
+    return [
+        Token(start, text, float(item["logprob"]), (_Piece(item, as_text=True),))
+        for start, text, item in zip(starts, texts, items, strict=False)
+    ]
 
 
-def _alternatives(others: Any) -> Iterator[tuple[bytes, float]]:
-    for other in others:
-        logprob = float(other["logprob"])
-        # Minus infinity is probability 0, which constrained decoding gives what may not be written.
-        if logprob == logprob and logprob < math.inf:  # noqa: PLR0124  # not NaN
-            yield _raw(other), max(logprob, _LEAST)
-
-
-def _raw(item: Mapping[str, Any]) -> bytes:
-    listed = item.get("bytes")
-    if isinstance(listed, list):
-        return bytes(listed)
-    return str(item["token"]).encode("utf-8", "surrogatepass")
-
-
-def _characters(pieces: Sequence[_Piece]) -> Iterator[Token]:
-    """The pieces as text; those that are part of a character are joined until it is whole."""
+def _characters(items: Sequence[Mapping[str, Any]]) -> Iterator[Token]:
+    """The tokens by their bytes; those that are part of a character are joined until it is whole."""
     start, raw, logprob = 0, b"", 0.0
-    alternatives: list[tuple[str, float]] = []
-    for piece in pieces:
-        for other, share in piece.alternatives:
-            text = _text(raw + other)
-            if text is not None:
-                alternatives.append((text, logprob + share))
-        raw, logprob = raw + piece.raw, logprob + piece.logprob
-        text = _text(raw)
+    pieces: list[_Piece] = []
+    for item in items:
+        pieces.append(_Piece(item, False, raw, logprob))
+        raw += _raw(item)
+        logprob += float(item["logprob"])
+        text = _decoded(raw)
         if text is not None:
-            yield Token(start, text, logprob, tuple(alternatives))
-            start, raw, logprob, alternatives = start + len(text), b"", 0.0, []
+            yield Token(start, text, logprob, tuple(pieces))
+            start, raw, logprob, pieces = start + len(text), b"", 0.0, []
 
 
-def _text(raw: bytes) -> str | None:
+def _decoded(raw: bytes) -> str | None:
     try:
         return raw.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _raw(item: Mapping[str, Any]) -> bytes:
+    listed = item.get("bytes")
+    return bytes(listed) if isinstance(listed, list) else str(item["token"]).encode("utf-8", "surrogatepass")
 
 
 _NOTHING = re.compile(r"(?:\s|<[|/]?[^<>\s]{1,40}>|\[/?[A-Z]{2,12}\])*")
