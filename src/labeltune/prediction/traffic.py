@@ -56,8 +56,7 @@ class Traffic:
         self._deadline, self._max_wait = deadline, max_wait
         self._stop, self._story = stop, story
         self._answers = 0
-        self._has_answered = has_answered
-        """Whether this provider answered a request of this run, or of one before."""
+        self._answered_before = has_answered
         self._foreign = 0
         self._losses = 0
         self._last_error = ""
@@ -98,13 +97,17 @@ class Traffic:
                     self._stop(TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_there()))
             case "answer" | "bad_response":
                 self._answers += 1
-                self._has_answered = True
                 self._foreign = 0
                 self.pace.answered()
                 if raw.headers.get("x-ratelimit-remaining-requests") == "0":
                     self.pace.pause(min(wait_announced(raw.headers) or 0.0, _LONGEST_RESET))
             case "rejected" | "lost":
                 pass
+
+    @property
+    def _has_answered(self) -> bool:
+        """Whether this provider answered a request of this run, or of one before."""
+        return self._answered_before or self._answers > 0
 
     async def watch(self) -> None:
         """Give up when no answer has come for too long."""
@@ -130,19 +133,14 @@ class Traffic:
         said = str(error) or "no answer in time"
         self._last_error = said
         self._losses += 1
-        if not isinstance(error, ClosedError):
-            self._failed(said)
-            return Reply("lost", said)
-        if not self._has_answered and self._losses >= UNANSWERED_LOSSES:
-            host = self._provider.host
-            self._stop(
-                TemporaryError(
-                    f"{host}: closes every connection without an answer: {said}", hint=self._other_scheme()
-                )
-            )
         self._failed(said)
-        # A server that never answered anything has not worked for anybody either.
-        return Reply("lost" if self._has_answered else "server_error", said)
+        if self._has_answered or not isinstance(error, ClosedError):
+            return Reply("lost", said)
+        if self._losses >= UNANSWERED_LOSSES:
+            why = f"{self._provider.host}: closes every connection without an answer: {said}"
+            self._stop(TemporaryError(why, hint=self._other_scheme()))
+        # A server that never answered anything has not worked for anybody: nothing is billed.
+        return Reply("server_error", said)
 
     def _told_of(self, said: str, status: int) -> None:
         """Say what a server says whose first answers are errors, at once."""
