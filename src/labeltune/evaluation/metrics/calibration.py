@@ -99,6 +99,8 @@ def calibration_interval(bins: Sequence[Bin], *, bootstrap: int, seed: int) -> I
 
 _MOST = 4.0
 """The largest factor that is tried: beyond it next to every bin is as wrong as it can be."""
+_STEP = 1e-3
+"""How closely a factor is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +144,19 @@ class _ScaledGaps:
 
     def factor(self, error: float, share: float) -> float:
         """The factor whose resamples have `error` at a quantile; 0 or the most where none has it."""
-        from scipy.optimize import brentq
-
-        def excess(factor: float) -> float:
-            return self.quantile(factor, share) - error
-
-        if excess(0.0) >= 0:
-            return 0.0
-        if excess(_MOST) <= 0:
-            return _MOST
-        return float(brentq(excess, 0.0, _MOST, xtol=1e-3))
+        low, high = 0.0, _MOST
+        if self.quantile(low, share) >= error:
+            return low
+        if self.quantile(high, share) <= error:
+            return high
+        # By halves: scipy's finder of roots takes longer to import than this takes.
+        while high - low > _STEP:
+            middle = (low + high) / 2
+            if self.quantile(middle, share) < error:
+                low = middle
+            else:
+                high = middle
+        return high
 
 
 @dataclass(frozen=True, slots=True)
