@@ -143,3 +143,27 @@ def test_every_option_that_a_page_names_exists() -> None:
         if word not in known | FOREIGN
     }
     assert unknown == set()
+
+
+def test_the_map_for_contributors_leads_somewhere() -> None:
+    """Where something new goes: files and folders of `src/labeltune`, and the tables in them."""
+    rows = [
+        line
+        for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("\n")
+        if line[:2] == "| "
+    ]
+    source = ROOT / "src" / "labeltune"
+    places = {place for row in rows for place in re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", row)}
+    assert len(places) > 10
+    assert {place for place in places if not (source / place).exists()} == {"cli/NAME.py"}
+    tables = {found for row in rows for found in re.findall(r"`([A-Z_]{6,})`[^|]*? in `([\w/]+\.py)`", row)}
+    assert len(tables) > 5
+    for name, place in tables:
+        assert re.search(rf"^{name}\b", (source / place).read_text(encoding="utf-8"), re.MULTILINE), name
+
+
+def test_no_page_installs_it_from_an_index_where_it_is_not() -> None:
+    for path in [*pages(), ROOT / "Dockerfile", ROOT / "action.yml", *(ROOT / "examples").iterdir()]:
+        assert not re.search(r"pip3? install[^\n`]*[\s'\"]labeltune\b", path.read_text(encoding="utf-8")), (
+            path
+        )
