@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import Folder
+from faults.tiny_server import serving
+from labeltune.cli.app import app
 
 
 def reply(document: object) -> Fate:
@@ -409,3 +412,52 @@ def test_a_journal_keeps_what_json_does_not_know(folder: Folder, tmp_path: Path)
         assert folder.predict(provider).code == 0
         assert folder.predict(provider, "--recover").code == 0
         assert provider.billed.total() == 6
+
+
+def test_row_94_a_number_of_any_length_is_recovered(folder: Folder) -> None:
+    """What was accepted as an answer is one when the journal is read again."""
+    folder.table(6)
+    digits = json.dumps(completion("alpha")).replace('"prompt_tokens": 10', '"prompt_tokens": ' + "1" * 5000)
+    with FakeProvider(lambda _t, _a: Fate(body=digits.encode())) as provider:
+        assert folder.predict(provider).code == 0
+        assert folder.predict(provider, "--recover").code == 0
+        assert provider.billed.total() == 6
+
+
+def test_a_key_that_a_refusal_repeats_is_not_kept_in_batches_either(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-canary-0123456789"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    folder.table(6)
+    error = {"error": {"message": f"Incorrect API key provided: {key}", "code": "content_filter"}}
+    refused = {"response": {"status_code": 400, "request_id": "r", "body": error}, "error": None}
+    with FakeProvider() as provider:
+        provider.batch_script = lambda text: refused if text == "row 3" else None
+        assert folder.predict(provider, "--batch").code == 3
+    kept = [path.read_bytes() for path in (folder.path / ".labeltune").iterdir() if path.is_file()]
+    assert any(b"content_filter" in content for content in kept)
+    assert not any(key.encode() in content for content in kept)
+
+
+def test_row_96_only_the_last_error_is_told(folder: Folder) -> None:
+    """One that an answer followed explains nothing any more."""
+    folder.table(12)
+    boom = refuse(500, "server_error", "Internal boom")
+    wait = refuse(429, "rate_limit_exceeded", "slow down", retry_after="3600")
+    with FakeProvider() as provider:
+        provider.script = lambda _t, _a: (
+            boom if provider.asked.total() == 1 else wait if provider.billed.total() >= 3 else ANSWER
+        )
+        outcome = folder.predict(provider, "--concurrency", "1")
+        assert outcome.code == 5
+        assert "asks to wait 3,600 s" in outcome.stderr
+        assert "the last error" not in outcome.stderr
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a": ' + b"1" * 5000 + b"}"], ids=["nested", "digits"])
+def test_row_93_what_cannot_be_read_is_not_from_the_api(body: bytes) -> None:
+    with serving(lambda *_: body) as served:
+        result = CliRunner().invoke(app, ["jobs", "list", "--provider", served.url])
+    assert result.exit_code == 5, result.exception
+    assert "the answer is not from the API" in result.stderr

@@ -105,7 +105,6 @@ class Sender:
         self._stop: LabeltuneError | None = None
         self._workers: list[asyncio.Task[None]] = []
         self._begun = 0
-        self._ended = 0
         self._refusals: list[tuple[Ask, Reply, bytes]] = []
         self._proved = loop.create_future()
 
@@ -204,11 +203,11 @@ class Sender:
             self._end_one()
 
     def _end_one(self) -> None:
-        """Count a row that is over: when the first ones are, it is known whether any can be answered."""
-        self._ended += 1
-        if self._proved.done() or self._ended < CANARY:
+        """A row is over: when the first ones are, it is known whether any can be answered."""
+        others = self.sent.answers + self.sent.unknown
+        if self._proved.done() or len(self._refusals) + others < CANARY:
             return
-        if len(self._refusals) < self._ended:
+        if others:
             self._prove()
             return
         # What is wrong is not the rows: they wait for a run that is mended.
@@ -256,7 +255,6 @@ class Sender:
             case "rejected" if is_about_the_row(reply):
                 # It says nothing about the other rows: another one goes first in its place.
                 self._begun -= 1
-                self._ended -= 1
                 self._refused(ask, reply, raw)
             case "rejected":
                 self._refusals.append((ask, reply, raw))

@@ -83,21 +83,24 @@ class Traffic:
 
     def _heed(self, reply: Reply, raw: RawReply) -> None:
         """Do what a reply asks of everyone."""
+        self._foreign = self._foreign + 1 if reply.verdict == "foreign" else 0
         match reply.verdict:
             case "limited":
                 self._limited(wait_announced(raw.headers))
             case "server_error":
-                self._told_of(reply.said, raw.status)
+                if not self._has_answered and not self._last_error:
+                    self._story.warn(
+                        f"{self._provider.host}: {reply.said} (status {raw.status}); trying again"
+                    )
                 self._failed(reply.said)
             case "quota" | "access":
                 self._stop(self._final(reply))
             case "foreign":
-                self._foreign += 1
                 if self._foreign >= FOREIGN_REPLIES:
                     self._stop(TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_there()))
             case "answer" | "bad_response":
                 self._answers += 1
-                self._foreign = 0
+                self._last_error = ""
                 self.pace.answered()
                 if raw.headers.get("x-ratelimit-remaining-requests") == "0":
                     self.pace.pause(min(wait_announced(raw.headers) or 0.0, _LONGEST_RESET))
@@ -131,7 +134,6 @@ class Traffic:
     def _lost(self, error: Exception) -> Reply:
         """The reply for a request that was not answered, and what that means for all others."""
         said = str(error) or "no answer in time"
-        self._last_error = said
         self._losses += 1
         self._failed(said)
         if self._has_answered or not isinstance(error, ClosedError):
@@ -141,12 +143,6 @@ class Traffic:
             self._stop(TemporaryError(why, hint=self._other_scheme()))
         # A server that never answered anything has not worked for anybody: nothing is billed.
         return Reply("server_error", said)
-
-    def _told_of(self, said: str, status: int) -> None:
-        """Say what a server says whose first answers are errors, at once."""
-        if not self._has_answered and not self._last_error:
-            self._story.warn(f"{self._provider.host}: {said} (status {status}); trying again")
-        self._last_error = said
 
     def _other_scheme(self) -> str:
         scheme = "http" if self._provider.base_url.startswith("https:") else "https"
@@ -170,6 +166,7 @@ class Traffic:
             self._story.note(f"waiting {wait:,.3g} s (rate limit)")
 
     def _failed(self, said: str) -> None:
+        self._last_error = said
         if self.pace.failed() and not self._told_breaker:
             self._told_breaker = True
             self._story.warn(f"server errors ({said}), trying 1 request every 1 to 30 s until they end")

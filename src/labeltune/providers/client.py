@@ -105,8 +105,9 @@ async def _refuse_broken_successes(response: httpx2.Response) -> None:
     await response.aread()
     try:
         document = json.loads(response.content)
-    except ValueError:
-        return
+    except (ValueError, RecursionError):
+        # The SDK would read it a second time, and not expect this.
+        raise TemporaryError(f"{NOT_THE_API}: {shown_start(response.text)}") from None
     hidden = hidden_error(document)
     if hidden is not None:
         status, error = hidden

@@ -15,7 +15,7 @@ import orjson
 from labeltune.errors import DataError
 from labeltune.files.writing import disk_errors
 from labeltune.prediction.plan import PATH
-from labeltune.prediction.replies import Reply, judge_document, read_json, write_json
+from labeltune.prediction.replies import Reply, as_kept, judge_document, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,8 @@ def read_line(text: bytes) -> BatchLine | None:
     response = line.get("response")
     if isinstance(response, dict) and isinstance(response.get("status_code"), int):
         body = response.get("body")
-        return BatchLine(digest, judge_document(response["status_code"], body), write_json(body))
+        reply = judge_document(response["status_code"], body)
+        return BatchLine(digest, reply, as_kept(reply, write_json(body)))
     error: Any = line.get("error")
     code, said = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
     return BatchLine(digest, Reply("server_error", str(said or ""), str(code or "no_response")), b"")

@@ -18,6 +18,7 @@ from labeltune.prediction.journal.failures import database_errors
 from labeltune.prediction.journal.journal import Journal
 from labeltune.prediction.journal.model import DONE, FAILED, TODO
 from labeltune.prediction.journal.tables import KEEP_ANSWER, prepare
+from labeltune.prediction.replies import read_json
 from labeltune.tuning.ledger import make_state_folder
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _readable(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...
 
 def _is_json(raw: bytes) -> bool:
     try:
-        json.loads(raw)
+        read_json(raw)
     except (ValueError, TypeError):
         return False
     return True
