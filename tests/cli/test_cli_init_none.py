@@ -8,8 +8,10 @@ import random
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.remote import here, ran
+from labeltune.cli.app import app
 
 __all__ = ["here"]
 
@@ -86,3 +88,29 @@ def test_a_model_learns_that_no_label_applies() -> None:
     left_out = share_right("--none", "")
     assert proposed > 0.8
     assert left_out < 0.3
+
+
+@pytest.mark.parametrize("empty", ["", "[]", "()"], ids=["empty", "list", "tuple"])
+def test_rows_whose_list_is_empty_have_no_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    """However it is written, such a row is one that training would leave out without a word."""
+    monkeypatch.chdir(tmp_path)
+    lists = ['"[""a"", ""b""]"', '"[""b""]"', '"[""a""]"'] * 8
+    rows = "".join(f"what is said in row {n} of it,{cell}\n" for n, cell in enumerate([*lists, *[empty] * 6]))
+    Path("lists.csv").write_text(f"text,labels\n{rows}")
+    result = CliRunner().invoke(app, ["init", "lists.csv", "-o", "lists.toml", "--answer", "list"])
+    assert result.exit_code == 0, result.stderr
+    assert '6 rows have no label: "none" is their answer' in result.stderr
+
+
+def test_the_table_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("text,label\n" + "".join(f"row {n} of it,{'ab'[n % 2]}\n" for n in range(20)))
+    before = Path("t.csv").read_bytes()
+    Path("link.csv").symlink_to("t.csv")
+    for output in ("t.csv", "./t.csv", "link.csv"):
+        result = CliRunner().invoke(app, ["init", "t.csv", "-o", output, "--force"])
+        assert result.exit_code == 2
+        assert "is the table itself, which is never overwritten" in result.stderr
+    assert Path("t.csv").read_bytes() == before

@@ -67,6 +67,7 @@ def check(
     from labeltune.prepare.check import CheckOptions
     from labeltune.prepare.check import check as run
     from labeltune.prepare.check.document import check_document
+    from labeltune.prepare.check.fix import copy_options
     from labeltune.prepare.check.fix import fix as mend
     from labeltune.prepare.check.text import format_checked
     from labeltune.task import task_if_there
@@ -79,6 +80,7 @@ def check(
             raise SettingsError("--fix OUT takes one file", hint="mend one file after the other")
         fixed = mend(files[0], fix, definition, options)
         _tell_mends(out, files[0], fixed)
+        options = copy_options(files[0], fix, options)
         files = [fix]
     with out.progress("check", unit="rows") as progress:
         checked = run(files, definition, options, advance=progress)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DiskError, SettingsError
-from labeltune.files.writing import STANDARD_STREAM
+from labeltune.files.writing import STANDARD_STREAM, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["check_outputs", "same_file"]
+__all__ = ["check_outputs"]
 
 
 def check_outputs(inputs: Iterable[str | None], outputs: Iterable[str | None]) -> None:
@@ -32,8 +32,3 @@ def check_outputs(inputs: Iterable[str | None], outputs: Iterable[str | None]) -
         if path != STANDARD_STREAM and not Path(path).absolute().parent.is_dir():
             raise DiskError(f"{path}: there is no such folder", hint="make it first, or give another name")
         written.append(path)
-
-
-def same_file(one: str, other: str) -> bool:
-    """Whether two names are one file, through links too; for names of no file, whether they are equal."""
-    return one == other or (Path(one).exists() and Path(other).exists() and Path(one).samefile(other))

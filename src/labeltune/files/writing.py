@@ -28,6 +28,7 @@ __all__ = [
     "make_private_file",
     "make_private_folder",
     "make_temporary",
+    "same_file",
     "sha256_of",
     "sweep_leftovers",
 ]
@@ -85,6 +86,13 @@ def _temporary_name(folder: Path) -> Path:
 def _private(name: str, flags: int) -> int:
     """Open a file that only its owner may read."""
     return os.open(name, flags, 0o600)
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two names are one file, there already or yet to be written, through links too."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    return Path(one).exists() and Path(other).exists() and Path(one).samefile(other)
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:

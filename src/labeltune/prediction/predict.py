@@ -14,7 +14,7 @@ from labeltune.errors import ConflictError, DiskError, SettingsError
 from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.tables.writing import WRITERS
 from labeltune.files.threshold_file import read_thresholds
-from labeltune.files.writing import STANDARD_STREAM, sweep_leftovers
+from labeltune.files.writing import STANDARD_STREAM, same_file, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.export import Export
@@ -186,8 +186,7 @@ def _check_output(job: Job) -> None:
             f"{path}: predictions are not written as {ending or 'files without an ending'}",
             hint=f"known are {', '.join(WRITERS)}",
         )
-    given = Path(job.data) if isinstance(job.data, str | os.PathLike) else None
-    if given is not None and path.exists() and given.exists() and path.samefile(given):
+    if isinstance(job.data, str | os.PathLike) and same_file(job.data, path):
         raise SettingsError(f"{path}: is the input, which is never overwritten", hint="give another --output")
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():

@@ -17,7 +17,7 @@ import orjson
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
-from labeltune.files.writing import STANDARD_STREAM, atomic_write, is_stream, sweep_leftovers
+from labeltune.files.writing import STANDARD_STREAM, atomic_write, is_stream, same_file, sweep_leftovers
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
@@ -225,9 +225,7 @@ def _protect(inputs: Iterable[str | None], target: str) -> None:
     for name in inputs:
         if name is None or name == STANDARD_STREAM:
             continue
-        if os.path.realpath(name) == os.path.realpath(target) or (
-            Path(target).exists() and Path(name).exists() and Path(target).samefile(name)
-        ):
+        if same_file(name, target):
             raise SettingsError(
                 f"{target}: is read by this command, and an input is never overwritten",
                 hint=f"name another output: -o {shlex.quote(f'{Path(target).stem}.chat.jsonl')}",

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.evaluation.output_paths import check_outputs, same_file
+from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.jsonl import is_chat_file
-from labeltune.files.writing import STANDARD_STREAM
+from labeltune.files.writing import STANDARD_STREAM, same_file
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence as PredictSilence

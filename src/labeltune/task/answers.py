@@ -107,7 +107,7 @@ def _decode_label(task: Task, answer: str) -> Labels:
 
 def _decode_list(task: Task, answer: str) -> Labels:
     field, form = task.fields[0], task.answer
-    if form.none and _fold(answer) == _fold(form.none):
+    if form.none and answer not in field.labels and _fold(answer) == _fold(form.none):
         return ((),)
     core = form.separator.strip() or form.separator
     parts = [part for part in _unfenced(answer).split(core) if part.strip()]

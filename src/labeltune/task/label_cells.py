@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labeltune.task import Field, Task
     from labeltune.task.labels import Labels
 
-__all__ = ["LabelCellError", "LabelReader"]
+__all__ = ["LabelCellError", "LabelReader", "flag_spelling", "stripped"]
 
 
 class LabelCellError(ValueError):
@@ -144,6 +144,15 @@ def _parts(field: Field, cell: str) -> list[str]:
     return cell.split(field.delimiter)
 
 
+def stripped(field: Field, cell: str) -> str:
+    """The cell of a field's `column` with the space around its labels taken off; a list stays as it is."""
+    if list_items(cell) is not None:
+        return cell
+    if field.delimiter in (None, LIST_DELIMITER):
+        return cell.strip()
+    return field.delimiter.join(part.strip() for part in cell.split(field.delimiter))
+
+
 def _meant(label: str, labels: tuple[str, ...]) -> str:
     """Which label may be meant. pandas makes 1.0 of 1 where other cells of the column are empty."""
     if label.endswith(".0") and label[:-2] in labels:
@@ -158,15 +167,15 @@ _NUMBERS_AS_FLOATS = {"0.0": "0", "1.0": "1"}
 
 
 def _flag(cell: str, column: str, field: Field) -> bool:
-    flag = _spelled(cell)
-    no, yes = _spelled(field.no), _spelled(field.yes)
+    flag = flag_spelling(cell)
+    no, yes = flag_spelling(field.no), flag_spelling(field.yes)
     if flag not in (no, yes):
         either = f"{field.no or 'nothing'} or {field.yes}"
         raise LabelCellError("bad_flag", column, f'column "{column}" holds "{cell}", expected {either}')
     return flag == yes
 
 
-def _spelled(flag: str) -> str:
-    """The flag without what does not matter: space around it, case, and a float's `.0`."""
+def flag_spelling(flag: str) -> str:
+    """A flag without what does not matter: space around it, case, and a float's `.0`."""
     flag = flag.strip().casefold()
     return _NUMBERS_AS_FLOATS.get(flag, flag)

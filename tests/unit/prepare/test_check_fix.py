@@ -12,8 +12,8 @@ import tasks
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.tables import ReadOptions, open_table
 from labeltune.prepare.check import CheckOptions
-from labeltune.prepare.check.fix import DUPLICATE, EMPTY, EMPTY_LINE, SPACE, Fixed, fix
-from labeltune.task import Task
+from labeltune.prepare.check.fix import DUPLICATE, EMPTY, EMPTY_LINE, SPACE, Fixed, copy_options, fix
+from labeltune.task import Task, parse_task
 
 EMOTION_CSV = (
     "\ufeffid;text;labels\r\n"
@@ -169,3 +169,39 @@ def test_outputs_that_make_no_sense(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SettingsError, match="no task file"):
         fix("data.csv", "out.csv", None, CheckOptions())
     assert Path("data.csv").read_text() == "text,label\na,lost card\n"
+
+
+LISTS = parse_task(
+    'version = 1\ntext = ["text"]\n[[field]]\nname = "l"\ntype = "multi"\ncolumn = "l"\ndelimiter = "json"\n'
+    'labels = ["a json b", "c"]\n[answer]\nformat = "json"\n'
+)
+
+
+def test_a_label_in_a_column_of_lists_is_not_split(tmp_path: Path) -> None:
+    """Of a field of lists `json` is the kind of its cells, and no sign that joins labels."""
+    content = 'text,l\none ,a json b\ntwo," c "\nthree,"[""a json b"", ""c""]"\n'
+    assert mended(tmp_path, content, "l.csv", LISTS)[0].decode() == (
+        'text,l\none,a json b\ntwo,c\nthree,"[""a json b"", ""c""]"\n'
+    )
+
+
+@pytest.mark.parametrize("output", ["out.xlsx", "out.csv"])
+@pytest.mark.parametrize("header", [True, False], ids=["header", "no header"])
+def test_the_copy_of_a_sheet_is_checked_as_what_it_is(tmp_path: Path, output: str, header: bool) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("python_calamine")
+    book = openpyxl.Workbook()
+    book.active.append(["notes"])
+    sheet = book.create_sheet("Data")
+    for row in ([["text", "label"]] if header else []) + [[f"a {n} ", "lost card"] for n in range(3)]:
+        sheet.append(row)
+    book.save(tmp_path / "data.xlsx")
+    text = tasks.INTENT_TOML
+    if not header:
+        text = text.replace('"text"', '"column_1"').replace('"label"', '"column_2"', 1)
+    task = parse_task(text)
+    options = CheckOptions(read=ReadOptions(sheet="Data", header=header))
+    copy = str(tmp_path / output)
+    assert fix(tmp_path / "data.xlsx", copy, task, options).written == 3
+    with open_table(copy, copy_options(tmp_path / "data.xlsx", copy, options).read, task=task) as table:
+        assert [values for _, values in table] == [[f"a {n}", "lost card"] for n in range(3)]

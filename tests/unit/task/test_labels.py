@@ -208,3 +208,12 @@ def test_matrix() -> None:
     assert matrix.shape == (4, 6)
     assert matrix.sum(axis=1).tolist() == [1, 0, 0, 1]
     assert label_matrix(TOXIC, []).shape == (0, 6)
+
+
+def test_a_label_that_is_spelled_exactly_is_not_the_word_for_none() -> None:
+    task = parse_task(
+        'version = 1\ntext = ["text"]\n[[field]]\nname = "l"\ntype = "multi"\ncolumn = "l"\ndelimiter = "|"\n'
+        'labels = ["\'none\'", "b"]\n[answer]\nformat = "list"\nnone = "none"\n'
+    )
+    assert decode_answer(task, "'none'").labels == (("'none'",),)
+    assert decode_answer(task, "None.").labels == ((),)

@@ -17,16 +17,17 @@ from labeltune.files.tables.writing import WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from typing import TypeAlias
 
     from labeltune.files.sources import ByteSource
-    from labeltune.files.tables.row_writer import Handle
+    from labeltune.files.tables.row_writer import Handle, WriteRow
     from labeltune.files.tables.table import Table
 
     Route: TypeAlias = Sequence[int]
     """The positions of the files that a row is copied to."""
 
-__all__ = ["copy_raw", "copy_rows", "ending_of_copies", "ending_of_parts"]
+__all__ = ["copy_raw", "copy_rows", "ending_of_copies", "ending_of_parts", "workbook_like"]
 
 _WRITTEN_AS = {"excel": ".xlsx", "dataframe": ".csv"}
 
@@ -73,14 +74,17 @@ def copy_rows(
     else:
         with ExitStack() as stack:
             if isinstance(table, ExcelTable):
-                header = None if table.read.header is False else table.header
-                writes = [
-                    stack.enter_context(workbook_writer(file, header, sheet=table.sheet)) for file in files
-                ]
+                writes = [stack.enter_context(workbook_like(table, file)) for file in files]
             else:
                 writer = WRITERS[_WRITTEN_AS[table.format]]
                 writes = [stack.enter_context(writer(file, table.header)) for file in files]
             _deal((values for _, values in table), routes, writes)
+
+
+def workbook_like(table: ExcelTable, file: Handle) -> AbstractContextManager[WriteRow]:
+    """What writes rows into a workbook like the table: its sheet, and a header if it has one."""
+    header = None if table.read.header is False else table.header
+    return workbook_writer(file, header, sheet=table.sheet)
 
 
 def copy_raw(raw: Iterable[tuple[int, bytes]], routes: Iterable[Route], files: Sequence[Handle]) -> None:

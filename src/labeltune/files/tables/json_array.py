@@ -29,6 +29,7 @@ class JsonArrayTable(JsonTable):
     """
 
     format: ClassVar[str] = "json"
+    _rows_hint = "each object of the array is one row"
 
     def __init__(self, source: ByteSource, reading: Reading) -> None:
         self._text: str | None = None

@@ -18,6 +18,7 @@ class JsonLinesTable(JsonTable):
     """A table of JSON objects, one on each line."""
 
     format: ClassVar[str] = "jsonl"
+    _rows_hint = "each line is one row, a JSON object"
 
     def _objects(self) -> Iterator[tuple[int, bytes]]:
         """The lines that hold something, as they are but for a byte order mark."""

@@ -37,6 +37,8 @@ class Table(ABC):
     """
 
     format: ClassVar[str]
+    _rows_hint: ClassVar[str] = "the first line names the columns, each further line is a row"
+    """What is expected where there are no rows."""
     takes: ClassVar[frozenset[str]] = frozenset()
     """The options of `ReadOptions` that this format has."""
     header: tuple[str, ...]
@@ -116,12 +118,7 @@ class Table(ABC):
 
     def _no_rows(self) -> DataError:
         """The error of this table, if it holds none."""
-        hint = (
-            "each line is one row, a JSON object"
-            if self.format == "jsonl"
-            else "the first line names the columns, each further line is a row"
-        )
-        return DataError(f"{self.source}: no rows", hint=hint)
+        return DataError(f"{self.source}: no rows", hint=self._rows_hint)
 
     def blocks(self) -> Iterator[RowBlock]:
         """The rows, which are those that iterating yields, many at a time and far sooner.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import SettingsError
 from labeltune.files.tables.cells import cell_text, row_of_text
@@ -18,6 +18,8 @@ __all__ = ["ValueTable", "needs_package"]
 
 class ValueTable(Table):
     """A table of values that become text. A row's line is its number, as the format counts rows."""
+
+    _rows_hint: ClassVar[str] = "each row is a text with its labels"
 
     @abstractmethod
     def _values(self) -> Iterator[tuple[int, Iterable[Any]]]:

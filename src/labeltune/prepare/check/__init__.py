@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.prepare.check.catalogue import CATALOGUE, SEE, Kind
+from labeltune.prepare.check.catalogue import CATALOGUE, Kind
 from labeltune.prepare.check.cost import Cost, FileTokens, TokenTally, costs
 from labeltune.prepare.check.finding_log import FindingLog
 from labeltune.prepare.check.opening import open_part
@@ -165,7 +165,7 @@ def refuse_errors(path: str | os.PathLike[str], task: Task | None, *, role: str 
         hint = "a chat file is what `labeltune convert DATA` writes; nothing was sent"
         if len({finding.code for finding in errors}) == 1:
             advice = CATALOGUE[errors[0].code].advice.replace("FILE", shlex.quote(os.fspath(path)))
-            hint = "nothing was sent" if advice == SEE else f"{advice} Nothing was sent."
+            hint = f"{advice} Nothing was sent."
         raise DataError.of(errors, total=total, hint=hint)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labeltune.errors import Severity
 
-__all__ = ["CATALOGUE", "SEE", "Kind"]
+__all__ = ["CATALOGUE", "Kind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,16 @@ def _info(meaning: str, advice: str) -> Kind:
     return Kind("info", meaning, advice)
 
 
-SEE = "See the message."
-"""The advice where the message itself says what to do."""
 _MEND_RECORD = "Write the file with `labeltune convert DATA`, or mend the line."
 _MEND_TABLE = "Mend the row in the program that wrote the table, and export it again."
 _MEND_LABEL = "Mend the label in the table, or add it to the task file if it is meant."
 
 CATALOGUE: dict[str, Kind] = {
     # the file
-    "unreadable": _error("The file cannot be read to its end, or holds nothing.", SEE),
+    "unreadable": _error(
+        "The file cannot be read to its end, or holds nothing.",
+        "Mend what the message names, or export it again.",
+    ),
     "too_large": _error(
         "A chat file of more than 512 MB.", "Train on fewer rows, or split the file and train in turns."
     ),
@@ -85,7 +86,10 @@ CATALOGUE: dict[str, Kind] = {
         'Give `none = "…"` in `[answer]` if the model is to learn that no label applies.',
     ),
     # records of a chat file
-    "not_utf8": _error("A chat file in UTF-16 or UTF-32, which providers cannot read.", SEE),
+    "not_utf8": _error(
+        "A chat file in UTF-16 or UTF-32, which providers cannot read.",
+        "Save it as UTF-8, or write it with `labeltune convert DATA -o FILE`.",
+    ),
     "not_lines": _error(
         "A chat file that is a JSON array, has objects over several lines, or is what Python writes.",
         "See the message: a chat file has one record on each line.",

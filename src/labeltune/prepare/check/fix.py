@@ -9,7 +9,7 @@ import io
 import json
 import os
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,16 @@ from labeltune.errors import SettingsError
 from labeltune.files.jsonl import ChatFile
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
-from labeltune.files.tables.copying import copy_rows
+from labeltune.files.tables.copying import copy_rows, workbook_like
+from labeltune.files.tables.excel import ExcelTable
 from labeltune.files.tables.text_table import TextTable
-from labeltune.files.writing import STANDARD_STREAM, atomic_write
+from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
 from labeltune.prepare.check.opening import is_chat
 from labeltune.prepare.check.prompts import PromptForm
+from labeltune.task import ReadOptions
 from labeltune.task.answers import decode_answer, encode_answer
-from labeltune.task.cells import list_items
 from labeltune.task.chat import Renderer
-from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.task.label_cells import LabelCellError, LabelReader, stripped
 from labeltune.task.records import record_problems, text_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from labeltune.prepare.check.options import CheckOptions
     from labeltune.task import Task
 
-__all__ = ["COMMA", "DUPLICATE", "EMPTY", "EMPTY_LINE", "MARK", "SPACE", "Fixed", "fix"]
+__all__ = ["COMMA", "DUPLICATE", "EMPTY", "EMPTY_LINE", "MARK", "SPACE", "Fixed", "copy_options", "fix"]
 
 EMPTY, DUPLICATE, SPACE, EMPTY_LINE, MARK, COMMA = (
     "rows_without_text",
@@ -105,12 +106,22 @@ def fix(path: str | os.PathLike[str], output: str, task: Task | None, options: C
                 routes = ([] if row(line, values) is None else [0] for line, values in table)
                 copy_rows(again, source, routes, [stack.enter_context(_whole(output))])
             else:
-                write = stack.enter_context(table_writer(output, table.header, like=table))
+                if isinstance(table, ExcelTable) and output.lower().endswith(".xlsx"):
+                    write = stack.enter_context(workbook_like(table, stack.enter_context(_whole(output))))
+                else:
+                    write = stack.enter_context(table_writer(output, table.header, like=table))
                 for line, values in table:
                     mended = row(line, values)
                     if mended is not None:
                         write(mended)
     return fixed
+
+
+def copy_options(path: str | os.PathLike[str], output: str, options: CheckOptions) -> CheckOptions:
+    """The options to check a copy with: those of what it is the copy of, as far as its format has them."""
+    if not os.fspath(path).lower().endswith(_NOT_WRITTEN) or output.lower().endswith(".xlsx"):
+        return options
+    return replace(options, read=ReadOptions(strip=options.read.strip))
 
 
 _NOT_WRITTEN = (".xls", ".xlsb", ".xlsm", ".xlsx", ".ods")
@@ -120,7 +131,7 @@ _NOT_WRITTEN = (".xls", ".xlsb", ".xlsm", ".xlsx", ".ods")
 def _open(path: str | os.PathLike[str], output: str) -> ByteSource:
     if STANDARD_STREAM in (os.fspath(path), output):
         raise SettingsError("--fix mends a file into a file, not standard input or output")
-    if Path(output).exists() and Path(path).exists() and Path(output).samefile(path):
+    if same_file(path, output):
         raise SettingsError(f"{output}: is the file itself, which is never overwritten", hint="name another")
     source = ByteSource(path)
     ending = Path(output.lower().removesuffix(GZIP_ENDING)).suffix
@@ -166,7 +177,7 @@ class _RowMender:
         self._labels = LabelReader(task, header, source=table.source, strip=True)
         self._texts = [header.index(column) for column in task.text]
         self._cells = [
-            (header.index(name.column), name.delimiter) for name in task.fields if name.column is not None
+            (header.index(field_.column), field_) for field_ in task.fields if field_.column is not None
         ]
         self._seen = _Seen()
 
@@ -188,11 +199,8 @@ class _RowMender:
         mended = list(values)
         for place in self._texts:
             mended[place] = values[place].strip()
-        for place, delimiter in self._cells:
-            if list_items(values[place]) is not None:
-                continue
-            pieces = [values[place]] if delimiter is None else values[place].split(delimiter)
-            mended[place] = (delimiter or "").join(piece.strip() for piece in pieces)
+        for place, field_ in self._cells:
+            mended[place] = stripped(field_, values[place])
         if mended != list(values):
             fixed.note(SPACE, line)
         fixed.written += 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.tables import ending_of_parts, open_table
-from labeltune.files.writing import STANDARD_STREAM, atomic_write
+from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
 from labeltune.prepare.infer.fields import make_fields
 from labeltune.prepare.infer.header import doubt_of_header
 from labeltune.prepare.infer.label_columns import choose_labels
@@ -19,7 +20,9 @@ from labeltune.prepare.infer.roles import choose_id, choose_text
 from labeltune.prepare.infer.telling import all_of, other_labels, quoted, text_taken, what_was_left_out
 from labeltune.prepare.infer.wishes import Wishes, check_wishes
 from labeltune.task import NOTHING_TOLD, AnswerFormat, ReadOptions, Task, format_task
+from labeltune.task.cells import list_items
 from labeltune.task.columns import clashing_columns
+from labeltune.task.label_cells import flag_spelling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +70,9 @@ def init(
         raise SettingsError(
             f"{os.fspath(output)}: exists already", hint="give --force to replace it, or -o another file"
         )
+    is_path = isinstance(data, str | os.PathLike) and os.fspath(data) != STANDARD_STREAM
+    if is_path and same_file(data, output):  # type: ignore[arg-type]  # checked just now
+        raise SettingsError(f"{os.fspath(output)}: is the table itself, which is never overwritten")
     with open_table(data, read) as table:
         proposal = propose_task(table, wishes or Wishes(), header_told=read.header is not None)
         proposal = replace(
@@ -165,14 +171,11 @@ class _Proposer:
 
     def rows_without_labels(self, profile: Profile, field_: Field) -> int:
         if field_.column is not None:
-            column = profile.columns[field_.column]
-            return column.rows - column.filled
-        no = field_.no.casefold()
+            counts = profile.columns[field_.column].counts or Counter()
+            return sum(count for cell, count in counts.items() if not cell.strip() or list_items(cell) == [])
+        no = flag_spelling(field_.no)
         places = [profile.columns[name].position for name in field_.columns]
-        return sum(
-            all(values[place].strip().casefold() in (no, "0.0" if no == "0" else no) for place in places)
-            for _, values in self.table
-        )
+        return sum(all(flag_spelling(values[place]) == no for place in places) for _, values in self.table)
 
     def rest(
         self,

@@ -23,7 +23,7 @@ import numpy as np
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.sources import GZIP_ENDING
 from labeltune.files.staging import write_together
-from labeltune.files.writing import STANDARD_STREAM
+from labeltune.files.writing import STANDARD_STREAM, same_file
 from labeltune.prepare.split.balance import Balance, balance_of
 from labeltune.prepare.split.inputs import open_input
 from labeltune.prepare.split.options import DEFAULT_SEED, SplitOptions
@@ -195,10 +195,7 @@ def _ending(read: Input) -> str:
 
 def _protect(read: Input, path: str) -> None:
     """Raise `SettingsError` if writing `path` would overwrite the file that is split."""
-    source, target = read.path, Path(path)
-    if source is not None and (
-        os.path.realpath(source) == os.path.realpath(target) or (target.exists() and target.samefile(source))
-    ):
+    if read.path is not None and same_file(read.path, path):
         raise SettingsError(
             f"{path}: is the file itself, which is never overwritten",
             hint="choose another folder with -o, or other names of parts with --sizes",
