@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import secrets
@@ -127,6 +129,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     with disk_errors(path):
         # Named before it is made: a signal that arrives in between must not leave it behind.
         temporary = _temporary_name(target.parent)
+        _remove_at_exit(temporary)
         try:
             with open(temporary, "xb", buffering=_CHUNK, opener=_private) as handle:  # has no opener
                 yield handle
@@ -137,6 +140,28 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
+            _unfinished.discard(temporary)
+
+
+_unfinished: set[Path] = set()
+"""Temporary files that this process has not removed yet."""
+
+
+def _remove_at_exit(temporary: Path) -> None:
+    """A signal may arrive after a file is made and before its block is entered: then no block cleans up."""
+    _look_at_exit()
+    _unfinished.add(temporary)
+
+
+@functools.cache
+def _look_at_exit() -> None:
+    atexit.register(_remove_unfinished)
+
+
+def _remove_unfinished() -> None:
+    for temporary in _unfinished:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def make_private_folder(folder: Path) -> None:

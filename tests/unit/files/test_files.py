@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,4 +117,18 @@ def test_row_12_a_signal_while_the_temporary_file_is_made_leaves_none(
     with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "out"):
         pass
     monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_row_12_a_signal_before_the_block_is_entered_leaves_no_temporary_file(tmp_path: Path) -> None:
+    """Nobody closes the file then: the end of the process must."""
+    program = (
+        "import builtins, sys\n"
+        "from labeltune.files.writing import atomic_write\n"
+        "builtins.kept = atomic_write('out')\n"
+        "builtins.kept.__enter__()\n"
+        "sys.exit(143)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
+    assert ended.returncode == 143
     assert list(tmp_path.iterdir()) == []
