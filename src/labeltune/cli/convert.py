@@ -79,7 +79,7 @@ def convert(
 
 
 def _tell(story: Output, done: Converted, task: Path, *, to_stdout: bool) -> None:
-    from labeltune.prepare.convert import FEWEST_RECORDS
+    from labeltune.task.records import MIN_EXAMPLES
 
     for note in done.notes:
         story.note(note)
@@ -91,8 +91,8 @@ def _tell(story: Output, done: Converted, task: Path, *, to_stdout: bool) -> Non
         story.note(f"  left out: {count:,} {reason}")
     if done.rejected is not None:
         story.warn(f"bad rows are in {done.rejected}, each with its line and what is wrong")
-    if done.written < FEWEST_RECORDS:
-        story.warn(f"{done.written} records: no provider trains on fewer than {FEWEST_RECORDS}")
+    if done.written < MIN_EXAMPLES:
+        story.warn(f"{done.written} records: no provider trains on fewer than {MIN_EXAMPLES}")
     if not to_stdout:
         out, words = pasted(done.output), task_words(task)
         story.hint(f"labeltune check {out}{words}, then: labeltune train {out} --model BASE{words}")

@@ -15,7 +15,6 @@ import typer
 __all__ = [
     "DataArgument",
     "EncodingOption",
-    "ForceOption",
     "JsonOption",
     "MaxCostOption",
     "ModelOption",
@@ -122,7 +121,6 @@ StripOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Do it even where it was done before.")]
 WaitTimeoutOption = Annotated[
     float | None,
     typer.Option(

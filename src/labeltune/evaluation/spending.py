@@ -38,7 +38,7 @@ def find_spent(
         return None
     # What journals need takes a while to import.
     from labeltune.prediction.journal import runs_into
-    from labeltune.prediction.replies import choice_of, read_json, text_of
+    from labeltune.prediction.replies import choice_of, read_json, shown_answer
 
     def content(raw: bytes) -> str:
         """The answer in a reply; empty where there is none."""
@@ -46,7 +46,7 @@ def find_spent(
             choice = choice_of(read_json(raw))
         except ValueError:
             return ""
-        return "" if choice is None else text_of(choice) or str(choice["message"].get("refusal") or "")
+        return "" if choice is None else shown_answer(choice)
 
     place = table.header.index(ANSWER)
     with contextlib.closing(cast("Generator[tuple[int, list[str]]]", iter(table))) as read:

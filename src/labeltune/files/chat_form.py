@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from labeltune.files.byte_marks import UTF8, mark_of
+
 if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
 
@@ -14,12 +16,6 @@ __all__ = ["NOT_LINES", "NOT_UTF8", "decoded_head", "misform"]
 NOT_UTF8, NOT_LINES = "not_utf8", "not_lines"
 """The codes of such findings."""
 
-_MARKS = (
-    (b"\xff\xfe\x00\x00", "utf-32-le"),
-    (b"\x00\x00\xfe\xff", "utf-32-be"),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"\xfe\xff", "utf-16-be"),
-)
 _ENDS_WITHIN = re.compile(r"[\[{,:]\s*$")
 _ARRAY = re.compile(r"\[\s*(\{|\Z)")
 _PYTHON = re.compile(r"\{\s*'")
@@ -49,14 +45,15 @@ def misform(source: ByteSource) -> tuple[str, str] | None:
 
 def decoded_head(head: bytes) -> tuple[str, str]:
     """The start of a text without its byte order mark, and its encoding, UTF-8 if it is no other surely."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return head[len(mark) :].decode(encoding, "ignore"), encoding
+    found = mark_of(head)
+    if found is not None:
+        mark, encoding = found
+        return head[len(mark) :].decode(encoding, "replace" if encoding == UTF8 else "ignore"), encoding
     # Without a mark, the first signs of JSON tell: all of them are ASCII.
     for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(head) > 3 and head[place] == head[place + 2] == 0 and head[1 - place] and head[3 - place]:
             return head.decode(encoding, "ignore"), encoding
-    return head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"), "utf-8"
+    return head.decode(UTF8, "replace"), UTF8
 
 
 def _is_array(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from io import BytesIO
 from itertools import chain
@@ -29,7 +30,6 @@ Record = dict[str, Any]
 LONGEST_RECORD = 1 << 26
 """Bytes. A longer line is no record that any provider takes, and would cost memory without end."""
 
-_MARK = b"\xef\xbb\xbf"
 _CHUNK = 1 << 18
 _BEGINS_RECORDS = re.compile(r"""\s*\[?\s*\{\s*(["'])messages\1\s*:""")
 
@@ -56,7 +56,7 @@ class ChatFile:
     @property
     def has_mark(self) -> bool:
         """Whether the file begins with a byte order mark."""
-        return self._source.head().startswith(_MARK)
+        return self._source.head().startswith(codecs.BOM_UTF8)
 
     @property
     def findings(self) -> list[Finding]:
@@ -137,7 +137,7 @@ class ChatFile:
     def _chunks(self) -> Iterator[Iterable[bytes]]:
         """All lines, many at a time; the last is one that is too long, if there is such a line."""
         with self._source.open() as stream:
-            rest = stream.read(_CHUNK).removeprefix(_MARK)
+            rest = stream.read(_CHUNK).removeprefix(codecs.BOM_UTF8)
             while chunk := stream.read(_CHUNK):
                 cut = chunk.rfind(b"\n") + 1
                 if cut:
@@ -198,7 +198,7 @@ def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:
     if _BEGINS_RECORDS.match(decoded_head(path.head())[0]):
         return True
     with path.open() as stream:
-        line = stream.readline(LONGEST_RECORD).removeprefix(_MARK)
+        line = stream.readline(LONGEST_RECORD).removeprefix(codecs.BOM_UTF8)
         while line.isspace():
             line = stream.readline(LONGEST_RECORD)
     try:

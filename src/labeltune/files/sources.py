@@ -58,6 +58,7 @@ class ByteSource:
         self._is_gzip = start == GZIP_MAGIC and (not self.is_file or self.name.lower().endswith(GZIP_ENDING))
         self._state = self._stat()
         self._handle: IO[bytes] | None = None
+        self._head: bytes | None = None
 
     def _keep(self, stream: IO[bytes]) -> Path:
         folder = Path(tempfile.gettempdir())
@@ -120,12 +121,14 @@ class ByteSource:
                 ) from error
 
     def head(self) -> bytes:
-        """The first bytes, unpacked: at most 64 KiB."""
-        with self.open() as stream:
-            head = b""
-            while len(head) < _HEAD and (more := stream.read(_HEAD - len(head))):
-                head += more
-            return head
+        """The first bytes, unpacked: at most 64 KiB. Read once; see `check_unchanged`."""
+        if self._head is None:
+            with self.open() as stream:
+                head = b""
+                while len(head) < _HEAD and (more := stream.read(_HEAD - len(head))):
+                    head += more
+            self._head = head
+        return self._head
 
     @property
     def is_short(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def read_training_file(lines: Iterable[bytes], *, keep: bool = True) -> Training
     result = TrainingFile()
     empty: list[int] = []
     for number, line in enumerate(lines, start=1):
-        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         if not text.strip():
             empty.append(number)
             continue

@@ -18,7 +18,7 @@ from labeltune.prediction.replies import (
     choice_of,
     has_thought,
     read_json,
-    text_of,
+    shown_answer,
 )
 from labeltune.prediction.tokens import has_logprobs
 from labeltune.task.answers import decode_answer
@@ -159,14 +159,10 @@ def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     choice = _choice(result.raw) if result.state == "done" else None
     if choice is None:
         return None, "", _UNKNOWN
-    message, reason = choice["message"], choice.get("finish_reason")
-    answer = text_of(choice)
-    refusal = message.get("refusal")
-    if refusal or reason == "content_filter":
-        return choice, answer or (refusal if isinstance(refusal, str) else ""), "refused"
-    if reason == "length":
-        return choice, answer, "truncated"
-    return choice, answer, ""
+    reason = choice.get("finish_reason")
+    if choice["message"].get("refusal") or reason == "content_filter":
+        return choice, shown_answer(choice), "refused"
+    return choice, shown_answer(choice), "truncated" if reason == "length" else ""
 
 
 def _choice(raw: bytes) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ __all__ = [
     "judge",
     "judge_document",
     "read_json",
+    "shown_answer",
     "text_of",
     "usage_of",
     "write_json",
@@ -234,6 +235,12 @@ def text_of(choice: Mapping[str, Any]) -> str:
     if isinstance(content, list):
         content = "".join(map(_text_of_part, content))
     return content if isinstance(content, str) else ""
+
+
+def shown_answer(choice: Mapping[str, Any]) -> str:
+    """What the column `answer` shows: the text as it came, else the words of a refusal."""
+    refusal = choice["message"].get("refusal")
+    return text_of(choice) or (refusal if isinstance(refusal, str) else "")
 
 
 def answer_of(choice: Mapping[str, Any]) -> str:

@@ -30,14 +30,11 @@ if TYPE_CHECKING:
     from labeltune.files.tables import Source, Table
     from labeltune.task import Task
 
-__all__ = ["FEWEST_RECORDS", "Converted", "OnError", "convert", "default_output"]
+__all__ = ["Converted", "OnError", "convert", "default_output"]
 
 OnError = Literal["stop", "skip"]
 CHAT_ENDING = ".jsonl"
 REJECTED_ENDING = ".rejected.csv"
-FEWEST_RECORDS = 10
-"""No provider trains on fewer records than this."""
-
 _PROGRESS_MASK = 0x3FFF
 """Progress is told each time that this many records and one more are written."""
 _MOST_ANSWERS = 1 << 16

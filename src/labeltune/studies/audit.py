@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.evaluation.metrics.intervals import clopper_pearson
+from labeltune.evaluation.metrics.intervals import exact_interval
 from labeltune.evaluation.output_paths import check_outputs
 from labeltune.evaluation.written import open_predictions
 from labeltune.files.sources import ByteSource
@@ -296,5 +296,5 @@ def _summarised(
 
 
 def _interval(successes: int, trials: int) -> tuple[float, float]:
-    low, high = clopper_pearson(successes, trials)
-    return float(low), float(high)
+    exact = exact_interval(successes, trials)
+    return exact.low, exact.high

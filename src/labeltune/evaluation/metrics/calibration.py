@@ -12,7 +12,7 @@ from labeltune.evaluation.metrics.intervals import (
     LEVEL,
     Z_LEVEL,
     Interval,
-    clopper_pearson,
+    exact_interval,
     unlike_share,
 )
 
@@ -183,14 +183,13 @@ def coverage_table(
         kept = confidence >= limit  # false for NaN
         hits = int((right & kept).sum())
         rows = int(kept.sum())
-        low, high = clopper_pearson(hits, rows)
         table.append(
             Coverage(
                 limit=limit,
                 kept=rows,
                 review=len(kept) - rows,
                 accuracy=hits / rows if rows else None,
-                interval=Interval(float(low), float(high)) if rows else None,
+                interval=exact_interval(hits, rows) if rows else None,
                 errors_found=int((~right & ~kept).sum()),
             )
         )

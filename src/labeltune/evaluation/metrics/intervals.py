@@ -23,6 +23,7 @@ __all__ = [
     "bootstrap_interval",
     "clopper_pearson",
     "evened_rows",
+    "exact_interval",
     "f1_interval",
     "percentile_interval",
     "resamples",
@@ -150,6 +151,12 @@ def f1_interval(tp: FloatArray, true: FloatArray, pred: FloatArray) -> tuple[Flo
     """
     low, high = clopper_pearson(tp, true + pred - tp)
     return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def exact_interval(successes: int, trials: int) -> Interval:
+    """See `clopper_pearson`, for one proportion."""
+    low, high = clopper_pearson(successes, trials)
+    return Interval(float(low), float(high))
 
 
 def clopper_pearson(successes: Any, trials: Any) -> tuple[FloatArray, FloatArray]:

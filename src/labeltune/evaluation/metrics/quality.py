@@ -12,6 +12,7 @@ from labeltune.evaluation.metrics.intervals import (
     Interval,
     bootstrap_interval,
     clopper_pearson,
+    exact_interval,
     f1_interval,
     resamples,
 )
@@ -194,14 +195,13 @@ def measure(
     points, intervals, _ = _measured(whole, patterns, seed)
     rows = patterns.rows
     invalid = int(patterns.counts[~pairs.valid].sum())
-    low, high = clopper_pearson(invalid, rows)
     return Quality(
         metrics=points,
         intervals=intervals,
         exact=_exact(points, rows),
         rows=rows,
         invalid=invalid,
-        invalid_interval=Interval(float(low), float(high)),
+        invalid_interval=exact_interval(invalid, rows),
         fields=tuple(
             _measure_field(shape, parts, patterns, seed) for shape, parts in zip(shapes, views, strict=True)
         ),
@@ -282,10 +282,9 @@ def _on_paths(pairs: Pairs, paths: Sequence[tuple[int, ...]]) -> Pairs:
 
 def _exact(metrics: Mapping[str, float], rows: int) -> dict[str, Interval]:
     """The exact interval of each proportion among `metrics`."""
-    ends = {
-        name: clopper_pearson(round(metrics[name] * rows), rows) for name in PROPORTIONS if name in metrics
+    return {
+        name: exact_interval(round(metrics[name] * rows), rows) for name in PROPORTIONS if name in metrics
     }
-    return {name: Interval(float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, seed: int) -> FieldQuality:

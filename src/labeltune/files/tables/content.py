@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeltune.files.tables.encodings import mark_of
+from labeltune.files.byte_marks import mark_of
 from labeltune.files.tables.json_array import is_one_document
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def look(source: ByteSource) -> Content:
 
 
 def _look_at_text(head: bytes) -> Content:
-    bare = head.removeprefix(b"\xef\xbb\xbf")
+    bare = head.removeprefix(codecs.BOM_UTF8)
     for pattern, what in ((_HTML, "HTML"), (_XML_SHEET, "a spreadsheet in the XML of 2003")):
         if pattern.match(bare):
             return Content(what, None, _SAVE_AS, is_text=True)

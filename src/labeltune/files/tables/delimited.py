@@ -10,10 +10,10 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, SettingsError
+from labeltune.files.byte_marks import UTF8
 from labeltune.files.findings import Findings
 from labeltune.files.tables.csv_faults import bad_sign, broken, nul_byte, ragged
 from labeltune.files.tables.csv_records import QUOTE, Records, strict_reader, unquoted
-from labeltune.files.tables.encodings import UTF8
 from labeltune.files.tables.foreign import as_table, recognise
 from labeltune.files.tables.headers import column_names, refuse_width
 from labeltune.files.tables.quoting import first_misfit
@@ -180,8 +180,8 @@ class CsvTable(TextTable):
         self._finish(any_row=last - self._header_line > self._blank)
 
     def _note_cut(self, *, cut: bool) -> None:
-        if cut and (note := f"{self.source}: {_CUT}") not in self.notes:
-            self.notes.append(note)
+        if cut:
+            self._note(f"{self.source}: {_CUT}")
 
     def blocks(self) -> Iterator[RowBlock]:
         """See `Table.blocks`."""

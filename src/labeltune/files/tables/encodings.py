@@ -6,21 +6,12 @@ which one is right, a reader of the language sees at once, and no program with c
 
 from __future__ import annotations
 
-import codecs
-
 from labeltune.errors import SettingsError
+from labeltune.files.byte_marks import UTF8, mark_of
 from labeltune.task.read_options import encoding_named
 
-__all__ = ["UTF8", "choose_encoding", "doubt", "likely_encodings", "mark_of", "suggestion"]
+__all__ = ["choose_encoding", "doubt", "likely_encodings", "suggestion"]
 
-UTF8 = "utf-8"
-_MARKS = (
-    (codecs.BOM_UTF8, UTF8),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 # fmt: off
 _COMMON = (
     "cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp874",
@@ -34,11 +25,6 @@ _MOST_NAMED = 3
 _SHOWN, _LOOKED_AT = 16, 50
 _ENOUGH = 24
 """Bytes beyond ASCII; fewer tell nothing about an encoding."""
-
-
-def mark_of(head: bytes) -> tuple[bytes, str] | None:
-    """The byte order mark with which a text begins, and the encoding that it tells."""
-    return next((found for found in _MARKS if head.startswith(found[0])), None)
 
 
 def choose_encoding(head: bytes, told: str | None, kept: str | None, source: str) -> str:

@@ -17,14 +17,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from labeltune.files.tables.csv_records import LONGEST_VALUE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = ["first_misfit"]
 
 _QUOTE = b'"'
-_LONGEST = 1 << 22
-"""Bytes that a quoted value is looked for in; see `csv_records.LONGEST_VALUE`."""
 
 
 def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
@@ -44,7 +44,7 @@ def first_misfit(lines: Iterable[bytes], separator: str) -> int | None:
                 continue
         held += line
         if held.count(_QUOTE) % 2:
-            if len(held) > _LONGEST:
+            if len(held) > LONGEST_VALUE:
                 return first
             continue
         if not form.fits(held) or _looks_like_rows(held, sign, width):

@@ -9,7 +9,8 @@ from io import BufferedReader
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError
-from labeltune.files.tables.encodings import UTF8, choose_encoding, doubt, mark_of, suggestion
+from labeltune.files.byte_marks import UTF8, mark_of
+from labeltune.files.tables.encodings import choose_encoding, doubt, suggestion
 from labeltune.files.tables.table import Table
 from labeltune.files.tables.text_lines import LONGEST_LINE, Transcoder
 

@@ -148,8 +148,8 @@ class Journal:
             " LEFT JOIN requests ON requests.id = request"
         )
         for chunk in self._in_order(query, name):
-            for position, request, digest, state, batch in chunk:
-                yield Pending(position, request, digest, STATES[state or 0], batch is not None)
+            for _, request, digest, state, batch in chunk:
+                yield Pending(request, digest, STATES[state or 0], batch is not None)
 
     def results(self, name: str) -> Iterator[Result]:
         """What is known about each row of the table `name`, in order."""

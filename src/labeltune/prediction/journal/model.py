@@ -44,7 +44,6 @@ class Pending:
     whether it is or was last asked in a batch.
     """
 
-    position: int
     request: int | None
     digest: bytes | None
     state: State

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ def is_chat(source: ByteSource, task: Task | None) -> bool:
         has_text = any(f'"{column}"' in text for column in named)
         return '"messages"' in text or not (has_text or (task is not None and source.ending == ".json"))
     with source.open() as stream:
-        lines = chain([stream.readline(LONGEST_RECORD).removeprefix(b"\xef\xbb\xbf")], _more(stream))
+        lines = chain([stream.readline(LONGEST_RECORD).removeprefix(codecs.BOM_UTF8)], _more(stream))
         json_like = False
         for line in islice((line for line in lines if not line.isspace() and line), _SNIFFED):
             json_like = json_like or line.lstrip()[:1] in (b"{", b"[")

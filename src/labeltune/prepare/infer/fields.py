@@ -126,11 +126,6 @@ def _single_field(made: Fields, source: str, column: Column) -> Field:
     labels = column.labels
     if not labels or len(labels) > MOST_VALUES:
         raise DataError(f'{source}: column "{column.name}" holds no labels')
-    if column.filled < column.rows:
-        made.warnings.append(
-            f'column "{column.name}" is empty in {column.rows - column.filled:,} rows: they have no label; '
-            "convert --on-error skip leaves them out"
-        )
     _look_at(made, column, labels, values)
     return Field(column.name, "single", tuple(labels), column=column.name)
 
@@ -171,7 +166,21 @@ def _refined(made: Fields, table: Table, singles: list[Column], also: Sequence[C
         made.conclusions.append(
             f"{column.name}: a single field of {len(field_.labels)} labels: {listed(field_.labels)}"
         )
-    return chosen if len(chosen) < 2 else _in_levels(made, seen, chosen)
+    final = chosen if len(chosen) < 2 else _in_levels(made, seen, chosen)
+    _tell_empty(made, columns, final)
+    return final
+
+
+def _tell_empty(made: Fields, columns: Sequence[Column], fields: Sequence[Field]) -> None:
+    """Empty cells of fields for which they are no label of their own."""
+    meant = {field_.name for field_ in fields if field_.empty is not None}
+    for column in columns:
+        empty = column.rows - column.filled
+        if empty and column.name not in meant:
+            made.warnings.append(
+                f'column "{column.name}" is empty in {empty:,} rows: they have no label; '
+                "convert --on-error skip leaves them out"
+            )
 
 
 class _Seen:
@@ -253,7 +262,6 @@ def _with_empty(made: Fields, lower: Field, without: set[str]) -> Field:
     word = next(
         word for word in ("none", "nothing", "(none)", f"no {lower.name}") if word not in lower.labels
     )
-    made.warnings = [one for one in made.warnings if not one.startswith(f'column "{lower.name}" is empty in')]
     if lost := sorted(without.difference(alone)):
         made.warnings.append(
             f'column "{lower.name}" is empty in some rows of {listed(lost)}, too: they have no label; '

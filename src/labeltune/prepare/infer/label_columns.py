@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from labeltune.prepare.infer.names import numbered
+from labeltune.prepare.infer.names import stem_of_numbered
+from labeltune.prepare.infer.profile import MOSTLY_EMPTY
 from labeltune.prepare.infer.reasons import no_labels, why_not
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ __all__ = ["LabelColumns", "choose_labels"]
 
 MANY_FLAGS = 3
 """So many columns that say yes or no are labels, whatever other columns there are."""
-
-MOSTLY_EMPTY = 0.5
-"""A column without a value in a larger share of the rows is taken only if there is no other."""
 
 
 @dataclass
@@ -146,9 +144,9 @@ def _series(columns: list[Column]) -> list[str]:
     """Columns such as tag_1, tag_2 with labels in common: one list of labels, spread over them."""
     by_stem: dict[str, list[Column]] = defaultdict(list)
     for column in columns:
-        found = numbered(column.name)
-        if found and column.sort == "words" and column.labels:
-            by_stem[found[0]].append(column)
+        stem = stem_of_numbered(column.name)
+        if stem is not None and column.sort == "words" and column.labels:
+            by_stem[stem].append(column)
     return [
         column.name
         for members in by_stem.values()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["Hint", "hint_of", "is_known_name", "names_an_id", "numbered"]
+__all__ = ["Hint", "hint_of", "is_known_name", "names_an_id", "stem_of_numbered"]
 
 Hint = Literal["label", "none", "other"]
 """A label; nothing; or something that is known of a row beside its labels."""
@@ -72,10 +72,10 @@ def is_known_name(name: str) -> bool:
     return len(name.split()) <= _LONGEST_NAME and any(word in _LABEL | _OTHER | _TEXT for word in words)
 
 
-def numbered(name: str) -> tuple[str, int] | None:
-    """The stem and the number of a name such as `tag_3`; None for others."""
+def stem_of_numbered(name: str) -> str | None:
+    """`tag` of a name such as `tag_3`; None for others."""
     found = _NUMBERED.fullmatch(name.strip())
-    return (found[1].rstrip(" _.-"), int(found[2])) if found else None
+    return found[1].rstrip(" _.-") if found else None
 
 
 def _words(name: str) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from labeltune.files.tables import Table
 
-__all__ = ["MOST_VALUES", "SEVERAL_WORDS", "Column", "Profile", "read_profile"]
+__all__ = ["MOSTLY_EMPTY", "MOST_VALUES", "SEVERAL_WORDS", "Column", "Profile", "read_profile"]
 
 MOST_LABELS = 500
 """A column of more distinct values than this is not taken for labels, unless its name says so."""
@@ -37,6 +37,9 @@ ROWS_A_LABEL = 2
 
 SEVERAL_WORDS = 2
 """Words of a text, on average, at least: what tells a text from a name or a code."""
+
+MOSTLY_EMPTY = 0.5
+"""A column without a value in a larger share of the rows is taken only if there is no other."""
 
 NEARLY_EMPTY = 0.05
 """A column with values in a smaller share of the rows tells nothing."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id
-from labeltune.prepare.infer.profile import SEVERAL_WORDS
+from labeltune.prepare.infer.profile import MOSTLY_EMPTY, SEVERAL_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from labeltune.prepare.infer.wishes import Wishes
 
 __all__ = ["choose_id", "choose_text"]
-
-MOSTLY_EMPTY = 0.5
-"""A column without a value in a larger share of the rows is taken only if there is no other."""
 
 
 def choose_text(profile: Profile, wishes: Wishes) -> tuple[tuple[str, ...], list[str]]:
