@@ -73,9 +73,12 @@ wheel-check: $(if $(WHEEL),,dist) ## The wheel in an environment of its own, wit
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
   --no-emit-index-url --no-header --no-annotate $(LOCK_OPTIONS) pyproject.toml --group build
 
+# All but torch, of which each machine has a build of its own.
+LOCKED_EXTRAS := --extra tokens --extra excel --extra parquet --extra embed
+
 lock: $(VENV)/.made ## The lock files, from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(COMPILE) --group dev --group bench --all-extras -o requirements/dev.txt
+	$(COMPILE) --group dev --group bench $(LOCKED_EXTRAS) -o requirements/dev.txt
 	$(COMPILE) --constraint requirements/dev.txt -o requirements/demo.txt
 
 clean: ## Remove what the other targets made

@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from labeltune.cli.app import app
-from labeltune.errors import ModelDamagedError, TrainingRefusedError
-from labeltune.local.engines import ENTRY_POINTS, Hyperparameters, get_engine
+from labeltune.errors import ModelDamagedError, SettingsError, TrainingRefusedError
+from labeltune.local.engines import ENTRY_POINTS, Base, Hyperparameters, get_engine
 from labeltune.local.stored_models import base_models
 from protocol.harness import stop_worker
 
@@ -57,6 +57,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Eng
     sys.modules.pop("bayes_engine", None)
 
 
+BASE = Base("bayes")
+
+
 def records(n: int = 250) -> list[Record]:
     about = {"refund": "money back please", "delivery": "parcel is late"}
     pairs = [(f"{about[label]} {i}", label) for i in range(n) for label in [("refund", "delivery")[i % 2]]]
@@ -67,16 +70,16 @@ def records(n: int = 250) -> list[Record]:
 
 def test_it_trains_goes_on_and_answers(engine: type[Engine], tmp_path: Path) -> None:
     auto: Any = Hyperparameters()
-    whole = engine.fit(records(), [], auto, seed=1)
+    whole = engine.fit(records(), [], auto, base=BASE, seed=1)
     steps = list(whole)
     assert [step.step for step in steps] == [1, 2, 3]
     assert steps[-1].epoch_end
     assert steps[-1].train_accuracy == 1.0
     whole.save(tmp_path / "whole")
-    first = engine.fit(records(), [], auto, seed=1)
+    first = engine.fit(records(), [], auto, base=BASE, seed=1)
     assert list(islice(iter(first), 2)) == steps[:2]
     first.save(tmp_path / "half")
-    second = engine.fit(records(), [], auto, seed=1, resume=tmp_path / "half")
+    second = engine.fit(records(), [], auto, base=BASE, seed=1, resume=tmp_path / "half")
     assert list(second) == steps[2:]
     second.save(tmp_path / "half")
     state = tmp_path / "whole" / "state.json"
@@ -90,7 +93,13 @@ def test_it_trains_goes_on_and_answers(engine: type[Engine], tmp_path: Path) -> 
     with pytest.raises(ModelDamagedError):
         engine.load(tmp_path / "whole")
     with pytest.raises(TrainingRefusedError):
-        engine.fit(records()[::2], [], auto, seed=1)
+        engine.fit(records()[::2], [], auto, base=BASE, seed=1)
+
+
+def test_it_takes_no_option_that_it_does_not_know(engine: type[Engine]) -> None:
+    engine.check(BASE)
+    with pytest.raises(SettingsError, match="bayes has no option 'smoothing'"):
+        engine.check(Base.parse("bayes#smoothing=2"))
 
 
 @pytest.mark.usefixtures("engine")

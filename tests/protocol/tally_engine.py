@@ -15,11 +15,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labeltune.errors import ModelDamagedError, TrainingRefusedError
-from labeltune.local.engines import Answer, Hyperparameters, Message, Record, Step, TokenLogprob
+from labeltune.errors import AccessError, ModelDamagedError, TrainingRefusedError
+from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record, Step, TokenLogprob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def _wait_for_leave(count: int) -> None:
@@ -33,10 +33,17 @@ class Tally:
     """Counts of words by answer."""
 
     name: ClassVar[str] = "tally"
+    options: ClassVar[Mapping[str, str]] = {"pace": "how quickly it counts"}
 
     def __init__(self, counts: dict[str, dict[str, int]]) -> None:
         self.counts = counts
         self.answered = 0
+
+    @classmethod
+    def check(cls, base: Base) -> None:
+        base.check_options(cls.options)
+        if base.source == "gone":
+            raise AccessError("gone: there is no such folder", hint="name one that is there")
 
     @classmethod
     def fit(
@@ -45,6 +52,7 @@ class Tally:
         validation: Sequence[Record],
         hyperparameters: Hyperparameters,
         *,
+        base: Base,
         seed: int,
         resume: Path | None = None,
     ) -> TallyRun:

@@ -189,3 +189,23 @@ def test_two_apps_on_one_directory_see_the_same(directory: Path) -> None:
         assert (await one.wait(second.id)).status == "succeeded"
 
     run(go())
+
+
+def test_a_base_model_has_a_source_and_options_and_its_model_a_short_name(provider: Provider) -> None:
+    async def go() -> None:
+        name = "tally:/models/My Base#pace=2"
+        base = await provider.client.models.retrieve(name)
+        assert (base.id, base.owned_by) == (name, "system")
+        job = await provider.trained(model=name)
+        assert job.model == name
+        assert job.fine_tuned_model is not None
+        assert job.fine_tuned_model.startswith("ft:tally-My-Base:local::")
+        assert (await provider.client.models.retrieve(job.fine_tuned_model)).owned_by == "local"
+        answer = await provider.client.chat.completions.create(
+            model=job.fine_tuned_model, messages=[{"role": "user", "content": "hello"}]
+        )
+        assert answer.choices[0].message.content
+        with pytest.raises(openai.NotFoundError, match="name one that is there"):
+            await provider.client.models.retrieve("tally:gone")
+
+    run(go())

@@ -59,6 +59,9 @@ JOB: dict[str, Any] = {"model": "tally", "training_file": "file-none"}
     [
         ("/fine_tuning/jobs", {"training_file": "file-x"}, "model", "missing_required_parameter"),
         ("/fine_tuning/jobs", {**JOB, "model": "gpt-4o"}, "model", "model_not_available"),
+        ("/fine_tuning/jobs", {**JOB, "model": "tally:gone"}, "model", "model_not_available"),
+        ("/fine_tuning/jobs", {**JOB, "model": "tally#speed=2"}, "model", "model_not_available"),
+        ("/fine_tuning/jobs", {**JOB, "model": "tally#speed"}, "model", "model_not_available"),
         ("/fine_tuning/jobs", JOB, "training_file", "file_not_found"),
         ("/fine_tuning/jobs", {**JOB, "training_file": 1}, "training_file", "invalid_type"),
         ("/uploads", {"filename": "a", "purpose": "fine-tune", "bytes": "1"}, "bytes", "invalid_type"),

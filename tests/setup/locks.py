@@ -69,11 +69,16 @@ def group(name: str) -> Iterator[Requirement]:
             yield Requirement(entry)
 
 
+UNLOCKED = "torch"
+"""The extra of which each machine has a build of its own."""
+
+
 def wanted(lock: str) -> list[Requirement]:
     """What `pyproject.toml` wants of a lock."""
     about = project()
     groups = ("build",) if lock == "demo" else ("build", "dev", "bench")
     lines = [*about["build-system"]["requires"], *about["project"]["dependencies"]]
     if lock == "dev":
-        lines += [line for extra in about["project"]["optional-dependencies"].values() for line in extra]
+        extras = about["project"]["optional-dependencies"].items()
+        lines += [line for name, listed in extras if name != UNLOCKED for line in listed]
     return [*map(Requirement, lines), *(one for name in groups for one in group(name))]

@@ -10,11 +10,12 @@ import orjson
 from starlette.routing import Route
 
 from labeltune.local.context import context_of
+from labeltune.local.engines import Base
 from labeltune.local.errors import invalid, not_found
 from labeltune.local.files import find_usable_file
 from labeltune.local.launcher import ACTIVE_JOB
 from labeltune.local.store import Row, Store, new_id, now
-from labeltune.local.stored_models import base_models
+from labeltune.local.stored_models import check_base
 from labeltune.local.wire import Fields, json_fields, json_reply, listing, page_of, seq_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def job_object(row: Row) -> dict[str, Any]:
 def model_name(row: Row, step: int | None = None) -> str:
     """The name of the model that a job makes, or of its checkpoint after a step."""
     suffix = re.sub(r"[^a-z0-9._-]+", "-", (row["suffix"] or "").lower()).strip("-.")
-    name = f"ft:{row['model']}:local:{suffix}:{row['id'].removeprefix('ftjob-')[:8]}"
+    name = f"ft:{Base.parse(row['model']).short}:local:{suffix}:{row['id'].removeprefix('ftjob-')[:8]}"
     return name if step is None else f"{name}:ckpt-step-{step}"
 
 
@@ -107,13 +108,7 @@ async def create(request: Request) -> Response:
 
 def _new_job(store: Store, fields: Fields) -> Row:
     model = fields.needed_text("model")
-    if model not in base_models():
-        invalid(
-            f"Model {model} is not available for fine-tuning or does not exist. "
-            f"Available here: {', '.join(base_models())}.",
-            param="model",
-            code="model_not_available",
-        )
+    check_base(model)
     training = find_usable_file(store, fields.needed_text("training_file"), "training_file", "fine-tune")
     validation_file = fields.text("validation_file")
     if validation_file is not None:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from labeltune.local.context import context_of
 from labeltune.local.errors import ApiError
-from labeltune.local.stored_models import base_models, drop_unused_folders, find_model
+from labeltune.local.stored_models import base_models, check_base, drop_unused_folders, find_model, is_base
 from labeltune.local.wire import json_reply
 
 if TYPE_CHECKING:
@@ -39,7 +39,11 @@ async def list_models(request: Request) -> Response:
 async def retrieve(request: Request) -> Response:
     """GET /models/{model}."""
     name = request.path_params["model"]
-    if name in base_models():
+    if is_base(name):
+        try:
+            check_base(name)
+        except ApiError as error:
+            raise ApiError(404, error.message, param="model", code="model_not_found") from error
         return json_reply(_model_object(name, _BASE_CREATED, "system"))
     row = find_model(context_of(request).store, name)
     return json_reply(_model_object(name, row["created_at"], "local"))
@@ -49,7 +53,7 @@ async def delete(request: Request) -> Response:
     """DELETE /models/{model}: a fine-tuned model goes with its checkpoints, a checkpoint alone."""
     store = context_of(request).store
     name = request.path_params["model"]
-    if name in base_models():
+    if is_base(name):
         raise ApiError(403, f"'{name}' comes with labeltune and cannot be deleted.", param="model")
     model = find_model(store, name)
     checkpoint = ":ckpt-step-" in name
@@ -68,6 +72,6 @@ async def delete(request: Request) -> Response:
 
 ROUTES = [
     Route("/models", list_models, methods=["GET"]),
-    Route("/models/{model}", retrieve, methods=["GET"]),
-    Route("/models/{model}", delete, methods=["DELETE"]),
+    Route("/models/{model:path}", retrieve, methods=["GET"]),
+    Route("/models/{model:path}", delete, methods=["DELETE"]),
 ]

@@ -9,14 +9,16 @@ from collections import OrderedDict
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NoReturn
 
+from labeltune.errors import LabeltuneError
 from labeltune.local import engines
+from labeltune.local.engines import Base
 from labeltune.local.errors import ApiError
 
 if TYPE_CHECKING:
     from labeltune.local.engines import Engine
     from labeltune.local.store import Row, Store
 
-__all__ = ["LoadedModels", "base_models", "drop_unused_folders", "find_model"]
+__all__ = ["LoadedModels", "base_models", "check_base", "drop_unused_folders", "find_model", "is_base"]
 
 LOADED = 4
 """How many models are kept in memory."""
@@ -29,11 +31,34 @@ def base_models() -> list[str]:
     return list(dict.fromkeys((*engines.ENGINES, *others)))
 
 
+def check_base(name: str) -> None:
+    """Raise `ApiError` (400) if a job cannot train the base model of this name, with the reason."""
+    try:
+        base = Base.parse(name)
+        if base.engine not in base_models():
+            raise ApiError(
+                400,
+                f"Model {name} is not available for fine-tuning or does not exist. "
+                f"Available here: {', '.join(base_models())}.",
+                param="model",
+                code="model_not_available",
+            )
+        engines.get_engine(base.engine).check(base)
+    except LabeltuneError as error:
+        advice = f" ({error.hint})" if error.hint else ""
+        raise ApiError(400, f"{error}{advice}", param="model", code="model_not_available") from error
+
+
+def is_base(name: str) -> bool:
+    """Whether a name is that of a base model, there or not: its engine is one of ours."""
+    return name.partition("#")[0].partition(":")[0] in base_models()
+
+
 def find_model(store: Store, name: str) -> Row:
     """The row of a trained model. Raises `ApiError`: 400 for a base model, 404 for an unknown one."""
     row = store.row("SELECT * FROM models WHERE name = ?", name)
     if row is None:
-        if name in base_models():
+        if is_base(name):
             raise ApiError(
                 400,
                 f"'{name}' is a base model that has learnt nothing yet: it can only be fine-tuned. "
@@ -79,7 +104,7 @@ class LoadedModels:
             engine = self.ready(model)
             if engine is None:
                 folder = self._store.model_folder(model["job_id"], model["step"])
-                engine = engines.get_engine(model["engine"]).load(folder)
+                engine = engines.get_engine(Base.parse(model["engine"]).engine).load(folder)
                 with self._lock:
                     self._loaded[model["job_id"], model["step"]] = engine
                     while len(self._loaded) > self._size:

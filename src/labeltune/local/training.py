@@ -17,7 +17,7 @@ import orjson
 from labeltune.errors import DiskError, LabeltuneError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
-from labeltune.local.engines import Hyperparameters
+from labeltune.local.engines import Base, Hyperparameters
 from labeltune.local.files import add_file
 from labeltune.local.jobs import add_event, model_name
 from labeltune.local.store import disk_is_full, new_id, now
@@ -176,10 +176,12 @@ class _Training:
             if job["validation_file"] is None
             else _read(store, job["validation_file"], "validation_file", least=1)
         )
-        run = engines.get_engine(job["model"]).fit(
+        base = Base.parse(job["model"])
+        run = engines.get_engine(base.engine).fit(
             training,
             validation,
             Hyperparameters(**orjson.loads(job["asked"])),
+            base=base,
             seed=job["seed"],
             resume=store.model_folder(job["id"], job["saved_step"]) if again else None,
         )

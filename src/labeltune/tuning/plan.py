@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune import __version__
 from labeltune.errors import SettingsError
+from labeltune.local.engines import Base
 from labeltune.pricing.costs import check_budget
 from labeltune.tuning.upload import LocalFile
 
@@ -147,6 +148,8 @@ def plan_training(
     settings.check(provider)
     if not model.strip():
         raise SettingsError("--model is empty: which model is to be trained?")
+    if provider.local:
+        model = str(Base.parse(model).located())
     names = [name for name in (training, validation) if name is not None]
     files = [_local_or_id(name, task, number) for number, name in enumerate(names)]
     trained = files[0]

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError, RemoteError, TemporaryError
+from labeltune.local.stored_models import base_models
 from labeltune.providers import START_PATIENCE, connect, persist, run
 from labeltune.providers.failures import status_of
 from labeltune.providers.waiting import WaitLimit
@@ -178,7 +179,7 @@ class Trainer:
 
     def _other_models(self) -> str:
         if self.provider.local:
-            return "the local provider trains: linear"
+            return f"the local provider trains: {', '.join(base_models())}"
         return "see the provider's list of models that can be fine-tuned"
 
     async def _files(self, limit: WaitLimit) -> tuple[tuple[str, str | None], tuple[str, str | None]]:

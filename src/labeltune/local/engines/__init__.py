@@ -7,21 +7,24 @@ An engine's module is imported when the engine is asked for, not before.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from urllib.parse import parse_qsl, urlencode
 
-from labeltune.errors import AccessError
+from labeltune.errors import AccessError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 __all__ = [
     "ENGINES",
     "ENTRY_POINTS",
     "Answer",
+    "Base",
     "Engine",
     "Hyperparameters",
     "Message",
@@ -43,6 +46,66 @@ Message = dict[str, Any]
 
 Record = list[Message]
 """The messages of one training example; the last one is the assistant's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model as a job names it: `ENGINE[:SOURCE][#OPTION=VALUE[&OPTION=VALUE]…]`.
+
+    `llm:/models/small#rank=16&lora=all` is the engine `llm` on the model in that folder; an option says what
+    the protocol has no field for.
+    """
+
+    engine: str
+    source: str = ""
+    """A folder, or the name of a model in a hub; empty where the engine needs none."""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, name: str) -> Base:
+        """The parts of a name. Raises `SettingsError` if what stands after `#` is no list of options."""
+        rest, mark, listed = name.partition("#")
+        engine, colon, source = rest.partition(":")
+        if colon and not source:
+            raise SettingsError(f"{name}: expected a folder or a name after the colon")
+        try:
+            # An empty list of options is none that strict parsing would notice.
+            pairs = parse_qsl(listed or "=&", keep_blank_values=True, strict_parsing=True) if mark else []
+        except ValueError:
+            raise SettingsError(
+                f"{name}: expected OPTION=VALUE after '#', several with '&' between them"
+            ) from None
+        options = dict(pairs)
+        if len(options) < len(pairs):
+            raise SettingsError(f"{name}: an option stands there twice")
+        return cls(engine, source, options)
+
+    def __str__(self) -> str:
+        source = f":{self.source}" if self.source else ""
+        options = f"#{urlencode(dict(self.options), safe='/,')}" if self.options else ""
+        return f"{self.engine}{source}{options}"
+
+    @property
+    def short(self) -> str:
+        """Engine and the last part of the source, of the characters that a model's name may have."""
+        last = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.source).name).strip("-.")
+        return f"{self.engine}-{last}" if last else self.engine
+
+    def located(self) -> Base:
+        """The same with the whole path, if the source is a folder here: its job runs in another folder."""
+        folder = Path(self.source).expanduser()
+        if not self.source or not folder.is_dir():
+            return self
+        return Base(self.engine, str(folder.resolve()), self.options)
+
+    def check_options(self, known: Mapping[str, str]) -> None:
+        """Raise `SettingsError` for an option that the engine does not know."""
+        for option in self.options:
+            if option not in known:
+                raise SettingsError(
+                    f"{self.engine} has no option {option!r}{did_you_mean(option, known)}",
+                    hint=f"it has: {', '.join(known)}" if known else "it has none",
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +174,22 @@ class Run(Protocol):
 
 
 class Engine(Protocol):
-    """A kind of model."""
+    """A kind of model.
+
+    The module of an engine imports nothing heavy: what trains is imported by `fit`, what answers by `load`.
+    """
 
     name: ClassVar[str]
+    options: ClassVar[Mapping[str, str]]
+    """The options that may stand after the base model's name, and what each does, in a few words."""
+
+    @classmethod
+    def check(cls, base: Base) -> None:
+        """Whether a job may train this base, told before it is made and at little cost.
+
+        Raises `SettingsError` for an option, `AccessError` for a model that is not there or needs an extra.
+        """
+        ...
 
     @classmethod
     def fit(
@@ -122,6 +198,7 @@ class Engine(Protocol):
         validation: Sequence[Record],
         hyperparameters: Hyperparameters,
         *,
+        base: Base,
         seed: int,
         resume: Path | None = None,
     ) -> Run:

@@ -1,4 +1,5 @@
-"""Saved models: plain arrays and JSON, named by their content and listed with their hashes in a manifest.
+"""Saved models: plain arrays, JSON and files that cannot run, named by their content and listed with their
+hashes in a manifest.
 
 The manifest is written last and read first: a folder holds what its manifest says or nothing. Nothing in it
 can run: arrays are read without pickle, after their hash matched.
@@ -9,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltune.errors import ModelDamagedError
-from labeltune.files.writing import atomic_write, disk_errors, sweep_leftovers
+from labeltune.errors import DiskError, ModelDamagedError
+from labeltune.files.writing import atomic_write, disk_errors, sha256_of, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,17 +26,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_folder", "write_folder"]
+__all__ = ["copied_files", "read_folder", "write_folder"]
 
 MANIFEST = "manifest.json"
+
+_KINDS = (".json", ".npy", ".safetensors", ".onnx", ".txt")
+"""What a saved model is made of; anything else in its folder is left alone."""
 
 _HINT = "train the model again, or restore its folder from a copy"
 
 
 def write_folder(
-    folder: Path, *, about: Mapping[str, Any], values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    folder: Path,
+    *,
+    about: Mapping[str, Any],
+    values: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    copies: Mapping[str, Path] = MappingProxyType({}),
 ) -> None:
-    """Save `values` as JSON and `arrays` as `.npy`; what the folder held before goes when all is written.
+    """Save `values` as JSON, `arrays` as `.npy`, and copy files, each under its name with its ending, such as
+    `weights.safetensors`. What the folder held before goes when all is written.
 
     Raises `DiskError`.
     """
@@ -52,6 +64,13 @@ def write_folder(
         files[name] = {"file": stored, "sha256": digest}
         with atomic_write(folder / stored) as handle:
             handle.write(content)
+    for name, source in copies.items():
+        stem, _, kind = name.rpartition(".")
+        digest = sha256_of(source)
+        stored = f"{stem}-{digest[:12]}.{kind}"
+        files[name] = {"file": stored, "sha256": digest}
+        with source.open("rb") as original, atomic_write(folder / stored) as handle:
+            shutil.copyfileobj(original, handle, 1 << 20)
     manifest = {**about, "files": files}
     manifest["sha256"] = hashlib.sha256(_json(manifest)).hexdigest()
     with atomic_write(folder / MANIFEST) as handle:
@@ -59,28 +78,24 @@ def write_folder(
     kept = {MANIFEST, *(entry["file"] for entry in files.values())}
     sweep_leftovers(folder)
     for path in folder.iterdir():
-        if path.name not in kept and path.suffix in (".json", ".npy"):
+        if path.name not in kept and path.suffix in _KINDS:
             path.unlink(missing_ok=True)
 
 
 def read_folder(
     folder: Path, *, about: Mapping[str, Any], names: frozenset[str] | None = None
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The values and arrays of a folder, or only those in `names`, each under its name.
+    """The values and arrays of a folder, or only those in `names`, each under its name. Copied files are not
+    among them: see `copied_files`.
 
     Raises `ModelDamagedError` if something is missing, its hash does not match, or `about` is another one.
     """
-    manifest = _read_manifest(folder)
-    for key, expected in about.items():
-        if manifest.get(key) != expected:
-            raise ModelDamagedError(
-                f"{folder / MANIFEST}: {key} is {manifest.get(key)!r}, expected {expected!r}", hint=_HINT
-            )
+    manifest = _read_manifest(folder, about)
     values: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
     for name, entry in manifest["files"].items():
         stem, _, kind = name.rpartition(".")
-        if names is not None and stem not in names:
+        if kind not in ("json", "npy") or (names is not None and stem not in names):
             continue
         content = _read_file(folder, entry)
         try:
@@ -93,7 +108,27 @@ def read_folder(
     return values, arrays
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def copied_files(folder: Path, *, about: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that were copied into a folder, each under its name, looked through for their hashes.
+
+    A `.json` that was copied is read as a value, too. Raises `ModelDamagedError` as `read_folder` does.
+    """
+    found: dict[str, Path] = {}
+    for name, entry in _read_manifest(folder, about)["files"].items():
+        if name.endswith(".npy"):
+            continue
+        path = _inside(folder, entry["file"])
+        try:
+            digest = sha256_of(path)
+        except (OSError, DiskError) as error:
+            raise ModelDamagedError(f"{path}: cannot be read", hint=_HINT) from error
+        if digest != entry["sha256"]:
+            raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
+        found[name] = path
+    return found
+
+
+def _read_manifest(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
@@ -107,14 +142,16 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise ModelDamagedError(f"{path}: is not a manifest", hint=_HINT) from error
     if not good:
         raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
+    for key, expected in about.items():
+        if manifest.get(key) != expected:
+            raise ModelDamagedError(
+                f"{path}: {key} is {manifest.get(key)!r}, expected {expected!r}", hint=_HINT
+            )
     return dict(manifest)
 
 
 def _read_file(folder: Path, entry: Mapping[str, str]) -> bytes:
-    name = entry["file"]
-    path = folder / name
-    if "/" in name or "\\" in name or name in ("", ".", ".."):
-        raise ModelDamagedError(f"{folder / MANIFEST}: {name!r} is not the name of a file", hint=_HINT)
+    path = _inside(folder, entry["file"])
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -122,6 +159,12 @@ def _read_file(folder: Path, entry: Mapping[str, str]) -> bytes:
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
     return content
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if "/" in name or "\\" in name or name in ("", ".", ".."):
+        raise ModelDamagedError(f"{folder / MANIFEST}: {name!r} is not the name of a file", hint=_HINT)
+    return folder / name
 
 
 def _json(value: Any) -> bytes:

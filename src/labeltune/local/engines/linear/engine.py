@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from labeltune.errors import AccessError
+from labeltune.local.engines import Base
 from labeltune.local.engines.common.answers import AnswerFormat, Verdict
 from labeltune.local.engines.common.folder import read_folder
 from labeltune.local.engines.common.formats import format_from_json
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Linear"]
 
+_ALONE = Base("linear")
 _MODEL = frozenset({"model", "vocabulary", "weights", "intercepts", "scales"})
 
 
@@ -34,6 +37,7 @@ class Linear:
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "linear"
+    options: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -59,12 +63,20 @@ class Linear:
         ]
 
     @classmethod
+    def check(cls, base: Base) -> None:
+        """See `Engine`."""
+        base.check_options(cls.options)
+        if base.source:
+            raise AccessError(f"{base}: linear needs no folder and no name: it is `linear` alone")
+
+    @classmethod
     def fit(
         cls,
         training: Sequence[Record],
         validation: Sequence[Record],
         hyperparameters: Hyperparameters,
         *,
+        base: Base = _ALONE,
         seed: int,
         resume: Path | None = None,
     ) -> LinearRun:
@@ -72,6 +84,7 @@ class Linear:
         # What only learning needs takes longer to import than a model to load: who answers goes without.
         from labeltune.local.engines.linear.learning import LinearRun
 
+        cls.check(base)
         return LinearRun(training, validation, hyperparameters, seed=seed, resume=resume)
 
     @classmethod

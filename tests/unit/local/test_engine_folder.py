@@ -1,0 +1,56 @@
+"""Files that are copied into the folder of a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labeltune.errors import ModelDamagedError
+from labeltune.local.engines.common.folder import copied_files, read_folder, write_folder
+
+ABOUT = {"engine": "some", "format": 1}
+
+
+def saved(folder: Path, content: bytes) -> Path:
+    source = folder.parent / "original"
+    source.write_bytes(content)
+    write_folder(
+        folder,
+        about=ABOUT,
+        values={"model": {"a": 1}},
+        arrays={"w": np.arange(3)},
+        copies={"weights.safetensors": source},
+    )
+    return folder
+
+
+def test_a_copied_file_is_found_under_its_name_and_does_not_disturb_the_rest(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model", b"x" * 3_000_000)
+    values, arrays = read_folder(folder, about=ABOUT)
+    assert values == {"model": {"a": 1}}
+    assert arrays["w"].tolist() == [0, 1, 2]
+    assert copied_files(folder, about=ABOUT)["weights.safetensors"].read_bytes() == b"x" * 3_000_000
+
+
+def test_another_save_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model", b"one")
+    (folder / "notes.md").write_text("somebody's")
+    saved(folder, b"two")
+    assert len(list(folder.glob("weights-*"))) == 1
+    assert copied_files(folder, about=ABOUT)["weights.safetensors"].read_bytes() == b"two"
+    assert (folder / "notes.md").exists()
+
+
+def test_a_changed_or_missing_copy_is_damage(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model", b"one")
+    path = copied_files(folder, about=ABOUT)["weights.safetensors"]
+    path.write_bytes(b"eno")
+    with pytest.raises(ModelDamagedError, match="not those that were saved"):
+        copied_files(folder, about=ABOUT)
+    path.unlink()
+    with pytest.raises(ModelDamagedError, match="cannot be read"):
+        copied_files(folder, about=ABOUT)
+    with pytest.raises(ModelDamagedError, match="engine is 'some'"):
+        copied_files(folder, about={"engine": "other"})
