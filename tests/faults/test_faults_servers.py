@@ -217,6 +217,9 @@ SPELLED = {
     "reasoning that names it": said("alpha", {"content": [token("alpha? ", -1.0), ALPHA]}),
     "end": said("alpha", {"content": [ALPHA, token("<|im_end|>", -0.5)]}),
     "two ends": said("alpha", {"content": [ALPHA, token("</s>"), token("\n")]}),
+    "code fence": said(
+        "alpha", {"content": [token("```json"), token("\n"), ALPHA, token("\n```"), token("")]}
+    ),
     "space": said("alpha", {"content": [token(" alpha", -0.1, ((" alpha", -0.1), (" beta", -2.1)))]}),
     "space and none": said("alpha", {"content": [token(" alpha", -0.1, ((" alpha", -0.1), ("beta", -2.1)))]}),
 }

@@ -1,8 +1,9 @@
 """The tokens of a reply that spell its answer.
 
-Servers list more than those: what the model thought before the answer, the token that ended it, space that
-they took off the text. A token may also be part of a character; then its bytes are what counts. Only where
-the tokens can be joined to the answer do their log-probabilities say anything about it.
+Servers list more than those: what the model thought before the answer, the token that ended it, space and the
+code fence around JSON that they took off the text. A token may also be part of a character; then its bytes
+are what counts. Only where the tokens can be joined to the answer do their log-probabilities say anything
+about it.
 """
 
 from __future__ import annotations
@@ -140,8 +141,8 @@ def _raw(item: Mapping[str, Any]) -> bytes:
     return bytes(listed) if isinstance(listed, list) else str(item["token"]).encode("utf-8", "surrogatepass")
 
 
-_NOTHING = re.compile(r"(?:\s|<[|/]?[^<>\s]{1,40}>|\[/?[A-Z]{2,12}\])*")
-"""What may stand after an answer: space, and the tokens that end it."""
+_NOTHING = re.compile(r"(?:\s|<[|/]?[^<>\s]{1,40}>|\[/?[A-Z]{2,12}\]|```)*")
+"""What may stand after an answer: space, the end of a code fence, and the tokens that end it."""
 
 
 def _place_of(answer: str, tokens: Sequence[Token]) -> int | None:
