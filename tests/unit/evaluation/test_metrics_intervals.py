@@ -31,6 +31,22 @@ def test_nothing_is_known_of_a_proportion_without_trials() -> None:
     assert [float(end) for end in clopper_pearson(0, 0)] == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("trials", [1, 2, 3, 15, 16, 17, 100, 4_096, 10**6, 10**8])
+def test_exact_intervals_are_scipys_to_12_places(trials: int) -> None:
+    from scipy.special import betaincinv
+
+    near = [*range(4), trials // 7, trials // 2, *range(trials - 3, trials + 1)]
+    k = np.array(sorted({count for count in near if 0 <= count <= trials}))
+    low, high = clopper_pearson(k, trials)
+    assert (low[0], high[-1]) == (0.0, 1.0)
+    expected = betaincinv(k[1:], trials - k[1:] + 1, 0.025)
+    np.testing.assert_allclose(low[1:], expected, rtol=1e-12, atol=0)
+    expected = betaincinv(k[:-1] + 1, trials - k[:-1], 0.975)
+    np.testing.assert_allclose(high[:-1], expected, rtol=0, atol=1e-12)
+    shaped = clopper_pearson(k.reshape(1, -1), trials)
+    assert [end.shape for end in shaped] == [(1, len(k))] * 2
+
+
 @pytest.mark.parametrize(("rows", "labels"), [(3_000, 3), (300, 12)], ids=["multinomial", "by row"])
 def test_resamples_are_those_of_rows(rows: int, labels: int) -> None:
     """The interval is that of the textbook: rows drawn with replacement, scikit-learn's score of each draw."""

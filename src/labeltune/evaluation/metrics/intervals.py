@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeltune.evaluation.metrics.proportions import low_end
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -164,12 +166,12 @@ def clopper_pearson(successes: Any, trials: Any) -> tuple[FloatArray, FloatArray
 
     Without a trial nothing is known: 0 to 1.
     """
-    from scipy.special import betaincinv
-
-    k = np.asarray(successes, dtype=np.float64)
-    n = np.asarray(trials, dtype=np.float64)
+    both = np.broadcast_arrays(np.asarray(successes), np.asarray(trials))
     tail = (1 - LEVEL) / 2
-    # The arguments of the excluded ends are replaced: the beta distribution has no parameter 0.
-    low = np.where(k > 0, betaincinv(np.maximum(k, 0.5), n - k + 1, tail), 0.0)
-    high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 0.5), 1 - tail), 1.0)
+    ends = [
+        # Failures are successes of the other kind: the high end is the low end of their share.
+        (low_end(k, n, tail) if k > 0 else 0.0, 1 - low_end(n - k, n, tail) if k < n else 1.0)
+        for k, n in zip(*(each.astype(np.int64).ravel().tolist() for each in both), strict=True)
+    ]
+    low, high = np.moveaxis(np.array(ends, dtype=np.float64).reshape(*both[0].shape, 2), -1, 0)
     return low, high
