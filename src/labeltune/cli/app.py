@@ -18,9 +18,10 @@ from labeltune.errors import ExitCode, LabeltuneError
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["app", "run"]
+__all__ = ["app", "command", "run"]
 
 COMMANDS = (
+    "run",
     "init",
     "convert",
     "split",
@@ -29,6 +30,7 @@ COMMANDS = (
     "train",
     "jobs",
     "predict",
+    "classify",
     "evaluate",
     "thresholds",
     "baseline",
@@ -57,7 +59,7 @@ class _Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS and cmd_name not in self.commands:
-            self.commands[cmd_name] = _command(cmd_name)
+            self.commands[cmd_name] = command(cmd_name)
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
@@ -111,7 +113,7 @@ def _root(
 ) -> None: ...
 
 
-def _command(name: str) -> Any:
+def command(name: str) -> Any:
     """The command of that name, as Typer makes it."""
     function = getattr(import_module(f"labeltune.cli.{name}"), name)
     own = typer.Typer(rich_markup_mode=None, add_completion=False)
