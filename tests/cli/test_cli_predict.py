@@ -48,6 +48,14 @@ def test_the_result_is_the_path_and_the_story_is_on_stderr(folder: Folder) -> No
     ]
 
 
+def test_rows_without_labels_are_not_proposed_to_be_measured(folder: Folder) -> None:
+    Path("new.csv").write_text("text\nwhere is it\n", encoding="utf-8")
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider, data="new.csv")
+    assert outcome.code == 0, outcome.stderr
+    assert "evaluate" not in outcome.stderr
+
+
 def test_json_is_one_document(folder: Folder) -> None:
     folder.rows(["one", "two", "two", ""])
     with FakeProvider() as provider:

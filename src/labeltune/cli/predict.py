@@ -201,7 +201,7 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
     if "unknown" in done.problems:
         again = "with --yes the same command" if batch else "the same command"
         sink.hint(f"unknown: the answers were lost; {again} asks for them again")
-    if done.output != STANDARD_STREAM:
+    if done.labelled and done.output != STANDARD_STREAM:
         sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
     sink.result(
         {

@@ -41,11 +41,11 @@ def run(
     ] = Path(_FOLDER),
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="BASE", help="The base model, as `labeltune train` takes it."),
+        typer.Option("--model", metavar="BASE", help="The base model, as train takes it."),
     ] = None,
     provider: ProviderOption = None,
     sizes: Annotated[
-        str, typer.Option(metavar="PART=SIZE,…", help="The parts, as `labeltune split` takes them.")
+        str, typer.Option(metavar="PART=SIZE,…", help="The parts, as split takes them.")
     ] = _SIZES,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     max_cost: MaxCostOption = None,

@@ -18,12 +18,14 @@ from labeltune.cli.options import (
     TaskOption,
     WaitTimeoutOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.providers import Provider
+    from labeltune.task import ReadOptions
     from labeltune.tuning.plan import Plan
     from labeltune.tuning.train import Trained
 
@@ -33,13 +35,15 @@ _AUTO = "auto"
 """`plan.AUTO`, whose module is imported when it is needed."""
 
 
+@reads_tables
 def train(
     training: Annotated[
-        str, typer.Argument(metavar="TRAIN", help="A chat file, or the id of an uploaded one.")
+        str,
+        typer.Argument(metavar="TRAIN", help="A chat file, a table to be converted, or the id of a file."),
     ],
     validation: Annotated[
         str | None,
-        typer.Argument(metavar="[VALIDATION]", help="A chat file or id to measure with while training."),
+        typer.Argument(metavar="[VALIDATION]", help="The same, to measure with while training."),
     ] = None,
     *,
     model: Annotated[
@@ -82,6 +86,7 @@ def train(
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -94,6 +99,7 @@ def train(
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory
+    from labeltune.tuning.chat_files import as_chat_files
     from labeltune.tuning.plan import Settings, plan_training
     from labeltune.tuning.train import train as run
 
@@ -105,9 +111,9 @@ def train(
         suffix=suffix,
     )
     place = provider_of(provider, definition)
+    given = [training] if validation is None else [training, validation]
     plan = plan_training(
-        training,
-        validation,
+        *as_chat_files(given, definition, note=out.note, read=read, state=state),
         model=base,
         provider=place,
         settings=settings,

@@ -110,7 +110,7 @@ def _refuse_other_columns(task: Task) -> None:
     if asked:
         raise SettingsError(
             f'{task.source}: the prompt has the column "{min(asked)}" in it, which a text alone has not',
-            hint="labeltune predict takes a table with all columns",
+            hint="predict takes a table with all columns",
         )
 
 

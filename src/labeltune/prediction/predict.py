@@ -68,6 +68,8 @@ class Predicted:
     free: bool = False
     """Whether nothing of it is billed: the provider is this machine, or a server of the user's own."""
     rejections: Mapping[str, int] = field(default_factory=dict)
+    labelled: bool = True
+    """Whether the table has the task's labels, too, so that the predictions can be measured."""
 
     @property
     def invalid(self) -> int:
@@ -330,4 +332,5 @@ def _write(
         usd=sent.usd,
         free=job.provider.free,
         rejections=dict(sent.rejections),
+        labelled=all({*field_.source_columns} <= {*plan.table.header} for field_ in job.task.fields),
     )
