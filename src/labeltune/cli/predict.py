@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.help import COST, RESUME
 from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
@@ -41,7 +42,10 @@ _DEFAULT = PredictOptions()
 
 
 BatchOption = Annotated[
-    bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
+    bool,
+    typer.Option(
+        "--batch", help="Through the provider's batches: half the price, within a day.", rich_help_panel=COST
+    ),
 ]
 ConcurrencyOption = Annotated[
     int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
@@ -49,17 +53,26 @@ ConcurrencyOption = Annotated[
 ResendOption = Annotated[
     int,
     typer.Option(
-        min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
+        min=0,
+        metavar="N",
+        help="How often to ask again where an answer was lost; 0 never pays twice.",
+        rich_help_panel=RESUME,
     ),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Only the first N rows; the rest can follow later.", rich_help_panel=COST
+    ),
 ]
 TimeoutOption = Annotated[
     float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
 ]
 MaxWaitOption = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
+    float,
+    typer.Option(
+        min=0, metavar="SECONDS", help="Give up after so long without any answer.", rich_help_panel=RESUME
+    ),
 ]
 ConfidenceOption = Annotated[
     bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
@@ -75,10 +88,17 @@ SpreadsheetOption = Annotated[
 ]
 AcceptChangesOption = Annotated[
     bool,
-    typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
+    typer.Option(
+        "--accept-changes",
+        help="Go on where the rows, the settings or the task have changed.",
+        rich_help_panel=RESUME,
+    ),
 ]
 RecoverOption = Annotated[
-    bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
+    bool,
+    typer.Option(
+        "--recover", help="Rebuild a damaged journal from what can be read of it.", rich_help_panel=RESUME
+    ),
 ]
 PrefixOption = Annotated[
     str | None,
@@ -89,7 +109,10 @@ PrefixOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Show the first request and the cost, and send nothing.", rich_help_panel=COST
+    ),
 ]
 
 

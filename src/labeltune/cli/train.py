@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.help import COST, RESUME
 from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
     JsonOption,
@@ -72,16 +73,28 @@ def train(
         str | None, typer.Option("--suffix", metavar="S", help="Goes into the model's name.")
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the model, or print the job's id at once.")
+        bool,
+        typer.Option(
+            "--wait/--no-wait",
+            rich_help_panel=RESUME,
+            help="Wait for the model, or print the job's id at once.",
+        ),
     ] = True,
     wait_timeout: WaitTimeoutOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel=COST, help="Print the request and send nothing.")
+    ] = False,
     max_cost: Annotated[
         float | None,
-        typer.Option("--max-cost", metavar="USD", min=0, help="Do not begin if it may cost more."),
+        typer.Option(
+            "--max-cost", rich_help_panel=COST, metavar="USD", min=0, help="Do not begin if it may cost more."
+        ),
     ] = None,
     new_job: Annotated[
-        bool, typer.Option("--new-job", help="Create a job even where this command made one before.")
+        bool,
+        typer.Option(
+            "--new-job", rich_help_panel=RESUME, help="Create a job even where this command made one before."
+        ),
     ] = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,

@@ -87,6 +87,10 @@ class Output:
         self._say(str(error), "error: ", _RED)
         if error.hint:
             self._say(error.hint, "→ ", _DIM)
+        self.refuse(error)
+
+    def refuse(self, error: LabeltuneError) -> None:
+        """The document of an error, with `--json` and where there is no result yet."""
         if self.json_mode and not self._answered:
             findings = error.findings if isinstance(error, DataError) else ()
             described = {
