@@ -18,7 +18,7 @@ ROOT: Any = get_command(app)
 
 def leaves() -> dict[str, Any]:
     """Each command that does something, by its words."""
-    found = {}
+    found: dict[str, Any] = {}
     for name in COMMANDS:
         command = ROOT.get_command(None, name)
         below = getattr(command, "commands", None)

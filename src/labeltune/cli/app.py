@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from labeltune import __version__
 from labeltune.cli import output
 from labeltune.cli.help import HelpfulApp, write_commands
 from labeltune.errors import ExitCode, LabeltuneError, SettingsError, did_you_mean
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 __all__ = ["app", "command", "run"]
@@ -91,15 +91,28 @@ class _Group(TyperGroup):
         for title, lines in GROUPS.items():
             write_commands(formatter, title, lines)
 
-    def main(self, args: Any = None, *rest: Any, standalone_mode: bool = True, **settings: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **settings: Any,
+    ) -> Any:
         """Run; with `--json` what is wrong with the command line is a document, too."""
         given = list(sys.argv[1:] if args is None else args)
+        settings |= {
+            "prog_name": prog_name,
+            "complete_var": complete_var,
+            "windows_expand_args": windows_expand_args,
+        }
         if not standalone_mode or "--json" not in given:
-            return super().main(given, *rest, standalone_mode=standalone_mode, **settings)
+            return super().main(given, standalone_mode=standalone_mode, **settings)
         from typer._click.exceptions import UsageError
 
         try:
-            sys.exit(super().main(given, *rest, standalone_mode=False, **settings) or 0)
+            sys.exit(super().main(given, standalone_mode=False, **settings) or 0)
         except UsageError as error:
             error.show()
             output.configure(json_mode=True, quiet=True).refuse(SettingsError(error.format_message()))

@@ -14,7 +14,9 @@ from typer.core import TyperCommand, TyperGroup
 from labeltune.cli.examples import EXAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from typer.models import CommandFunctionType
 
 __all__ = [
     "ALWAYS",
@@ -48,7 +50,8 @@ class HelpfulCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The arguments, then the options by panel."""
-        arguments, panels = [], {panel: [] for panel in _PANELS}  # type: dict[str, list[tuple[str, str]]]
+        arguments: list[tuple[str, str]] = []
+        panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in _PANELS}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is None:
@@ -92,7 +95,9 @@ class HelpfulApp(typer.Typer):
             **{"rich_markup_mode": None, "add_completion": False, "cls": HelpfulGroup, **settings}
         )
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:
+    def command(
+        self, name: str | None = None, **settings: Any
+    ) -> Callable[[CommandFunctionType], CommandFunctionType]:
         """See `Typer.command`."""
         return super().command(name, **{"cls": HelpfulCommand, **settings})
 

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeltune import __version__
 from labeltune.errors import SettingsError
 from labeltune.files.writing import STANDARD_STREAM, atomic_write, sha256_of
 from labeltune.prepare.convert import default_output
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,9 +7,9 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from labeltune import __version__
 from labeltune.errors import SettingsError
 from labeltune.prediction.journal.failures import damaged
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
