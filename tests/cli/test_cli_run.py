@@ -87,7 +87,7 @@ def test_again_it_does_only_what_is_not_done(table: Path) -> None:
     assert (second["model"], second["metrics"]) == (first["model"], first["metrics"])
     Path("run/report.html").unlink()
     assert commands(ran(*WAY).stderr)[-2:] == ["predict*", "evaluate"]
-    # A note typed into the predictions is an edit: they are made anew, from answers that are kept.
+    # They are the command's own, and made anew from answers that are kept if they are not what it left.
     Path("run/predictions.csv").write_text("edited", encoding="utf-8")
     remade = ran(*WAY)
     assert commands(remade.stderr)[-2:] == ["predict", "evaluate*"]

@@ -108,6 +108,14 @@ PrefixOption = Annotated[
         help="Put P before columns of the table that are called like those that are added, such as answer.",
     ),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace an output that this command did not write, or that was edited since.",
+        rich_help_panel=RESUME,
+    ),
+]
 DryRunOption = Annotated[
     bool,
     typer.Option(
@@ -138,6 +146,7 @@ def predict(
     accept_changes: AcceptChangesOption = _DEFAULT.accept_changes,
     recover: RecoverOption = _DEFAULT.recover,
     prefix: PrefixOption = _DEFAULT.prefix,
+    force: ForceOption = _DEFAULT.force,
     dry_run: DryRunOption = False,
     *,
     read: ReadOptions,
@@ -165,6 +174,7 @@ def predict(
         yes=yes,
         recover=recover,
         prefix=prefix,
+        force=force,
         read=read,
     )
     _predict(

@@ -115,7 +115,7 @@ class _Walk:
             return done
         words = step.words
         if name == "predict" and self._log.knows(name):
-            words = (*words, "--accept-changes")
+            words = (*words, "--accept-changes", "--force")
         self._sink.note(f"$ {_command(words)}")
         with output.step() as kept:
             try:
