@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from labeltune.cli.app import app
+from labeltune.cli.examples import EXAMPLES
 from labeltune.errors import ExitCode, LabeltuneError
 from labeltune.prepare.check import CATALOGUE
 
@@ -75,7 +76,7 @@ def _command(command: Any, name: str, level: int) -> list[str]:
         parts += [f"| `{_usage(argument)}` | {_text(argument.help)} |" for argument in arguments]
         parts += [f"| {_names(option)} | {_text(option.help)}{_extras(option)} |" for option in options]
         parts.append("")
-    return parts
+    return [*parts, "```sh", *EXAMPLES[name.removeprefix("labeltune ")], "```", ""]
 
 
 def _usage(argument: Any) -> str:

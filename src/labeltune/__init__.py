@@ -10,12 +10,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from labeltune.version import __version__
+
 if TYPE_CHECKING:
+    from labeltune.api import Report, check, classify, evaluate, init, predict, split, train
     from labeltune.errors import LabeltuneError
     from labeltune.providers import Provider, resolve_provider
     from labeltune.task import AnswerFormat, Field, Prompt, Task, format_task, parse_task, read_task
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AnswerFormat",
@@ -23,12 +24,20 @@ __all__ = [
     "LabeltuneError",
     "Prompt",
     "Provider",
+    "Report",
     "Task",
     "__version__",
+    "check",
+    "classify",
+    "evaluate",
     "format_task",
+    "init",
     "parse_task",
+    "predict",
     "read_task",
     "resolve_provider",
+    "split",
+    "train",
 ]
 
 _MODULES = {
@@ -37,11 +46,19 @@ _MODULES = {
     "LabeltuneError": "labeltune.errors",
     "Prompt": "labeltune.task",
     "Provider": "labeltune.providers",
+    "Report": "labeltune.api",
     "Task": "labeltune.task",
+    "check": "labeltune.api",
+    "classify": "labeltune.api",
+    "evaluate": "labeltune.api",
     "format_task": "labeltune.task",
+    "init": "labeltune.api",
     "parse_task": "labeltune.task",
+    "predict": "labeltune.api",
     "read_task": "labeltune.task",
     "resolve_provider": "labeltune.providers",
+    "split": "labeltune.api",
+    "train": "labeltune.api",
 }
 
 
@@ -50,3 +67,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'labeltune' has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion, whether they were used or not."""
+    return sorted(__all__)

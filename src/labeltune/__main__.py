@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 
 __all__ = ["main"]
 
@@ -13,6 +14,8 @@ _GARBAGE = 50_000
 def main() -> None:
     """Run the command line and exit with its code."""
     gc.set_threshold(_GARBAGE)
+    # Typer brings pydantic, which would look through every installed package for plugins at each start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from labeltune.cli.app import run
 
     run()

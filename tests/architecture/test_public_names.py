@@ -11,8 +11,9 @@ import labeltune
 
 def test_public_names() -> None:
     assert sorted(labeltune.__all__) == [
-        "AnswerFormat", "Field", "LabeltuneError", "Prompt", "Provider", "Task", "__version__", "format_task",
-        "parse_task", "read_task", "resolve_provider",
+        "AnswerFormat", "Field", "LabeltuneError", "Prompt", "Provider", "Report", "Task", "__version__",
+        "check", "classify", "evaluate", "format_task", "init", "parse_task", "predict", "read_task",
+        "resolve_provider", "split", "train",
     ]  # fmt: skip
     for name in labeltune.__all__:
         assert getattr(labeltune, name) is not None

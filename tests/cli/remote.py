@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LABELS = tasks.INTENT.labels
 
 
-def run(*argv: object) -> Result:
-    return CliRunner().invoke(app, [str(arg) for arg in argv])
+def run(*argv: object, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in argv], input=stdin)
 
 
 def ran(*argv: object) -> Result:

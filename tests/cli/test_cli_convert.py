@@ -46,7 +46,7 @@ def test_the_result_is_the_path() -> None:
     assert (result.exit_code, result.stdout) == (0, "good.jsonl\n")
     assert result.stderr.split("\n") == [
         "good.csv: 12 of 12 rows are records in good.jsonl",
-        "→ labeltune check good.jsonl, then: labeltune train good.jsonl --model BASE",
+        "→ labeltune check good.jsonl, then: labeltune train good.jsonl --model gpt-4.1-mini-2025-04-14",
         "",
     ]
     lines = Path("good.jsonl").read_text().splitlines()
@@ -334,3 +334,29 @@ def test_memory_does_not_grow_with_the_table(here: Path, monkeypatch: pytest.Mon
     assert large < small + 4_096
     assert large < 64 * 1024
     assert not list(here.glob(".labeltune-*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        (
+            "validation.csv",
+            "→ labeltune train TRAIN validation.jsonl --model linear measures with it while it trains",
+        ),
+        ("dev.csv", "→ labeltune train TRAIN dev.jsonl --model linear measures with it while it trains"),
+        ("test.csv", "→ predict takes the table itself: it measures a model that has not seen it"),
+        ("train.csv", "→ labeltune check train.jsonl, then: labeltune train train.jsonl --model linear"),
+    ],
+)
+def test_the_hint_is_about_the_part_that_it_is(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELTUNE_PROVIDER", "local")
+    Path(name).write_text(GOOD)
+    assert hint in convert(name).stderr.splitlines()
+
+
+def test_the_hint_names_a_model_of_the_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELTUNE_PROVIDER", "http://127.0.0.1:9/v1")
+    assert convert("good.csv").stderr.endswith("labeltune train good.jsonl --model BASE\n")
+    monkeypatch.delenv("LABELTUNE_PROVIDER")
+    Path("task.toml").write_text(INTENT_TOML + '\n[defaults]\nprovider = "local"\nmodel = "linear"\n')
+    assert convert("good.csv").stderr.endswith("labeltune train good.jsonl\n")

@@ -14,7 +14,7 @@ import pytest
 
 import tasks
 from cli.remote import LABELS, document, ran, run, write_chat
-from faults.fake_provider import ANSWER, FakeProvider, Fate, completion
+from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import Folder
 from protocol.harness import stop_worker
 
@@ -46,6 +46,14 @@ def test_the_result_is_the_path_and_the_story_is_on_stderr(folder: Folder) -> No
         *("text", "label"),
         *("predicted_intent", "answer", "problem", "confidence"),
     ]
+
+
+def test_rows_without_labels_are_not_proposed_to_be_measured(folder: Folder) -> None:
+    Path("new.csv").write_text("text\nwhere is it\n", encoding="utf-8")
+    with FakeProvider() as provider:
+        outcome = folder.predict(provider, data="new.csv")
+    assert outcome.code == 0, outcome.stderr
+    assert "evaluate" not in outcome.stderr
 
 
 def test_json_is_one_document(folder: Folder) -> None:
@@ -353,7 +361,7 @@ def test_a_model_answers_online_as_in_a_batch(model: str, tmp_path: Path) -> Non
         assert max(shares) == shares[LABELS.index(row["predicted_intent"])]
     for file in (tmp_path / ".labeltune").iterdir():
         file.unlink()
-    batch = ran("predict", "data.csv", "--model", model, "--probabilities", "--batch")
+    batch = ran("predict", "data.csv", "--model", model, "--probabilities", "--batch", "--force")
     assert "created batch batch_" in batch.stderr
     assert (tmp_path / "predictions.csv").read_bytes() == first
 
@@ -384,3 +392,76 @@ def test_an_unknown_model(model: str) -> None:
         result = run("predict", "data.csv", "--model", "ft:linear:local::nothere", *more)
         assert result.exit_code == 4, result.stderr
         assert "nothere" in result.stderr
+
+
+# --------------------------------------------------------------------------------------- outputs, and what they hold
+
+
+def test_a_nightly_table_is_new_requests(folder: Folder) -> None:
+    with FakeProvider() as provider:
+        for night, texts in enumerate(
+            [["one", "two", "three"], ["three", "four"], ["five"], ["six", "seven", "eight"]]
+        ):
+            folder.rows(texts)
+            outcome = folder.predict(provider)
+            assert outcome.code == 0, outcome.stderr
+            assert [row["text"] for row in folder.predictions()] == texts, night
+        assert provider.billed.total() == 8
+
+
+def test_another_table_does_not_replace_the_first_one_s_predictions(folder: Folder) -> None:
+    folder.table(5)
+    folder.rows(["other"], name="other.csv")
+    with FakeProvider() as provider:
+        assert folder.predict(provider).code == 0
+        kept = folder.output.read_bytes()
+        refused = folder.predict(provider, data="other.csv")
+        assert refused.code == 9
+        assert "predictions.csv: holds the predictions of data.csv" in refused.stderr
+        assert "-o names another output; --force replaces this one" in refused.stderr
+        assert folder.output.read_bytes() == kept
+        assert provider.billed.total() == 5
+        assert folder.predict(provider, "--force", data="other.csv").code == 0
+        assert folder.predict(provider).code == 9
+
+
+def test_what_was_typed_into_an_output_is_not_wiped(folder: Folder) -> None:
+    folder.table(5)
+    with FakeProvider() as provider:
+        assert folder.predict(provider).code == 0
+        noted = folder.output.read_text(encoding="utf-8") + "a note\n"
+        folder.output.write_text(noted, encoding="utf-8")
+        refused = folder.predict(provider)
+        assert refused.code == 9
+        assert "predictions.csv: was edited since it was written" in refused.stderr
+        assert folder.output.read_text(encoding="utf-8") == noted
+        assert folder.predict(provider, "--force").code == 0
+        assert len(folder.predictions()) == 5
+
+
+def test_a_foreign_output_is_left_alone(folder: Folder) -> None:
+    folder.table(5)
+    folder.output.write_text("mine\n", encoding="utf-8")
+    with FakeProvider() as provider:
+        refused = folder.predict(provider)
+        assert (refused.code, provider.billed.total()) == (9, 0)
+        assert "was not written by this command" in refused.stderr
+
+
+def test_a_typo_in_the_model_claims_nothing(folder: Folder) -> None:
+    folder.table(5)
+    with FakeProvider(lambda *_: refuse(404, "model_not_found")) as provider:
+        assert folder.predict(provider, "--model", "typo").code == 4
+    with FakeProvider() as provider:
+        assert folder.predict(provider).code == 0
+
+
+def test_standard_input_has_no_memory_but_an_output_of_its_own(folder: Folder) -> None:
+    with FakeProvider() as provider:
+        for texts in (["one", "two"], ["one", "changed", "three"]):
+            content = "text\n" + "".join(f"{text}\n" for text in texts)
+            outcome = folder.predict(provider, data="-", stdin=content.encode())
+            assert outcome.code == 0, outcome.stderr
+            assert [row["text"] for row in folder.predictions()] == texts
+        folder.output.write_text("mine\n", encoding="utf-8")
+        assert folder.predict(provider, data="-", stdin=b"text\none\n").code == 9

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 import tasks
-from cli.remote import document, here, ran, run
+from cli.remote import LABELS, document, here, ran, run, write_chat
 from labeltune.providers import resolve_provider
 from labeltune.tuning.ledger import open_ledger
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["here"]
 
@@ -126,3 +123,46 @@ def test_a_job_that_fails_says_why_with_the_line(here: Path) -> None:
     error = json.loads(run(*argv, "--json").stdout)["error"]
     assert error["exit_code"] == 10
     assert len(ran("jobs", "list").stdout.splitlines()) == 1
+
+
+def test_a_table_is_converted_and_nothing_stale_is_used(here: Path) -> None:
+    write_rows(here / "table.csv", 30)
+    # What an earlier convert left beside it has nothing to do with this.
+    write_chat(here / "table.jsonl", 12, label=LABELS[0])
+    first = ran("train", "table.csv", "--model", "linear")
+    assert "table.csv: a table, converted with task.toml: 30 records" in first.stderr
+    assert ran("train", "table.csv", "--model", "linear").stdout == first.stdout
+    write_rows(here / "table.csv", 33)
+    assert ran("train", "table.csv", "--model", "linear").stdout != first.stdout
+
+
+def test_two_tables_of_one_name_are_two_files(here: Path) -> None:
+    for folder in ("one", "two"):
+        (here / folder).mkdir()
+        write_rows(here / folder / "part.csv", 30 if folder == "one" else 12)
+    request = document(
+        ran("train", "one/part.csv", "two/part.csv", "--model", "linear", "--dry-run", "--json")
+    )
+    assert "(the id of .labeltune/converted/part-2.jsonl)" in json.dumps(request)
+    assert sorted(path.name for path in Path(".labeltune/converted").iterdir()) == [
+        "part-2.jsonl",
+        "part.jsonl",
+    ]
+
+
+def test_a_table_without_a_task_or_with_a_bad_row_is_refused_with_its_line(here: Path) -> None:
+    write_rows(here / "table.csv", 30)
+    with (here / "table.csv").open("a", encoding="utf-8") as handle:
+        handle.write("what is this,nolabel\n")
+    result = run("train", "table.csv", "--model", "linear")
+    assert result.exit_code == 7
+    assert "table.csv:32:" in result.stderr
+    (here / "task.toml").unlink()
+    result = run("upload", "table.csv")
+    assert result.exit_code == 2
+    assert "labeltune init table.csv proposes one" in result.stderr
+
+
+def write_rows(path: Path, rows: int) -> None:
+    lines = [f"{row}: about my {LABELS[row % 3]} please,{LABELS[row % 3]}" for row in range(rows)]
+    path.write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")

@@ -90,6 +90,7 @@ def test_one_option_is_one_thing() -> None:
         "--probabilities",
         "--new-job",
         "--thresholds",
+        "--sizes",
     }
     helps: dict[str, set[str]] = {}
     for _, command in tree():

@@ -681,8 +681,10 @@ def test_row_53_the_disk_is_full_when_the_output_is_written(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.table(20)
-    folder.output.write_text("the old predictions")
     with FakeProvider() as provider:
+        assert folder.predict(provider).code == 0
+        old = folder.output.read_bytes()
+        folder.table(25)
         with monkeypatch.context() as patch:
 
             def full(_descriptor: int) -> None:
@@ -690,10 +692,10 @@ def test_row_53_the_disk_is_full_when_the_output_is_written(
 
             patch.setattr("labeltune.files.writing.os.fsync", full)
             assert folder.predict(provider).code == 8
-        assert folder.output.read_text() == "the old predictions"
+        assert folder.output.read_bytes() == old
         assert list(folder.path.glob(".labeltune-*")) == []
         assert folder.predict(provider).code == 0
-        complete(folder, provider, 20)
+        complete(folder, provider, 25)
         assert provider.extra == 0
 
 

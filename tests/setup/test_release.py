@@ -24,12 +24,12 @@ def test_the_version_stands_in_one_place() -> None:
     about = project()
     assert "version" not in about["project"]
     assert about["project"]["dynamic"] == ["version"]
-    assert about["tool"]["hatch"]["version"]["path"] == "src/labeltune/__init__.py"
+    assert about["tool"]["hatch"]["version"]["path"] == "src/labeltune/version.py"
 
 
 def notes(folder: Path, changes: str, tag: str) -> subprocess.CompletedProcess[str]:
     """What the release workflow asks for, where CHANGELOG.md says `changes`."""
-    for name in (".ci/release-notes", "src/labeltune/__init__.py"):
+    for name in (".ci/release-notes", "src/labeltune/version.py"):
         (folder / name).parent.mkdir(parents=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "CHANGELOG.md").write_text(changes, encoding="utf-8")

@@ -11,31 +11,48 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from labeltune import __version__
 from labeltune.cli import output
-from labeltune.errors import ExitCode, LabeltuneError
+from labeltune.cli.help import HelpfulApp, write_commands
+from labeltune.errors import ExitCode, LabeltuneError, SettingsError, did_you_mean
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
-__all__ = ["app", "run"]
+__all__ = ["app", "command", "run"]
 
-COMMANDS = (
-    "init",
-    "convert",
-    "split",
-    "check",
-    "upload",
-    "train",
-    "jobs",
-    "predict",
-    "evaluate",
-    "thresholds",
-    "baseline",
-    "audit",
-    "serve",
-)
-"""In the order of the work. Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`."""
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Pipeline": {
+        "run": "The whole way, from a table to a report",
+        "init": "Propose a task file from a table",
+        "split": "Split a table into parts, alike in labels",
+        "convert": "Write a table as a chat file",
+        "check": "Find what would cost a job, offline",
+        "train": "Fine-tune a model, and wait for it",
+        "predict": "Ask a model about every row of a table",
+        "classify": "Ask a model about a few texts",
+        "evaluate": "Compare predictions with the true labels",
+    },
+    "Jobs and models": {
+        "upload": "Upload files for fine-tuning",
+        "jobs": "List, watch and stop fine-tuning jobs",
+    },
+    "Measure": {
+        "thresholds": "Choose the thresholds of labels",
+        "baseline": "What the linear model makes of the task",
+        "audit": "Look for what a score does not show",
+    },
+    "Serve": {
+        "serve": "Put the local provider on a port",
+    },
+}
+"""The commands as help shows them, in the order of the work.
+
+Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`.
+"""
+
+COMMANDS = tuple(name for group in GROUPS.values() for name in group)
 
 
 class Stopped(BaseException):  # like KeyboardInterrupt: not an error, and not to be swallowed
@@ -57,8 +74,49 @@ class _Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS and cmd_name not in self.commands:
-            self.commands[cmd_name] = _command(cmd_name)
+            self.commands[cmd_name] = command(cmd_name)
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is named; where there is none, the one that may be meant is told."""
+        from typer._click.exceptions import UsageError
+
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            error.message = f"{error.message.removesuffix('.')}{did_you_mean(args[0], COMMANDS)}."
+            raise
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
+        for title, lines in GROUPS.items():
+            write_commands(formatter, title, lines)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **settings: Any,
+    ) -> Any:
+        """Run; with `--json` what is wrong with the command line is a document, too."""
+        given = list(sys.argv[1:] if args is None else args)
+        settings |= {
+            "prog_name": prog_name,
+            "complete_var": complete_var,
+            "windows_expand_args": windows_expand_args,
+        }
+        if not standalone_mode or "--json" not in given:
+            return super().main(given, standalone_mode=standalone_mode, **settings)
+        from typer._click.exceptions import UsageError
+
+        try:
+            sys.exit(super().main(given, standalone_mode=False, **settings) or 0)
+        except UsageError as error:
+            error.show()
+            output.configure(json_mode=True, quiet=True).refuse(SettingsError(error.format_message()))
+            sys.exit(ExitCode.SETTINGS)
 
     def invoke(self, ctx: Any) -> Any:
         output.reset()
@@ -92,7 +150,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="Fine-tune text classifiers from a table of labelled text: on your own machine, or wherever the "
     "OpenAI fine-tuning protocol is spoken.",
-    epilog="Start with: labeltune init DATA, then convert, train, predict, evaluate.",
+    epilog="Start with: labeltune run DATA --provider local",
 )
 
 
@@ -111,10 +169,10 @@ def _root(
 ) -> None: ...
 
 
-def _command(name: str) -> Any:
+def command(name: str) -> Any:
     """The command of that name, as Typer makes it."""
     function = getattr(import_module(f"labeltune.cli.{name}"), name)
-    own = typer.Typer(rich_markup_mode=None, add_completion=False)
+    own = HelpfulApp()
     if isinstance(function, typer.Typer):
         own.add_typer(function, name=name)
         return typer.main.get_group(own).commands[name]

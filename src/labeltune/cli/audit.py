@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.help import HelpfulApp
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -37,7 +38,7 @@ OUTPUT = "injection.csv"
 ROWS = 50
 SEED = 42
 
-audit = typer.Typer(no_args_is_help=True, help="Look for what a score does not show.")
+audit = HelpfulApp(no_args_is_help=True, help="Look for what a score does not show.")
 
 
 @audit.callback()

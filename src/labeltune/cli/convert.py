@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import model_words, pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -21,9 +21,12 @@ from labeltune.defaults import DEFAULT_TASK_FILE
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prepare.convert import Converted
-    from labeltune.task import ReadOptions
+    from labeltune.task import ReadOptions, Task
 
 __all__ = ["convert"]
+
+_VALIDATIONS, _TESTS = ("validation", "valid", "val", "dev", "eval"), ("test", "tests", "holdout")
+"""What parts that are not trained on are called."""
 
 
 @reads_tables
@@ -64,21 +67,22 @@ def convert(
     to_stdout = (default_output(data) if out is None else out) == STANDARD_STREAM
     if json and to_stdout:
         raise SettingsError("--json and the chat file both want standard output", hint="name a file with -o")
+    definition = read_task(task)
     with story.progress("convert", unit="MB") as progress:
         done = run(
-            read_task(task),
+            definition,
             data,
             out,
             on_error=cast("OnError", on_error),
             read=read,
             progress=output.in_megabytes(progress),
         )
-    _tell(story, done, task, to_stdout=to_stdout)
+    _tell(story, done, definition, task, to_stdout=to_stdout)
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
     story.result(document, *([] if to_stdout else [done.output]))
 
 
-def _tell(story: Output, done: Converted, task: Path, *, to_stdout: bool) -> None:
+def _tell(story: Output, done: Converted, definition: Task, task: Path, *, to_stdout: bool) -> None:
     from labeltune.task.records import MIN_EXAMPLES
 
     for note in done.notes:
@@ -94,5 +98,14 @@ def _tell(story: Output, done: Converted, task: Path, *, to_stdout: bool) -> Non
     if done.written < MIN_EXAMPLES:
         story.warn(f"{done.written} records: no provider trains on fewer than {MIN_EXAMPLES}")
     if not to_stdout:
-        out, words = pasted(done.output), task_words(task)
-        story.hint(f"labeltune check {out}{words}, then: labeltune train {out} --model BASE{words}")
+        story.hint(_next(done.output, definition, task_words(task)))
+
+
+def _next(chat: str, definition: Task, words: str) -> str:
+    """What to do with a chat file, by what its part is called: only one to train on is trained on."""
+    part, out = Path(chat).name.partition(".")[0].lower(), pasted(chat)
+    if part in _TESTS:
+        return "predict takes the table itself: it measures a model that has not seen it"
+    if part in _VALIDATIONS:
+        return f"labeltune train TRAIN {out}{model_words(definition)}{words} measures with it while it trains"
+    return f"labeltune check {out}{words}, then: labeltune train {out}{model_words(definition)}{words}"

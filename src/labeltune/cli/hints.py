@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+from typing import TYPE_CHECKING
 
-from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 
-__all__ = ["pasted", "task_words"]
+if TYPE_CHECKING:
+    from labeltune.task import Task
+
+__all__ = ["model_words", "pasted", "task_words"]
+
+_BASES = {"local": "linear", "openai": "gpt-4.1-mini-2025-04-14"}
+"""A base model that the provider has, to be proposed; elsewhere it takes a name that is not known here."""
 
 
 def pasted(name: str | os.PathLike[str]) -> str:
@@ -18,3 +25,12 @@ def pasted(name: str | os.PathLike[str]) -> str:
 def task_words(task: str | os.PathLike[str]) -> str:
     """` --task FILE` behind a command, where it is not the default file."""
     return "" if os.fspath(task) == DEFAULT_TASK_FILE else f" --task {pasted(task)}"
+
+
+def model_words(task: Task | None, provider: str | None = None) -> str:
+    """` --model BASE` behind `train`, of the provider in use; nothing where the task names a model."""
+    if task is not None and task.defaults.model is not None:
+        return ""
+    kept = None if task is None else task.defaults.provider
+    place = provider or os.environ.get("LABELTUNE_PROVIDER") or kept or DEFAULT_PROVIDER
+    return f" --model {_BASES.get(place, 'BASE')}"

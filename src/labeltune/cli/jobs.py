@@ -10,6 +10,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_near
+from labeltune.cli.help import HelpfulApp
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 
@@ -21,7 +22,7 @@ __all__ = ["jobs"]
 LIMIT = 20
 EVENT_LIMIT = 1000
 
-jobs = typer.Typer(no_args_is_help=True, help="Look at fine-tuning jobs, watch them, stop them.")
+jobs = HelpfulApp(no_args_is_help=True, help="Look at fine-tuning jobs, watch them, stop them.")
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id: ftjob-…")]
 

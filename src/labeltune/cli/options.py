@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from labeltune.cli.help import COST, RESUME, TABLE, WHERE
+
 __all__ = [
     "DataArgument",
     "EncodingOption",
@@ -39,7 +41,10 @@ QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing on standard error but errors.")
 ]
 TaskOption = Annotated[
-    Path, typer.Option("--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.")
+    Path,
+    typer.Option(
+        "--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.", rich_help_panel=WHERE
+    ),
 ]
 StateOption = Annotated[
     Path,
@@ -48,6 +53,7 @@ StateOption = Annotated[
         metavar="DIR",
         envvar="LABELTUNE_STATE",
         help="The folder that keeps what was sent and answered.",
+        rich_help_panel=WHERE,
     ),
 ]
 ProviderOption = Annotated[
@@ -58,6 +64,7 @@ ProviderOption = Annotated[
         envvar="LABELTUNE_PROVIDER",
         help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
         "what the task says under [defaults], else openai.",
+        rich_help_panel=WHERE,
     ),
 ]
 DataArgument = Annotated[
@@ -72,6 +79,7 @@ TableFormatOption = Annotated[
         "--format",
         metavar="FMT",
         help="The table's format, where its name does not tell: csv, tsv, jsonl, json, parquet, excel.",
+        rich_help_panel=TABLE,
     ),
 ]
 EncodingOption = Annotated[
@@ -80,6 +88,7 @@ EncodingOption = Annotated[
         "--encoding",
         metavar="ENC",
         help="The table's encoding, where it is neither UTF-8 nor UTF-16 with a byte order mark.",
+        rich_help_panel=TABLE,
     ),
 ]
 SeparatorOption = Annotated[
@@ -88,6 +97,7 @@ SeparatorOption = Annotated[
         "--sep",
         metavar="S",
         help="What separates the table's columns, where it should not be found: one character, or 'tab'.",
+        rich_help_panel=TABLE,
     ),
 ]
 ModelOption = Annotated[
@@ -113,14 +123,23 @@ ProbabilitiesOption = Annotated[
 ]
 MaxCostOption = Annotated[
     float | None,
-    typer.Option("--max-cost", metavar="USD", min=0, help="Stop before more than this is spent."),
+    typer.Option(
+        "--max-cost", metavar="USD", min=0, help="Stop before more than this is spent.", rich_help_panel=COST
+    ),
 ]
 StripOption = Annotated[
     bool | None,
-    typer.Option("--strip/--no-strip", help="Take space off both ends of labels.", show_default=False),
+    typer.Option(
+        "--strip/--no-strip",
+        help="Take space off both ends of labels.",
+        show_default=False,
+        rich_help_panel=TABLE,
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.", rich_help_panel=RESUME)
+]
 WaitTimeoutOption = Annotated[
     float | None,
     typer.Option(
@@ -128,5 +147,6 @@ WaitTimeoutOption = Annotated[
         metavar="SECONDS",
         min=0,
         help="Stop waiting after this time, with exit code 5; the job goes on.",
+        rich_help_panel=RESUME,
     ),
 ]

@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.help import COST, RESUME
 from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
@@ -41,7 +42,10 @@ _DEFAULT = PredictOptions()
 
 
 BatchOption = Annotated[
-    bool, typer.Option("--batch", help="Through the provider's batches: half the price, within a day.")
+    bool,
+    typer.Option(
+        "--batch", help="Through the provider's batches: half the price, within a day.", rich_help_panel=COST
+    ),
 ]
 ConcurrencyOption = Annotated[
     int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
@@ -49,17 +53,26 @@ ConcurrencyOption = Annotated[
 ResendOption = Annotated[
     int,
     typer.Option(
-        min=0, metavar="N", help="How often to ask again where an answer was lost; 0 never pays twice."
+        min=0,
+        metavar="N",
+        help="How often to ask again where an answer was lost; 0 never pays twice.",
+        rich_help_panel=RESUME,
     ),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Only the first N rows; the rest can follow later.")
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Only the first N rows; the rest can follow later.", rich_help_panel=COST
+    ),
 ]
 TimeoutOption = Annotated[
     float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
 ]
 MaxWaitOption = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Give up after so long without any answer.")
+    float,
+    typer.Option(
+        min=0, metavar="SECONDS", help="Give up after so long without any answer.", rich_help_panel=RESUME
+    ),
 ]
 ConfidenceOption = Annotated[
     bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
@@ -75,10 +88,17 @@ SpreadsheetOption = Annotated[
 ]
 AcceptChangesOption = Annotated[
     bool,
-    typer.Option("--accept-changes", help="Go on where the rows, the settings or the task have changed."),
+    typer.Option(
+        "--accept-changes",
+        help="Go on where the rows, the settings or the task have changed.",
+        rich_help_panel=RESUME,
+    ),
 ]
 RecoverOption = Annotated[
-    bool, typer.Option("--recover", help="Rebuild a damaged journal from what can be read of it.")
+    bool,
+    typer.Option(
+        "--recover", help="Rebuild a damaged journal from what can be read of it.", rich_help_panel=RESUME
+    ),
 ]
 PrefixOption = Annotated[
     str | None,
@@ -88,8 +108,19 @@ PrefixOption = Annotated[
         help="Put P before columns of the table that are called like those that are added, such as answer.",
     ),
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace an output that this command did not write, or that was edited since.",
+        rich_help_panel=RESUME,
+    ),
+]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show the first request and the cost, and send nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Show the first request and the cost, and send nothing.", rich_help_panel=COST
+    ),
 ]
 
 
@@ -115,6 +146,7 @@ def predict(
     accept_changes: AcceptChangesOption = _DEFAULT.accept_changes,
     recover: RecoverOption = _DEFAULT.recover,
     prefix: PrefixOption = _DEFAULT.prefix,
+    force: ForceOption = _DEFAULT.force,
     dry_run: DryRunOption = False,
     *,
     read: ReadOptions,
@@ -142,6 +174,7 @@ def predict(
         yes=yes,
         recover=recover,
         prefix=prefix,
+        force=force,
         read=read,
     )
     _predict(
@@ -201,7 +234,7 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
     if "unknown" in done.problems:
         again = "with --yes the same command" if batch else "the same command"
         sink.hint(f"unknown: the answers were lost; {again} asks for them again")
-    if done.output != STANDARD_STREAM:
+    if done.labelled and done.output != STANDARD_STREAM:
         sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
     sink.result(
         {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from labeltune.cli.help import TABLE
 from labeltune.cli.options import EncodingOption, SeparatorOption, StripOption, TableFormatOption
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ QuoteOption = Annotated[
         "--quote",
         metavar="csv|none",
         help="Whether values may stand in quotes, as CSV has them, or quotes are signs of the text.",
+        rich_help_panel=TABLE,
     ),
 ]
 HeaderOption = Annotated[
@@ -32,10 +34,17 @@ HeaderOption = Annotated[
         "--header/--no-header",
         help="Whether the first line names the columns; without names they are column_1, column_2 and so on.",
         show_default=False,
+        rich_help_panel=TABLE,
     ),
 ]
 SheetOption = Annotated[
-    str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a workbook, if not the first one.")
+    str | None,
+    typer.Option(
+        "--sheet",
+        metavar="NAME",
+        help="The sheet of a workbook, if not the first one.",
+        rich_help_panel=TABLE,
+    ),
 ]
 
 _OPTIONS: dict[str, tuple[str, Any]] = {

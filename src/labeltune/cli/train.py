@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.help import COST, RESUME
 from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
     JsonOption,
@@ -18,12 +19,14 @@ from labeltune.cli.options import (
     TaskOption,
     WaitTimeoutOption,
 )
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.providers import Provider
+    from labeltune.task import ReadOptions
     from labeltune.tuning.plan import Plan
     from labeltune.tuning.train import Trained
 
@@ -33,13 +36,15 @@ _AUTO = "auto"
 """`plan.AUTO`, whose module is imported when it is needed."""
 
 
+@reads_tables
 def train(
     training: Annotated[
-        str, typer.Argument(metavar="TRAIN", help="A chat file, or the id of an uploaded one.")
+        str,
+        typer.Argument(metavar="TRAIN", help="A chat file, a table to be converted, or the id of a file."),
     ],
     validation: Annotated[
         str | None,
-        typer.Argument(metavar="[VALIDATION]", help="A chat file or id to measure with while training."),
+        typer.Argument(metavar="[VALIDATION]", help="The same, to measure with while training."),
     ] = None,
     *,
     model: Annotated[
@@ -68,20 +73,33 @@ def train(
         str | None, typer.Option("--suffix", metavar="S", help="Goes into the model's name.")
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the model, or print the job's id at once.")
+        bool,
+        typer.Option(
+            "--wait/--no-wait",
+            rich_help_panel=RESUME,
+            help="Wait for the model, or print the job's id at once.",
+        ),
     ] = True,
     wait_timeout: WaitTimeoutOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel=COST, help="Print the request and send nothing.")
+    ] = False,
     max_cost: Annotated[
         float | None,
-        typer.Option("--max-cost", metavar="USD", min=0, help="Do not begin if it may cost more."),
+        typer.Option(
+            "--max-cost", rich_help_panel=COST, metavar="USD", min=0, help="Do not begin if it may cost more."
+        ),
     ] = None,
     new_job: Annotated[
-        bool, typer.Option("--new-job", help="Create a job even where this command made one before.")
+        bool,
+        typer.Option(
+            "--new-job", rich_help_panel=RESUME, help="Create a job even where this command made one before."
+        ),
     ] = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -94,6 +112,7 @@ def train(
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory
+    from labeltune.tuning.chat_files import as_chat_files
     from labeltune.tuning.plan import Settings, plan_training
     from labeltune.tuning.train import train as run
 
@@ -105,9 +124,9 @@ def train(
         suffix=suffix,
     )
     place = provider_of(provider, definition)
+    given = [training] if validation is None else [training, validation]
     plan = plan_training(
-        training,
-        validation,
+        *as_chat_files(given, definition, note=out.note, read=read, state=state),
         model=base,
         provider=place,
         settings=settings,

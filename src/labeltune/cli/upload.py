@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
-from labeltune.cli.hints import task_words
+from labeltune.cli.hints import model_words, task_words
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption
+from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
+
+if TYPE_CHECKING:
+    from labeltune.task import ReadOptions
 
 __all__ = ["upload"]
 
 
+@reads_tables
 def upload(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE…", help="Chat files, as `labeltune convert DATA` writes them."),
+        typer.Argument(
+            metavar="FILE…", help="Chat files, or tables, which are converted with the task on the way."
+        ),
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
@@ -27,6 +34,8 @@ def upload(
     force: Annotated[
         bool, typer.Option("--force", help="Send the files even where the provider holds them.")
     ] = False,
+    *,
+    read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -35,19 +44,14 @@ def upload(
     from dataclasses import asdict
 
     from labeltune.task import task_if_there
+    from labeltune.tuning.chat_files import as_chat_files
     from labeltune.tuning.upload import upload as run
 
     definition = task_if_there(task)
     place = provider_of(provider, definition)
-    done = run(
-        files,
-        provider=place,
-        task=definition,
-        force=force,
-        state=state,
-        note=out.note,
-    )
+    chats = as_chat_files(files, definition, note=out.note, read=read, state=state)
+    done = run(chats, provider=place, task=definition, force=force, state=state, note=out.note)
     if len(done) <= 2:
-        words = task_words(task)
-        out.hint(f"labeltune train {' '.join(file.id for file in done)} --model BASE{place.flag}{words}")
+        words, model = task_words(task), model_words(definition, provider)
+        out.hint(f"labeltune train {' '.join(file.id for file in done)}{model}{place.flag}{words}")
     out.result({"files": [asdict(file) for file in done]}, *(file.id for file in done))

@@ -24,7 +24,8 @@ class PredictOptions:
     the input, the settings or the task are not what they were. `batch`: through the provider's batch
     interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal. `read`: how
     the table is read, before what the task says. `prefix`: put before columns of the table that are called
-    like some that are added.
+    like some that are added. `force`: replace an output that this command did not write, or that was edited
+    since.
     """
 
     concurrency: int = 64
@@ -43,3 +44,4 @@ class PredictOptions:
     recover: bool = False
     read: ReadOptions = NOTHING_TOLD
     prefix: str | None = None
+    force: bool = False

@@ -93,6 +93,11 @@ class Job:
         return f"{Path(self.data).absolute()}\n{Path(self.output).absolute()}"
 
     @property
+    def stream_name(self) -> str:
+        """What a stream goes by in the journal: where it goes is all that is known of it."""
+        return STREAM if self.output == STANDARD_STREAM else f"{STREAM}\n{Path(self.output).absolute()}"
+
+    @property
     def source(self) -> str:
         """The table's name, for messages."""
         return os.fspath(self.data) if isinstance(self.data, str | os.PathLike) else "the table"
@@ -108,7 +113,7 @@ class Plan:
     """The rows of the table as requests, read as often as wanted."""
 
     def __init__(self, job: Job, table: Table) -> None:
-        self.name = job.name or STREAM
+        self.name = job.name or job.stream_name
         """What the table goes by in the journal."""
         self.table, self._options = table, job.options
         self.header = output_header(job.task, table.header, job.options, source=table.source)

@@ -14,12 +14,12 @@ from labeltune.errors import ConflictError, DiskError, SettingsError
 from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.tables.writing import WRITERS
 from labeltune.files.threshold_file import read_thresholds
-from labeltune.files.writing import STANDARD_STREAM, same_file, sweep_leftovers
+from labeltune.files.writing import STANDARD_STREAM, same_file, sha256_of, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.export import Export
 from labeltune.prediction.fingerprint import refuse_other_task
-from labeltune.prediction.journal import latest_run, open_journal, recover_journal
+from labeltune.prediction.journal import latest_run, open_journal, recover_journal, written_into
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
 from labeltune.prediction.plan import PATH, Job, Plan
 from labeltune.prediction.sending import Sender, Sent
@@ -68,6 +68,8 @@ class Predicted:
     free: bool = False
     """Whether nothing of it is billed: the provider is this machine, or a server of the user's own."""
     rejections: Mapping[str, int] = field(default_factory=dict)
+    labelled: bool = True
+    """Whether the table has the task's labels, too, so that the predictions can be measured."""
 
     @property
     def invalid(self) -> int:
@@ -116,6 +118,7 @@ def predict(
             damaged, kept = recover_journal(job.journal)
             job.story.warn(f"{kept:,} answers were read from the damaged journal; it is kept as {damaged}")
         with open_journal(job.journal, job.settings) as journal:
+            _protect_output(job)
             before = _prepare(job, plan, journal)
             sent = _ask(job, plan, journal, before)
             if sent.stopped_by is None:
@@ -200,6 +203,28 @@ def _check_output(job: Job) -> None:
     sweep_leftovers(folder)
 
 
+def _protect_output(job: Job) -> None:
+    """Raise `ConflictError` where the output is not what this command left there.
+
+    Once the journal is open, for one that is damaged knows of nothing; who mends it is past that question.
+    """
+    path = Path(job.output)
+    if job.options.force or job.options.recover or job.output == STANDARD_STREAM or not path.exists():
+        return
+    written = written_into(job.state, str(path.absolute()))
+    owner = written.get(sha256_of(path))
+    if owner == (job.name or job.stream_name):
+        return
+    if owner is not None:
+        table = os.path.relpath(owner.partition("\n")[0]) if owner.startswith(os.sep) else "another table"
+        what = f"holds the predictions of {table}"
+    elif job.name in written.values():
+        what = "was edited since it was written"
+    else:
+        what = "was not written by this command"
+    raise ConflictError(f"{path}: {what}", hint="-o names another output; --force replaces this one")
+
+
 def _enter(job: Job, plan: Plan, journal: Journal) -> None:
     """Enter the table into the journal.
 
@@ -216,10 +241,14 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
     turn = 1 if earlier is None else earlier.turn + (earlier.path != job.journal)
     with closing(plan.hashes()) as hashes:
         changes = journal.plan(name, hashes, accept=accept, turn=turn)
-    if changes.changed and not accept:
+    if changes.edited and not accept:
         raise ConflictError(
             f"{job.source}: {_said(changes)} since it was last predicted into {job.output}",
             hint="--accept-changes asks only those",
+        )
+    if changes.changed and earlier is not None:
+        job.story.note(
+            f"{job.source}: {changes.changed + changes.new:,} rows are new since it was last predicted"
         )
 
 
@@ -315,6 +344,8 @@ def _write(
             write_table(job.output, neutralise(plan.header), map(neutralise, rows))
         else:
             write_table(job.output, plan.header, rows, like=plan.table)
+    if job.output != STANDARD_STREAM:
+        journal.wrote(plan.name, sha256_of(job.output))
     _warn_of_untold(job, export)
     return Predicted(
         output=job.output,
@@ -330,4 +361,5 @@ def _write(
         usd=sent.usd,
         free=job.provider.free,
         rejections=dict(sent.rejections),
+        labelled=all({*field_.source_columns} <= {*plan.table.header} for field_ in job.task.fields),
     )

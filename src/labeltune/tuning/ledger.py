@@ -14,11 +14,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeltune import __version__
 from labeltune.defaults import DEFAULT_STATE
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
 from labeltune.files.write_ahead import use_write_ahead_log
 from labeltune.files.writing import make_private_file, make_private_folder
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labeltune import __version__
 from labeltune.errors import SettingsError
 from labeltune.local.engines import Base
 from labeltune.pricing.costs import check_budget
 from labeltune.tuning.upload import LocalFile
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
     from labeltune.providers import Provider

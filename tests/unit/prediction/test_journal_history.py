@@ -74,6 +74,7 @@ def _age(path: Path) -> None:
     """Make a journal what the first version would have left."""
     connection = sqlite3.connect(path)
     connection.execute("ALTER TABLE answers DROP COLUMN seconds")
+    connection.execute("ALTER TABLE inputs DROP COLUMN written")
     connection.execute("PRAGMA user_version = 1")
     connection.commit()
     connection.close()

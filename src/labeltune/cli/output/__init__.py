@@ -7,7 +7,7 @@ JSON document; with `--quiet` stderr carries errors only. The only modules that 
 from __future__ import annotations
 
 from labeltune.cli.output.progress_display import Progress, in_megabytes
-from labeltune.cli.output.sink import SCHEMA_VERSION, Output, configure, current, reset
+from labeltune.cli.output.sink import SCHEMA_VERSION, Output, Step, configure, current, reset, step
 from labeltune.cli.output.tables import Bar, Grid
 from labeltune.cli.output.text import visible
 
@@ -17,9 +17,11 @@ __all__ = [
     "Grid",
     "Output",
     "Progress",
+    "Step",
     "configure",
     "current",
     "in_megabytes",
     "reset",
+    "step",
     "visible",
 ]

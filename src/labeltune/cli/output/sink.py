@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from labeltune.cli.output.console import colours, console_on
@@ -13,12 +14,12 @@ from labeltune.cli.output.text import visible
 from labeltune.errors import DataError, LabeltuneError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from labeltune.cli.output.progress_display import Progress
 
-__all__ = ["SCHEMA_VERSION", "Output", "configure", "current", "reset"]
+__all__ = ["SCHEMA_VERSION", "Output", "Step", "configure", "current", "reset", "step"]
 
 SCHEMA_VERSION = 1
 _RED, _YELLOW, _DIM, _OFF = "\x1b[1;31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
@@ -86,6 +87,10 @@ class Output:
         self._say(str(error), "error: ", _RED)
         if error.hint:
             self._say(error.hint, "→ ", _DIM)
+        self.refuse(error)
+
+    def refuse(self, error: LabeltuneError) -> None:
+        """The document of an error, with `--json` and where there is no result yet."""
         if self.json_mode and not self._answered:
             findings = error.findings if isinstance(error, DataError) else ()
             described = {
@@ -135,14 +140,50 @@ class Output:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+class Step(Output):
+    """Where a command prints that is a step of another one: its result is kept, and what comes next is not
+    said, for it comes.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.document: Mapping[str, Any] = {}
+        self.lines: list[str] = []
+        self.blocks: tuple[str | Grid, ...] = ()
+
+    def result(self, document: Mapping[str, Any], *lines: object) -> None:
+        """Keep the result."""
+        self.document, self.lines = document, [str(line) for line in lines]
+
+    def show(self, document: Mapping[str, Any], text: str, blocks: Iterable[str | Grid]) -> None:
+        """Keep the result."""
+        self.result(document, visible(text))
+        self.blocks = tuple(blocks)
+
+    def hint(self, message: str) -> None:
+        """Say nothing."""
+
+
 _current = Output()
+_step: Step | None = None
 
 
 def configure(*, json_mode: bool, quiet: bool) -> Output:
     """Begin a command's output; errors that escape it are told in the same mode."""
     global _current  # noqa: PLW0603  # one process runs one command
-    _current = Output(json_mode=json_mode, quiet=quiet)
+    _current = Output(json_mode=json_mode, quiet=quiet) if _step is None else _step
     return _current
+
+
+@contextmanager
+def step() -> Iterator[Step]:
+    """While it is open, a command that begins is a step of the one that runs now."""
+    global _current, _step  # one process runs one command
+    whole, _step = _current, Step(quiet=_current.quiet)
+    try:
+        yield _step
+    finally:
+        _current, _step = whole, None
 
 
 def current() -> Output:

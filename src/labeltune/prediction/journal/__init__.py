@@ -15,7 +15,15 @@ The file holds hashes of what was asked, never the text, and the answers.
 
 from __future__ import annotations
 
-from labeltune.prediction.journal.history import EarlierRun, Latency, PastRun, Usage, latest_run, runs_into
+from labeltune.prediction.journal.history import (
+    EarlierRun,
+    Latency,
+    PastRun,
+    Usage,
+    latest_run,
+    runs_into,
+    written_into,
+)
 from labeltune.prediction.journal.journal import Journal
 from labeltune.prediction.journal.model import BatchEntry, Changes, Pending, Result, State
 from labeltune.prediction.journal.opening import open_journal, recover_journal
@@ -35,4 +43,5 @@ __all__ = [
     "open_journal",
     "recover_journal",
     "runs_into",
+    "written_into",
 ]

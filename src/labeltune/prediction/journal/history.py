@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-__all__ = ["EarlierRun", "Latency", "PastRun", "Usage", "latest_run", "runs_into"]
+__all__ = ["EarlierRun", "Latency", "PastRun", "Usage", "latest_run", "runs_into", "written_into"]
 
 JOURNALS = "predict-*.db"
 
@@ -54,6 +54,18 @@ def latest_run(folder: Path, name: str) -> EarlierRun | None:
                 ).fetchone()
                 latest = EarlierRun(path, json.loads(row[0]), row[1], bool(answered))
     return latest
+
+
+def written_into(folder: Path, output: str) -> dict[str, str]:
+    """What was written to `output`, an absolute path, by the runs of all journals in `folder`: of each hash
+    of the file the name of its table, see `predict.plan.Job.name`.
+    """
+    written: dict[str, str] = {}
+    for _, connection in _journals(folder):
+        with contextlib.suppress(sqlite3.Error):
+            found = connection.execute("SELECT written, name FROM inputs WHERE written IS NOT NULL")
+            written |= {sha256: name for sha256, name in found if name.partition("\n")[2] == output}
+    return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ def runs_into(folder: str | os.PathLike[str], output: str, *, replies: int) -> I
     for _, connection in _journals(Path(folder)):
         found: list[PastRun] = []
         with contextlib.suppress(sqlite3.Error, ValueError):
-            if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+            if 2 <= connection.execute("PRAGMA user_version").fetchone()[0] <= SCHEMA:
                 inputs = connection.execute("SELECT id, name FROM inputs").fetchall()
                 # A table goes by its own path and that of its predictions: see `predict.plan.Job.name`.
                 found = [

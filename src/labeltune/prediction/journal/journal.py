@@ -67,7 +67,7 @@ class Journal:
     def plan(self, name: str, hashes: Iterable[bytes | None], *, accept: bool, turn: int = 1) -> Changes:
         """Enter the rows of the table `name`: the hash of each row's request, None for one that is not asked.
 
-        Returns how the table differs from when it was last planned. If rows changed and `accept` is false,
+        Returns how the table differs from when it was last planned. If it was edited and `accept` is false,
         the journal stays as it was. Of all journals with such a table, the one with the highest `turn` was
         last.
         """
@@ -76,11 +76,14 @@ class Journal:
             new = self._input("")
             self._enter(new, hashes)
             changes = self._compare(old, new)
-            if changes.changed and not accept:
+            if changes.edited and not accept:
                 return changes
+            (written,) = self._database.one("SELECT written FROM inputs WHERE id = ?", old)
             self._database.execute("DELETE FROM rows WHERE input = ?", old)
             self._database.execute("DELETE FROM inputs WHERE id = ?", old)
-            self._database.execute("UPDATE inputs SET name = ?, turn = ? WHERE id = ?", name, turn, new)
+            self._database.execute(
+                "UPDATE inputs SET name = ?, turn = ?, written = ? WHERE id = ?", name, turn, written, new
+            )
             done()
         return changes
 
@@ -125,7 +128,19 @@ class Journal:
             old,
         )
         changed = int(min(came, went))
-        return Changes(changed, int(came) - changed, int(went) - changed)
+        in_place, before = self._database.one(
+            "SELECT count(now.position), count(*) FROM rows AS past LEFT JOIN rows AS now"
+            " ON now.input = ? AND now.position = past.position AND now.request IS past.request"
+            " WHERE past.input = ?",
+            new,
+            old,
+        )
+        edited = changed > 0 and 2 * in_place >= before
+        return Changes(changed, int(came) - changed, int(went) - changed, edited)
+
+    def wrote(self, name: str, sha256: str) -> None:
+        """The predictions of the table `name` were written, and have this hash."""
+        self._database.execute("UPDATE inputs SET written = ? WHERE name = ?", sha256, name)
 
     # what is known
 

@@ -36,6 +36,10 @@ class Changes:
     changed: int = 0
     new: int = 0
     gone: int = 0
+    edited: bool = False
+    """Whether rows changed in the midst of a table most of whose rows stand where they stood: it is the same
+    table, edited. Another table of the same name is none of that.
+    """
 
 
 @dataclass(frozen=True, slots=True)

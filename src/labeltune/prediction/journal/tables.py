@@ -7,9 +7,9 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from labeltune import __version__
 from labeltune.errors import SettingsError
 from labeltune.prediction.journal.failures import damaged
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KEEP_ANSWER", "SCHEMA", "SEND", "SET_STATE", "prepare"]
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of the tables, kept as SQLite's `user_version`."""
 
 TABLES = """
@@ -36,7 +36,9 @@ CREATE TABLE answers (
     output_tokens INTEGER NOT NULL,
     seconds REAL
 );
-CREATE TABLE inputs (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, turn INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE inputs (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, turn INTEGER NOT NULL DEFAULT 0, written TEXT
+);
 CREATE TABLE rows (
     input INTEGER NOT NULL,
     position INTEGER NOT NULL,
@@ -89,8 +91,12 @@ def prepare(connection: sqlite3.Connection, path: Path, settings: Mapping[str, A
 
 def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring the tables of an earlier version up to this one; a file without tables stays as it is."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
-        connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not 0 < version < SCHEMA:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    if version < 2:
         connection.execute("ALTER TABLE answers ADD COLUMN seconds REAL")
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        connection.execute("COMMIT")
+    connection.execute("ALTER TABLE inputs ADD COLUMN written TEXT")
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    connection.execute("COMMIT")

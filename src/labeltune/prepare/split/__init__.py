@@ -13,7 +13,7 @@ import gzip
 import io
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -49,6 +49,7 @@ __all__ = [
     "SplitOptions",
     "parse_sizes",
     "split",
+    "split_rows",
 ]
 
 TRAIN, VALIDATION = "train", "validation"
@@ -126,6 +127,23 @@ def split(
         _refuse_empty(known, plan, source=read.name)
         _write(read, plan, Path(folder), progress)
     return _result(read, known, plan, paths, options, started)
+
+
+def split_rows(
+    data: Source, task: Task | None = None, options: SplitOptions | None = None
+) -> dict[str, list[int]]:
+    """The numbers of the rows, counted from 0, that `split` would put into each part. Raises as it does."""
+    options = options or SplitOptions()
+    names = _names(options)
+    with closing(open_input(data, task, options)) as read:
+        known = read.read(options, None)
+        plan = _plan(known, names, options, source=read.name)
+        _refuse_empty(known, plan, source=read.name)
+    rows: dict[str, list[int]] = {name: [] for name in names}
+    for row, part in enumerate(plan.parts.tolist()):
+        for file in plan.routes[part]:
+            rows[names[file]].append(row)
+    return rows
 
 
 # --------------------------------------------------------------------------------------------------- planning

@@ -1,0 +1,111 @@
+"""`labeltune classify`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labeltune.cli import output
+from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.options import JsonOption, ModelOption, ProviderOption, QuietOption, TaskOption
+from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.errors import DataError, ExitCode, Finding, Where
+
+if TYPE_CHECKING:
+    from labeltune.prediction.classify import Classified
+
+__all__ = ["classify"]
+
+
+def classify(
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT]…",
+            help="The texts. Without any, each line of standard input is one.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    top: Annotated[
+        int,
+        typer.Option(min=0, metavar="K", help="Show K candidates with their probabilities, likeliest first."),
+    ] = 0,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
+    *,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask a model about a few texts: one line each, its label, a tab, and the confidence."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.task import read_task
+
+    definition = read_task(task)
+    name = model_of(model, definition, what="which one is asked: what train printed")
+    from labeltune.cli.progress import RowStory
+    from labeltune.prediction.classify import classify as run
+    from labeltune.prediction.classify import refuse_candidates
+
+    if top:
+        refuse_candidates(definition)
+    given = texts or _lines()
+    with RowStory(out) as story:
+        answers = run(
+            given,
+            task=definition,
+            model=name,
+            provider=provider_of(provider, definition),
+            top=top,
+            story=story,
+        )
+    out.result(
+        {"answers": [_document(answer, top) for answer in answers]}, *(_line(one, top) for one in answers)
+    )
+    invalid = [answer.problem for answer in answers if answer.problem]
+    if invalid:
+        kinds = ", ".join(dict.fromkeys(invalid))
+        out.warn(f"{len(invalid):,} of {len(answers):,} texts have no valid answer: {kinds}")
+        raise typer.Exit(ExitCode.INVALID_ANSWERS)
+
+
+def _lines() -> list[str]:
+    """Each line of standard input, without its end."""
+    content = sys.stdin.buffer.read()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        what = Finding("not_utf8", "error", "is not UTF-8", Where("standard input", line))
+        raise DataError.of([what]) from error
+    # Not splitlines: that would break a text at U+2028.
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _line(answer: Classified, top: int) -> str:
+    if top and answer.candidates:
+        return "\t".join(f"{_one_line(label)}\t{share:.4g}" for label, share in answer.candidates)
+    confidence = "" if answer.confidence is None else f"{answer.confidence:.4g}"
+    return f"{_one_line(answer.shown)}\t{confidence}"
+
+
+def _one_line(label: str) -> str:
+    """A label without what would end its cell or its line, or order the terminal about."""
+    return output.visible(label).replace("\t", " ").replace("\n", " ")
+
+
+def _document(answer: Classified, top: int) -> dict[str, object]:
+    document = asdict(answer)
+    del document["shown"]
+    if not top:
+        del document["candidates"]
+    else:
+        document["candidates"] = [
+            {"labels": label, "probability": share} for label, share in answer.candidates
+        ]
+    return document
