@@ -8,12 +8,22 @@ from starlette.routing import Route
 
 from labeltune.local.context import context_of
 from labeltune.local.errors import ApiError
-from labeltune.local.stored_models import base_models, check_base, drop_unused_folders, find_model, is_base
+from labeltune.local.in_use import refuse_model_in_use
+from labeltune.local.stored_models import (
+    base_models,
+    check_base,
+    drop_unused_folders,
+    find_model,
+    forget_checkpoints,
+    is_base,
+)
 from labeltune.local.wire import json_reply
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from labeltune.local.store import Store
 
 __all__ = ["ROUTES"]
 
@@ -50,24 +60,33 @@ async def retrieve(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /models/{model}: a fine-tuned model goes with its checkpoints, a checkpoint alone."""
+    """DELETE /models/{model}: a fine-tuned model goes with its checkpoints, a checkpoint alone.
+
+    Not while an unfinished batch asks one of them.
+    """
     store = context_of(request).store
     name = request.path_params["model"]
     if is_base(name):
         raise ApiError(403, f"'{name}' comes with labeltune and cannot be deleted.", param="model")
-    model = find_model(store, name)
     checkpoint = ":ckpt-step-" in name
     with store.transaction():
+        model = find_model(store, name)
+        going = [name] if checkpoint else _names_of(store, model["job_id"])
+        refuse_model_in_use(store, going)
         if checkpoint:
             store.write("DELETE FROM models WHERE name = ?", name)
             store.write(
                 "DELETE FROM checkpoints WHERE job_id = ? AND step = ?", model["job_id"], model["step"]
             )
         else:
-            store.write("DELETE FROM models WHERE job_id = ?", model["job_id"])
-            store.write("DELETE FROM checkpoints WHERE job_id = ?", model["job_id"])
+            forget_checkpoints(store, model["job_id"])
     drop_unused_folders(store, model["job_id"])
     return json_reply({"id": name, "object": "model", "deleted": True})
+
+
+def _names_of(store: Store, job_id: str) -> list[str]:
+    """A job's model and its checkpoints."""
+    return [row["name"] for row in store.rows("SELECT name FROM models WHERE job_id = ?", job_id)]
 
 
 ROUTES = [
