@@ -28,12 +28,16 @@ COMMANDS = (
     "upload",
     "train",
     "jobs",
+    "models",
+    "files",
+    "runs",
     "predict",
     "evaluate",
     "thresholds",
     "baseline",
     "audit",
     "serve",
+    "doctor",
 )
 """In the order of the work. Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
+from labeltune.local.cards import model_facts
 from labeltune.local.context import context_of
 from labeltune.local.errors import ApiError
 from labeltune.local.in_use import refuse_model_in_use
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from labeltune.local.store import Store
+    from labeltune.local.store import Row, Store
 
 __all__ = ["ROUTES"]
 
@@ -35,14 +36,16 @@ def _model_object(name: str, created: int, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": owner, "shutdown_date": None}
 
 
+def _trained_object(store: Store, row: Row) -> dict[str, Any]:
+    """A trained model, with what the protocol has no field for under `labeltune`."""
+    return {**_model_object(row["name"], row["created_at"], "local"), "labeltune": model_facts(store, row)}
+
+
 async def list_models(request: Request) -> Response:
     """GET /models."""
     store = context_of(request).store
     models = [_model_object(name, _BASE_CREATED, "system") for name in base_models()]
-    models += [
-        _model_object(row["name"], row["created_at"], "local")
-        for row in store.rows("SELECT * FROM models ORDER BY seq DESC")
-    ]
+    models += [_trained_object(store, row) for row in store.rows("SELECT * FROM models ORDER BY seq DESC")]
     return json_reply({"object": "list", "data": models})
 
 
@@ -55,8 +58,8 @@ async def retrieve(request: Request) -> Response:
         except ApiError as error:
             raise ApiError(404, error.message, param="model", code="model_not_found") from error
         return json_reply(_model_object(name, _BASE_CREATED, "system"))
-    row = find_model(context_of(request).store, name)
-    return json_reply(_model_object(name, row["created_at"], "local"))
+    store = context_of(request).store
+    return json_reply(_trained_object(store, find_model(store, name)))
 
 
 async def delete(request: Request) -> Response:

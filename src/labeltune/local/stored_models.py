@@ -146,3 +146,4 @@ def drop_unused_folders(store: Store, job_id: str) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     if not used and job is None:
         shutil.rmtree(root, ignore_errors=True)
+        store.write("DELETE FROM cards WHERE job_id = ?", job_id)

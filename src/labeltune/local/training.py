@@ -17,6 +17,7 @@ import orjson
 from labeltune.errors import DiskError, LabeltuneError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
+from labeltune.local.cards import write_card
 from labeltune.local.engines import Base, Hyperparameters
 from labeltune.local.files import add_file
 from labeltune.local.jobs import add_event, model_name
@@ -185,7 +186,10 @@ class _Training:
             seed=job["seed"],
             resume=store.model_folder(job["id"], job["saved_step"]) if again else None,
         )
-        self._write("UPDATE jobs SET hyperparameters = ?", orjson.dumps(dict(run.hyperparameters)).decode())
+        with store.transaction():
+            chosen = orjson.dumps(dict(run.hyperparameters)).decode()
+            self._write("UPDATE jobs SET hyperparameters = ?", chosen)
+            write_card(store, job, training=training, validation=validation, run=run)
         return run
 
     def _write(self, update: str, *values: object) -> None:

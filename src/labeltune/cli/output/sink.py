@@ -134,6 +134,13 @@ class Output:
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def declined(self, question: str, *, yes: bool) -> bool:
+        """Whether someone at a terminal says no; where there is none, what was asked for is done."""
+        if yes or not sys.stdin.isatty() or self.confirm(question, yes=False):
+            return False
+        self.note("nothing was done")
+        return True
+
 
 _current = Output()
 
