@@ -11,6 +11,7 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, counted, day, moment, score, size
+from labeltune.cli.hints import pasted
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption, YesOption
 from labeltune.cli.output import Grid
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
@@ -27,6 +28,9 @@ __all__ = ["models"]
 models = typer.Typer(
     no_args_is_help=True, help="Look at fine-tuned models, delete them, carry them to other machines."
 )
+
+_FORM = "labeltune"
+"""The first of `tuning.exporting.FORMS`, which is imported when it is needed."""
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id: ft:…")]
 
@@ -182,3 +186,58 @@ def delete(
     delete_models(place, list(dict.fromkeys(names)))
     _tell_home(out, place)
     out.result({"deleted": names}, *map(output.visible, names))
+
+
+@models.command()
+def export(
+    model: ModelArgument,
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The folder that is written; a former export is replaced."
+        ),
+    ],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORM", help="labeltune, or onnx: a graph that runs without labeltune."),
+    ] = _FORM,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a folder that holds something else.")
+    ] = False,
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
+    state: StateOption = Path(DEFAULT_STATE),
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a local model to a folder with its card, and prove that it answers there as it does here."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.tuning.exporting import export_model
+
+    place = provider_near(provider, task)
+    done = export_model(place, model, folder, form=to, task=task, force=force, state=state)
+    if done.proved_rows:
+        out.note(f"{done.proved_rows:,} rows of the {done.proved_on} file get the same answers from {folder}")
+    else:
+        out.warn("nothing could be compared: the training and the validation file are gone")
+    if to == _FORM:
+        out.hint(f"labeltune models import {pasted(folder)} --provider local")
+    out.result(asdict(done), output.visible(done.path))
+
+
+@models.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that models export wrote.")],
+    task: TaskOption = Path(DEFAULT_TASK_FILE),
+    provider: ProviderOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make an exported model one of this machine's local provider; the hashes of all its files are checked."""
+    out = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.tuning.exporting import import_model
+
+    place = provider_near(provider, task)
+    name = import_model(place, folder)
+    out.hint(f"labeltune predict DATA --model {name}{place.flag}")
+    out.result({"model": name}, name)

@@ -108,10 +108,10 @@ def _file(store: Store, file_id: str) -> Card:
 def _labels(training: Sequence[Record]) -> list[str] | None:
     """The labels of the answers, in the order of the questions; None where they are no labels."""
     # It brings numpy along, which the app does without.
-    from labeltune.local.engines.common.formats import read_format
+    from labeltune.local.engines.common.formats import plain_label, read_format
 
     try:
         heads = read_format([str(record[-1]["content"]) for record in training]).heads
     except TrainingRefusedError:
         return None
-    return [label for head in heads for label in head.labels]
+    return [plain_label(label) for head in heads for label in head.labels]

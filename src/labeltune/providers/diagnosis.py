@@ -1,4 +1,4 @@
-"""What is in force here: versions, provider, folders and the way to the network, and what is wrong with it."""
+"""What is in force here: versions, provider, folders, the way to the network; and what is wrong with it."""
 
 from __future__ import annotations
 

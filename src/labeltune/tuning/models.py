@@ -6,6 +6,7 @@ that made them, and from the ledger of this folder.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,6 +167,11 @@ def _facts(model: Model | None) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
+def _own_name(name: str | None) -> str | None:
+    """A file's name without the start of its hash, which `upload` put into it."""
+    return None if name is None else re.sub(r"-[0-9a-f]{12}(?=\.[^.]*$)", "", name)
+
+
 def _info(
     name: str,
     model: Model | None,
@@ -184,7 +190,7 @@ def _info(
         base=facts.get("base")
         or (parts[1] if job is None and len(parts) > 1 else getattr(job, "model", None)),
         suffix=suffix,
-        training_file=file.get("filename") or (None if job is None else files.get(job.training_file)),
+        training_file=_own_name(file.get("filename") or (files.get(job.training_file) if job else None)),
         rows=facts.get("rows"),
         labels=None if facts.get("labels") is None else len(facts["labels"]),
         valid_accuracy=accuracy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from itertools import combinations
@@ -14,7 +15,7 @@ from labeltune.local.engines.common.json_answers import STYLES, ObjectFormat, Sl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["format_from_json", "read_format"]
+__all__ = ["format_from_json", "plain_label", "read_format"]
 
 _SEPARATORS = (",", ";", "|", "\n", "\t")
 """What may part labels without the prompt saying which labels there are. Not what stands inside names: a
@@ -68,6 +69,19 @@ def format_from_json(values: Mapping[str, Any]) -> AnswerFormat:
     """The inverse of every format's `to_json`."""
     kinds = {kind.kind: kind for kind in (LabelFormat, ListFormat, ObjectFormat)}
     return kinds[values["kind"]].from_json(values)
+
+
+def plain_label(label: str) -> str:
+    """A label as people write it: combinations of JSON strings, as heads of objects have, become a path."""
+    parts, place, decoder = [], 0, json.JSONDecoder()
+    try:
+        while label.startswith('"', place):
+            part, place = decoder.raw_decode(label, place)
+            parts.append(part)
+            place += len(label) - place if place == len(label) else 1
+    except ValueError:
+        return label
+    return " > ".join(parts) if parts and place == len(label) else label
 
 
 def _too_many(distinct: int, examples: int) -> bool:
