@@ -51,7 +51,10 @@ def list_(
     found = list_models(place, state=state)
     document: dict[str, Any] = {"models": [_document(info) for info in found]}
     document |= _tell_home(out, place)
-    out.show(document, "\n".join(aligned([_row(info) for info in found])), [_grid(found)] if found else [])
+    if not found:
+        out.result(document)
+        return
+    out.show(document, "\n".join(aligned([_row(info) for info in found])), [_grid(found)])
 
 
 def _tell_home(out: Output, place: Provider) -> dict[str, Any]:
@@ -220,7 +223,7 @@ def export(
         out.note(f"{done.proved_rows:,} rows of the {done.proved_on} file get the same answers from {folder}")
     else:
         out.warn("nothing could be compared: the training and the validation file are gone")
-    if to == _FORM:
+    if done.importable:
         out.hint(f"labeltune models import {pasted(folder)} --provider local")
     out.result(asdict(done), output.visible(done.path))
 
@@ -233,7 +236,7 @@ def import_(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make an exported model one of this machine's local provider; the hashes of all its files are checked."""
+    """Make an exported model one of this machine's local provider; all its hashes are checked."""
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.exporting import import_model
 

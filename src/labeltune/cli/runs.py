@@ -36,12 +36,14 @@ def runs(
     found = list_runs(state, limit=limit)
     if not found:
         out.note(f"nothing was trained or evaluated in this folder: {state} knows of nothing")
+        out.result({"runs": []})
+        return
     rows = [_row(run, HEADLINE) for run in found]
     grid = Grid(
         ("model", "when", "data", "rows", "macro-F1", "USD"),
         tuple(_short(run, HEADLINE) for run in found),
     )
-    out.show({"runs": [run.document() for run in found]}, "\n".join(aligned(rows)), [grid] if found else [])
+    out.show({"runs": [run.document() for run in found]}, "\n".join(aligned(rows)), [grid])
 
 
 def _row(run: Run, metric: str) -> tuple[str, ...]:

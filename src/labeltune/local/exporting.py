@@ -47,6 +47,8 @@ class Exported:
     form: Form
     proved_rows: int
     proved_on: str
+    importable: bool
+    """whether `models import` takes it: not the ONNX form, nor an engine's files of other kinds"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +103,8 @@ def export_model(
         (stage / "README.md").write_text(card(facts, licence, code), encoding="utf-8")
         if wishes.task is not None:
             (stage / "task.toml").write_bytes(wishes.task)
-        seal(stage, _about(row, facts, wishes.form))
-    return Exported(str(out), name, wishes.form, proved, proved_on)
+        importable = seal(stage, _about(row, facts, wishes.form)) and wishes.form == "labeltune"
+    return Exported(str(out), name, wishes.form, proved, proved_on, importable)
 
 
 def _row(store: Store, name: str) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _convert(
     around: tuple[str, str] | None,
     conversations: list[list[Message]],
 ) -> Conversion:
-    """Write the ONNX form; by the words that training found around the texts where the prompt's do not fit."""
+    """Write the ONNX form; around the texts stands what training found where the prompt does not fit."""
     conversion = engine.to_onnx(saved, stage, around=around)
     if around is not None and any(conversion.text_of(one) is None for one in conversations):
         return engine.to_onnx(saved, stage, around=None)

@@ -33,8 +33,10 @@ _KINDS = frozenset({".json", ".npy", ".safetensors", ".onnx", ".txt", ".md", ".t
 _HINT = "export it again where it comes from, or get the folder once more"
 
 
-def seal(folder: Path, about: dict[str, Any]) -> None:
-    """Write the manifest of a folder that is complete: `about`, and the hash of every file."""
+def seal(folder: Path, about: dict[str, Any]) -> bool:
+    """Write the manifest of a folder that is complete: `about`, and the hash of every file. Returns whether
+    all of them are of the kinds that an import takes.
+    """
     files = {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
@@ -43,6 +45,7 @@ def seal(folder: Path, about: dict[str, Any]) -> None:
     manifest = {"format": FORMAT, **about, "files": files}
     manifest["sha256"] = _digest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return all(map(_is_name, files))
 
 
 def is_export(folder: Path) -> bool:

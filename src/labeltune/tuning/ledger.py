@@ -268,8 +268,12 @@ class Ledger:
     def evaluations(self) -> list[EvaluationEntry]:
         """The last evaluation of each model, newest first."""
         return [
-            EvaluationEntry(*row[:6], json.loads(row[6]), json.loads(row[7]), row[8])
-            for row in self._connection.execute(_LAST_EVALUATIONS)
+            EvaluationEntry(
+                at, file, provider, model, task, rows, json.loads(metrics), json.loads(low_high), usd
+            )
+            for at, file, provider, model, task, rows, metrics, low_high, usd in self._connection.execute(
+                _LAST_EVALUATIONS
+            )
         ]
 
     def forget_intent(self, provider: str, attempt: str) -> None:

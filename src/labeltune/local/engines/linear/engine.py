@@ -122,6 +122,10 @@ class Linear:
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> LinearConversion:
         """See `Portable`."""
+        return cls.load(folder).write_as_onnx(out, around)
+
+    def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> LinearConversion:
+        """Write this model as ONNX; see `Portable.to_onnx`."""
         from labeltune.local.engines.linear.onnx_form import (
             LinearConversion,
             prompt_of,
@@ -129,31 +133,30 @@ class Linear:
             write_onnx,
         )
 
-        model = cls.load(folder)
-        heads = model._format.heads
+        heads = self._format.heads
         names = [list(map(plain_label, head.labels)) for head in heads]
         labels = [label for head in names for label in head]
-        place, prompt = prompt_of(model._template, around)
+        place, prompt = prompt_of(self._template, around)
 
         def decide(conversation: Sequence[Message]) -> tuple[list[str], Sequence[float]]:
-            scores = model._scores(model._template.text(conversation))[None, :].astype(np.float64)
-            (verdicts,) = model._verdicts(scores)
+            scores = self._scores(self._template.text(conversation))[None, :].astype(np.float64)
+            (verdicts,) = self._verdicts(scores)
             chosen = [head[n] for head, verdict in zip(names, verdicts, strict=True) for n in verdict.chosen]
             return chosen, np.concatenate([verdict.probabilities for verdict in verdicts]).tolist()
 
         write_onnx(
             out,
-            weights=model._weights,
-            intercepts=model._intercepts,
-            scales=model._scales,
+            weights=self._weights,
+            intercepts=self._intercepts,
+            scales=self._scales,
             heads=heads,
-            decisions=model._decided,
+            decisions=self._decided,
         )
-        write_features(out, model._vocabulary, labels, prompt)
+        write_features(out, self._vocabulary, labels, prompt)
         return LinearConversion(labels=labels, prompt=prompt, place=place, decide=decide)
 
     @classmethod
-    def licence(cls, base: Base) -> str:
+    def licence(cls, base: Base) -> str:  # noqa: ARG003  # the signature of `Portable`
         """See `Portable`."""
         return "none: it was trained from nothing but the training file"
 

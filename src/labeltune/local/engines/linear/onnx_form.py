@@ -1,7 +1,7 @@
 """A linear model as an ONNX graph over the numbers of its features, and the dozen lines that find these.
 
-Words and pieces of words are found in Python: no operator of ONNX takes Unicode text apart as `features` does.
-Everything from the numbers on is in the graph, which also counts how often each feature occurs.
+Words and pieces of words are found in Python: no operator of ONNX takes Unicode text apart as `features`
+does. Everything from the numbers on is in the graph, which also counts how often each feature occurs.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def write_onnx(
     except ImportError as error:
         raise AccessError(
             "models are written as ONNX by the packages onnx and onnxruntime, and one is not installed",
-            hint="install the extra: pip install 'labeltune[onnx]'",
+            hint="pip install onnx onnxruntime",
         ) from error
     graph = _Graph()
     _scores(graph, weights, intercepts, scales)
