@@ -175,7 +175,7 @@ def test_an_export_that_answers_otherwise_ends_with_11(model: str, monkeypatch: 
     def load(cls: type[Linear], folder: Path) -> Linear:
         loaded: Linear = real(cls, folder)
         if folder.name == "model":
-            loaded._intercepts = loaded._intercepts + 0.01 * np.arange(
+            loaded._intercepts = loaded._intercepts + 20 * np.arange(
                 len(loaded._intercepts), dtype=np.float32
             )
         return loaded
@@ -183,7 +183,7 @@ def test_an_export_that_answers_otherwise_ends_with_11(model: str, monkeypatch: 
     monkeypatch.setattr(Linear, "load", classmethod(load))
     refused = run("models", "export", model, "-o", "out")
     assert refused.exit_code == 11
-    assert "off by" in refused.stderr
+    assert "the exported model is not the same: for example" in refused.stderr
     assert not Path("out").exists()
 
 
@@ -324,3 +324,26 @@ def test_models_of_others_stay_where_they_are(here: Path, monkeypatch: pytest.Mo
         assert refused.exit_code == 4
         assert "--provider local" in refused.stderr
     assert run("models", "import", "missing").exit_code == 2
+
+
+def test_on_a_terminal_of_80_columns_nothing_is_cut(model: str) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm-256color"}
+    for command in (["models", "list"], ["files", "list"], ["runs"]):
+        shown = subprocess.run(
+            [sys.executable, "-m", "labeltune", *command],
+            stdout=slave,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=True,
+        )
+        text = os.read(master, 1 << 16).decode()
+        assert shown.returncode == 0
+        assert all(len(line) <= 80 for line in text.splitlines()), text
+        assert ("train" in text, "…" in text) == (True, False)
+        if command[0] != "files":
+            assert model in text.splitlines()
+    os.close(master)
+    os.close(slave)

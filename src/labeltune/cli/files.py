@@ -9,7 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_near
-from labeltune.cli.formats import aligned, moment, size
+from labeltune.cli.formats import aligned, entry, moment, size
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, YesOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 
@@ -39,7 +39,11 @@ def list_(
         (file.id, file.purpose, size(file.bytes), moment(file.created_at), file.filename) for file in found
     ]
     document = {"files": [file.model_dump(mode="json", warnings=False) for file in found]}
-    out.result(document, *map(output.visible, aligned(rows)))
+    if not found:
+        out.result(document)
+        return
+    entries = [entry(file, name, purpose, held, when) for file, purpose, held, when, name in rows]
+    out.show(document, "\n".join(aligned(rows)), entries)
 
 
 @files.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -10,17 +12,12 @@ if TYPE_CHECKING:
 
     from labeltune.tuning.ledger import EvaluationEntry
 
-__all__ = ["aligned", "counted", "day", "moment", "score", "size"]
+__all__ = ["aligned", "counted", "entry", "moment", "score", "size"]
 
 
 def moment(timestamp: float | None) -> str:
     """The local date and time of day."""
     return "" if not timestamp else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
-
-
-def day(timestamp: float | None) -> str:
-    """The local date."""
-    return moment(timestamp)[:10]
 
 
 def size(count: int | None) -> str:
@@ -47,6 +44,16 @@ def score(evaluated: EvaluationEntry | None, metric: str) -> str:
     interval = evaluated.intervals.get(metric)
     spread = "" if interval is None else f" ({interval['low']:.3f}–{interval['high']:.3f})"
     return f"{evaluated.metrics[metric]:.3f}{spread}"
+
+
+def entry(name: str, *facts: str) -> str:
+    """A thing for a terminal: its name on a line of its own, below it what is known, as wide as fits."""
+    width = shutil.get_terminal_size().columns - 1
+    known = " · ".join(filter(None, facts))
+    lines = textwrap.wrap(
+        known, width, initial_indent="    ", subsequent_indent="    ", break_long_words=False
+    )
+    return "\n".join([name, *lines])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -10,10 +10,9 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_near
-from labeltune.cli.formats import aligned, counted, day, moment, score, size
+from labeltune.cli.formats import aligned, counted, entry, moment, score, size
 from labeltune.cli.hints import pasted
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption, YesOption
-from labeltune.cli.output import Grid
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def list_(
     if not found:
         out.result(document)
         return
-    out.show(document, "\n".join(aligned([_row(info) for info in found])), [_grid(found)])
+    out.show(document, "\n".join(aligned([_row(info) for info in found])), map(_entry, found))
 
 
 def _tell_home(out: Output, place: Provider) -> dict[str, Any]:
@@ -83,22 +82,21 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
     )
 
 
-def _grid(found: list[ModelInfo]) -> Grid:
-    """What fits on a terminal; `models show` has the rest."""
-    rows = [
-        (
-            info.id,
-            day(info.created_at),
-            info.training_file or "",
-            counted(info.rows),
-            counted(info.labels),
-            _share(info.valid_accuracy),
-            "" if info.evaluated is None else f"{info.evaluated.metrics['macro_f1']:.3f}",
-            size(info.bytes),
-        )
-        for info in found
-    ]
-    return Grid(("model", "date", "file", "rows", "labels", "valid", "F1", "size"), tuple(rows))
+def _entry(info: ModelInfo) -> str:
+    """The same for a terminal."""
+    rows = "" if info.rows is None else f"{info.rows:,} rows"
+    labels = "" if info.labels is None else f"{info.labels:,} labels"
+    scored = score(info.evaluated, "macro_f1")
+    return entry(
+        info.id,
+        moment(info.created_at)[:-3],
+        info.base or "",
+        info.suffix or "",
+        ", ".join(filter(None, (info.training_file or "", rows, labels))),
+        "" if info.valid_accuracy is None else f"validation accuracy {info.valid_accuracy:.3f}",
+        f"macro-F1 {scored}" if scored else "",
+        size(info.bytes),
+    )
 
 
 def _share(value: float | None) -> str:
@@ -202,7 +200,9 @@ def export(
     ],
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORM", help="labeltune, or onnx: a graph that runs without labeltune."),
+        typer.Option(
+            "--to", metavar="FORM", help="The form: labeltune, or onnx, a graph that runs without it."
+        ),
     ] = _FORM,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a folder that holds something else.")

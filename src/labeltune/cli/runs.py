@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.formats import aligned, counted, day, moment, score
+from labeltune.cli.formats import aligned, counted, entry, moment, score
 from labeltune.cli.options import JsonOption, QuietOption, StateOption
-from labeltune.cli.output import Grid
 from labeltune.defaults import DEFAULT_STATE
 
 if TYPE_CHECKING:
@@ -38,12 +37,8 @@ def runs(
         out.note(f"nothing was trained or evaluated in this folder: {state} knows of nothing")
         out.result({"runs": []})
         return
-    rows = [_row(run, HEADLINE) for run in found]
-    grid = Grid(
-        ("model", "when", "data", "rows", "macro-F1", "USD"),
-        tuple(_short(run, HEADLINE) for run in found),
-    )
-    out.show({"runs": [run.document() for run in found]}, "\n".join(aligned(rows)), [grid])
+    text = "\n".join(aligned([_row(run, HEADLINE) for run in found]))
+    out.show({"runs": [run.document() for run in found]}, text, [_entry(run, HEADLINE) for run in found])
 
 
 def _row(run: Run, metric: str) -> tuple[str, ...]:
@@ -60,16 +55,19 @@ def _row(run: Run, metric: str) -> tuple[str, ...]:
     )
 
 
-def _short(run: Run, metric: str) -> tuple[str, ...]:
-    """What fits beside the model on a terminal."""
-    named = run.model or f"{run.base_model}: {run.job}"
-    return (
-        named,
-        day(run.at),
-        Path(run.data or "").name,
-        counted(run.rows),
-        score(run.evaluated, metric),
-        _usd(run),
+def _entry(run: Run, metric: str) -> str:
+    """The same for a terminal."""
+    scored = score(run.evaluated, metric)
+    of = "" if run.evaluated is None else f" on {run.evaluated.rows:,} rows of {run.evaluated.predictions}"
+    rows = "" if run.rows is None else f", {run.rows:,} rows"
+    return entry(
+        run.model or run.job or "",
+        moment(run.at)[:-3],
+        run.base_model or "",
+        f"{run.data}{rows}" if run.data else "",
+        f"task {run.task}" if run.task else "",
+        f"macro-F1 {scored}{of}" if scored else "",
+        f"{_usd(run)} USD" if run.usd is not None else "",
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from labeltune import __version__
 from labeltune.errors import TrainingRefusedError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_card(
         "rows": len(training),
         "labels": _labels(training),
         "hyperparameters": dict(run.hyperparameters),
-        "versions": {"labeltune": __version__, "python": platform.python_version()},
+        "versions": {"labeltune": version("labeltune"), "python": platform.python_version()},
     }
     for key, records in (("training_file", training), ("validation_file", validation)):
         if card[key] is not None:

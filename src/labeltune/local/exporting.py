@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from labeltune import __version__
 from labeltune.errors import AccessError, ConflictError, SettingsError
 from labeltune.files.writing import disk_errors
 from labeltune.local import engines
@@ -131,7 +130,7 @@ def _convert(
 
 
 def _about(row: dict[str, Any], facts: dict[str, Any], form: Form) -> dict[str, Any]:
-    versions = {"labeltune": __version__, "python": platform.python_version()}
+    versions = {"labeltune": version("labeltune"), "python": platform.python_version()}
     for package in _PACKAGES:
         with contextlib.suppress(PackageNotFoundError):
             versions[package] = version(package)

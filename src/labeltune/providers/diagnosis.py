@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Any
 
-from labeltune import __version__
 from labeltune.errors import AccessError, LabeltuneError
 from labeltune.local.home import look_at_home
 from labeltune.local.store import default_directory
@@ -37,7 +36,7 @@ def diagnose(provider: Provider | None) -> Diagnosis:
     """Look at everything that needs no network; without a provider, at all but the way to it."""
     found = Diagnosis(
         {
-            "version": __version__,
+            "version": version("labeltune"),
             "python": platform.python_version(),
             "executable": sys.executable,
             "platform": platform.platform(),
