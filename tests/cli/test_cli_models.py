@@ -272,6 +272,10 @@ def test_what_was_tampered_with_is_refused(model: str, monkeypatch: pytest.Monke
     outside = Path("outside.json")
     outside.write_text("{}")
 
+    def link() -> None:
+        weights.unlink()
+        weights.symlink_to(outside.resolve())
+
     def rename(manifest: dict[str, Any]) -> None:
         manifest["name"] = "../../evil"
 
@@ -292,7 +296,7 @@ def test_what_was_tampered_with_is_refused(model: str, monkeypatch: pytest.Monke
             (out / "manifest.json").read_text().replace('"linear"', '"lineal"')
         ),
         "a file that nobody named": lambda: (out / "model" / "more.py").write_text("import os"),
-        "a link": lambda: (weights.unlink(), weights.symlink_to(outside.resolve())),
+        "a link": link,
         "a missing file": weights.unlink,
         "no manifest": (out / "manifest.json").unlink,
         "a name that is a path": lambda: _seal_again(out, rename),

@@ -73,15 +73,19 @@ def format_from_json(values: Mapping[str, Any]) -> AnswerFormat:
 
 def plain_label(label: str) -> str:
     """A label as people write it: combinations of JSON strings, as heads of objects have, become a path."""
-    parts, place, decoder = [], 0, json.JSONDecoder()
-    try:
-        while label.startswith('"', place):
-            part, place = decoder.raw_decode(label, place)
-            parts.append(part)
-            place += len(label) - place if place == len(label) else 1
-    except ValueError:
-        return label
-    return " > ".join(parts) if parts and place == len(label) else label
+    parts, rest, decoder = [], label, json.JSONDecoder()
+    while rest.startswith('"'):
+        try:
+            part, end = decoder.raw_decode(rest)
+        except ValueError:
+            return label
+        parts.append(part)
+        if end == len(rest):
+            return " > ".join(parts)
+        if rest[end] != " ":
+            return label
+        rest = rest[end + 1 :]
+    return label
 
 
 def _too_many(distinct: int, examples: int) -> bool:
