@@ -50,11 +50,15 @@ def section(name: str) -> str:
 
 def test_there_are_the_commands_of_the_contract() -> None:
     assert [name.split()[1] for name, _ in tree() if len(name.split()) == 2] == [
-        name for name in COMMANDS if name not in ("jobs", "audit")
+        name for name in COMMANDS if name not in ("jobs", "audit", "models", "files")
     ]
     assert [name.split()[2] for name, _ in tree() if name.startswith("labeltune audit ")] == ["injection"]
     jobs = [name.split()[2] for name, _ in tree() if name.startswith("labeltune jobs ")]
     assert jobs == ["list", "show", "watch", "events", "checkpoints", "cancel", "pause", "resume"]
+    models = [name.split()[2] for name, _ in tree() if name.startswith("labeltune models ")]
+    assert models == ["list", "show", "delete", "export", "import"]
+    files = [name.split()[2] for name, _ in tree() if name.startswith("labeltune files ")]
+    assert files == ["list", "delete"]
 
 
 @pytest.mark.parametrize(("name", "command"), [*tree()])

@@ -28,6 +28,9 @@ NAMED_ELSEWHERE = {
     ("providers/environment.py", "name"),
     ("providers/environment.py", "CUSTOM_HEADERS"),
     ("providers/environment.py", "other"),
+    ("providers/diagnosis.py", "provider.key_variable"),
+    ("providers/diagnosis.py", "name"),
+    ("providers/diagnosis.py", "named[0]"),
 }
 """Reads whose variable is a constant of the same module: those are found by how they are spelled."""
 

@@ -209,3 +209,40 @@ def test_a_base_model_has_a_source_and_options_and_its_model_a_short_name(provid
             await provider.client.models.retrieve("tally:gone")
 
     run(go())
+
+
+def test_a_model_tells_what_it_was_made_from_even_when_that_is_gone(provider: Provider) -> None:
+    async def go() -> None:
+        file, valid = await provider.upload(), await provider.upload()
+        metadata = {"labeltune_task": "f00d"}
+        job = await provider.trained(
+            training_file=file, validation_file=valid, suffix="Mine", metadata=metadata
+        )
+        name = str(job.fine_tuned_model)
+        await provider.client.files.delete(file)
+        model = await provider.client.models.retrieve(name)
+        facts = (model.model_extra or {})["labeltune"]
+        assert (facts["base"], facts["suffix"], facts["job"], facts["task"]) == (
+            "tally",
+            "Mine",
+            job.id,
+            "f00d",
+        )
+        assert (facts["rows"], facts["labels"]) == (20, ["delivery", "refund"])
+        assert facts["training_file"]["filename"] == "data.jsonl"
+        assert facts["training_file"]["rows"] == facts["validation_file"]["rows"] == 20
+        assert len(facts["training_file"]["sha256"]) == 64
+        assert facts["hyperparameters"]["n_epochs"] == 3
+        assert facts["trained_tokens"] == job.trained_tokens
+        assert facts["metrics"]["full_valid_mean_token_accuracy"] == pytest.approx(1 / 60)
+        held = sum(
+            path.stat().st_size for path in (provider.directory / "models").rglob("*") if path.is_file()
+        )
+        assert facts["bytes"] == held
+        listed = {one.id: one.model_extra async for one in provider.client.models.list()}
+        assert listed[name] == model.model_extra
+        assert listed["tally"] == {}
+        last = (listed[f"{name}:ckpt-step-60"] or {})["labeltune"]
+        assert last["bytes"] < facts["bytes"]
+
+    run(go())

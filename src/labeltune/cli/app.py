@@ -37,6 +37,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Jobs and models": {
         "upload": "Upload files for fine-tuning",
         "jobs": "List, watch and stop fine-tuning jobs",
+        "models": "List, delete, export and import models",
+        "files": "List and delete uploaded files",
+        "runs": "What was trained and evaluated here",
     },
     "Measure": {
         "thresholds": "Choose the thresholds of labels",
@@ -45,6 +48,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Serve": {
         "serve": "Put the local provider on a port",
+        "doctor": "What is installed, set and in force",
     },
 }
 """The commands as help shows them, in the order of the work.

@@ -49,6 +49,23 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "jobs cancel": ("labeltune jobs cancel ftjob-abc", "labeltune jobs cancel ftjob-abc --provider local"),
     "jobs pause": ("labeltune jobs pause ftjob-abc", "labeltune jobs pause ftjob-abc --provider local"),
     "jobs resume": ("labeltune jobs resume ftjob-abc", "labeltune jobs resume ftjob-abc --provider local"),
+    "models list": ("labeltune models list", "labeltune models list --provider local --json"),
+    "models show": (
+        "labeltune models show ft:linear:local::1a2b3c4d",
+        "labeltune models show ft:linear:local::1a2b3c4d --json",
+    ),
+    "models delete": (
+        "labeltune models delete ft:linear:local::1a2b3c4d",
+        "labeltune models delete ft:linear:local::1a2b3c4d ft:linear:local::5e6f7a8b",
+    ),
+    "models export": (
+        "labeltune models export ft:linear:local::1a2b3c4d -o model",
+        "labeltune models export ft:linear:local::1a2b3c4d -o model --to onnx",
+    ),
+    "models import": ("labeltune models import model", "labeltune models import model --json"),
+    "files list": ("labeltune files list", "labeltune files list --provider local --json"),
+    "files delete": ("labeltune files delete file-abc", "labeltune files delete file-abc file-def"),
+    "runs": ("labeltune runs", "labeltune runs --limit 5 --json"),
     "predict": (
         "labeltune predict test.csv --model ft:linear:local::1a2b3c4d --provider local",
         "labeltune predict inbox.csv --model ft:gpt-4.1-mini:acme::9z --batch --max-cost 2 -o answers.csv",
@@ -73,6 +90,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
     ),
+    "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",
         "labeltune serve --host 0.0.0.0 --port 8080 --api-key-file key.txt",

@@ -14,6 +14,7 @@ from labeltune.evaluation.confidence import measure_confidence, measure_probabil
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.evaluation.reading import read_predictions
+from labeltune.evaluation.remembering import remember
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
@@ -111,6 +112,8 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
         training = None if options.training is None else read_training(options.training)
+    if spent is not None:
+        warnings += remember(path, task, quality, spent, state=options.state)
     probabilities = measure_probabilities(predictions, shapes, **resampling)
     calibration = measure_confidence(predictions, None if review is None else review.below, **resampling)
     gates = check_gates(options.gates, quality, probabilities, calibration)

@@ -59,7 +59,8 @@ def find_spent(
 
 def _spent(run: PastRun) -> Spent:
     model = str(run.settings.get("model", ""))
-    local = str(run.settings.get("provider", "")).startswith("local:")
+    provider = str(run.settings.get("provider", ""))
+    local = provider.startswith("local:")
     price = price_of(model)
     usd = 0.0 if local or price is not None else None
     if price is not None and not local:
@@ -72,4 +73,5 @@ def _spent(run: PastRun) -> Spent:
         usd,
         latency_median=None if run.latency is None else run.latency.median,
         latency_p95=None if run.latency is None else run.latency.p95,
+        provider=provider,
     )

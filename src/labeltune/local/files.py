@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from labeltune.local.context import context_of
 from labeltune.local.errors import invalid, not_found
+from labeltune.local.in_use import refuse_file_in_use
 from labeltune.local.multipart import read_form, received
 from labeltune.local.store import Row, Store, new_id, now
 from labeltune.local.validate import read_training_file
@@ -177,10 +178,12 @@ async def content(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /files/{file_id}."""
+    """DELETE /files/{file_id}: not while an unfinished job or batch needs it."""
     store = context_of(request).store
-    row = find_file(store, request.path_params["file_id"])
-    store.write("DELETE FROM files WHERE id = ?", row["id"])
+    with store.transaction():
+        row = find_file(store, request.path_params["file_id"])
+        refuse_file_in_use(store, row["id"])
+        store.write("DELETE FROM files WHERE id = ?", row["id"])
     (store.files / row["id"]).unlink(missing_ok=True)
     return json_reply({"id": row["id"], "object": "file", "deleted": True})
 

@@ -15,7 +15,7 @@ from labeltune.local.errors import invalid, not_found
 from labeltune.local.files import find_usable_file
 from labeltune.local.launcher import ACTIVE_JOB
 from labeltune.local.store import Row, Store, new_id, now
-from labeltune.local.stored_models import check_base
+from labeltune.local.stored_models import check_base, drop_unused_folders, forget_checkpoints
 from labeltune.local.wire import Fields, json_fields, json_reply, listing, page_of, seq_of
 
 if TYPE_CHECKING:
@@ -260,7 +260,10 @@ async def cancel(request: Request) -> Response:
         if job["status"] not in (*ACTIVE_JOB, "paused"):
             _refuse("cancelled", job)
         store.write("UPDATE jobs SET status = 'cancelled', finished_at = ? WHERE id = ?", now(), job["id"])
+        forget_checkpoints(store, job["id"])
         add_event(store, job["id"], "Fine-tuning job was cancelled")
+    # What a worker saves before it hears of this, it removes itself.
+    drop_unused_folders(store, job["id"])
     return json_reply(job_object(find_job(store, job["id"])))
 
 

@@ -36,7 +36,7 @@ __all__ = ["Row", "Store", "default_directory", "new_id", "now"]
 
 Row = dict[str, Any]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _DATABASE = "labeltune.db"
 _BALLAST = "ballast"
@@ -97,7 +97,11 @@ CREATE INDEX batches_by_status ON batches (status);
 CREATE TABLE worker (
     one INTEGER PRIMARY KEY CHECK (one = 1), pid INTEGER NOT NULL, heartbeat REAL NOT NULL
 ) STRICT;
+CREATE TABLE cards (job_id TEXT PRIMARY KEY, card TEXT NOT NULL) STRICT;
 """
+
+_UPGRADES = {1: "CREATE TABLE cards (job_id TEXT PRIMARY KEY, card TEXT NOT NULL) STRICT"}
+"""What makes a database of a version one of the next."""
 
 _ALPHABET = (string.ascii_letters + string.digits).encode()
 _LETTERS = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
@@ -181,10 +185,10 @@ class Store:
                     f"{self.directory}: made by a newer version of labeltune (schema {version})",
                     hint="upgrade labeltune, or choose another directory",
                 )
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    if statement.strip():
-                        self._connection.execute(statement)
+            if version < SCHEMA_VERSION:
+                statements = _SCHEMA.split(";\n") if version == 0 else _upgrades(version)
+                for statement in filter(str.strip, statements):
+                    self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         self.lay_ballast()
 
@@ -302,6 +306,10 @@ def disk_is_full(error: BaseException) -> bool:
     if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname == "SQLITE_FULL":
         return True
     return error.__cause__ is not None and disk_is_full(error.__cause__)
+
+
+def _upgrades(version: int) -> list[str]:
+    return [_UPGRADES[older] for older in range(version, SCHEMA_VERSION)]
 
 
 def _as_dict(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import threading
 from collections import OrderedDict
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Engine
     from labeltune.local.store import Row, Store
 
-__all__ = ["LoadedModels", "base_models", "check_base", "drop_unused_folders", "find_model", "is_base"]
+__all__ = [
+    "LoadedModels",
+    "base_models",
+    "check_base",
+    "drop_unused_folders",
+    "find_model",
+    "forget_checkpoints",
+    "is_base",
+]
+
+_SAVED = re.compile(r"step-\d+")
 
 LOADED = 4
 """How many models are kept in memory."""
@@ -112,15 +123,27 @@ class LoadedModels:
             return engine
 
 
+def forget_checkpoints(store: Store, job_id: str) -> None:
+    """Forget the models and checkpoints of a job; `drop_unused_folders` then removes what was saved."""
+    store.write("DELETE FROM models WHERE job_id = ?", job_id)
+    store.write("DELETE FROM checkpoints WHERE job_id = ?", job_id)
+
+
 def drop_unused_folders(store: Store, job_id: str) -> None:
-    """Remove what an engine saved for a job and neither a model nor a resumption needs any more."""
+    """Remove what an engine saved for a job and neither a model nor a resumption needs any more.
+
+    What an unfinished job is about to save, under whatever name, stays.
+    """
     used = {row["step"] for row in store.rows("SELECT step FROM models WHERE job_id = ?", job_id)}
     job = store.row("SELECT saved_step FROM jobs WHERE id = ? AND finished_at IS NULL", job_id)
     if job is not None and job["saved_step"] is not None:
         used.add(job["saved_step"])
     root = store.models / job_id
-    for folder in root.glob("step-*"):
-        if folder.name not in {f"step-{step}" for step in used}:
+    kept = {f"step-{step}" for step in used}
+    for folder in root.glob("*"):
+        saved = _SAVED.fullmatch(folder.name) is not None
+        if folder.name not in kept and (saved or job is None):
             shutil.rmtree(folder, ignore_errors=True)
-    if not used:
+    if not used and job is None:
         shutil.rmtree(root, ignore_errors=True)
+        store.write("DELETE FROM cards WHERE job_id = ?", job_id)

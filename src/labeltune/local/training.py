@@ -17,11 +17,12 @@ import orjson
 from labeltune.errors import DiskError, LabeltuneError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
+from labeltune.local.cards import write_card
 from labeltune.local.engines import Base, Hyperparameters
 from labeltune.local.files import add_file
 from labeltune.local.jobs import add_event, model_name
 from labeltune.local.store import disk_is_full, new_id, now
-from labeltune.local.stored_models import drop_unused_folders
+from labeltune.local.stored_models import drop_unused_folders, forget_checkpoints
 from labeltune.local.validate import MIN_EXAMPLES, read_training_file
 
 if TYPE_CHECKING:
@@ -185,7 +186,10 @@ class _Training:
             seed=job["seed"],
             resume=store.model_folder(job["id"], job["saved_step"]) if again else None,
         )
-        self._write("UPDATE jobs SET hyperparameters = ?", orjson.dumps(dict(run.hyperparameters)).decode())
+        with store.transaction():
+            chosen = orjson.dumps(dict(run.hyperparameters)).decode()
+            self._write("UPDATE jobs SET hyperparameters = ?", chosen)
+            write_card(store, job, training=training, validation=validation, run=run)
         return run
 
     def _write(self, update: str, *values: object) -> None:
@@ -363,9 +367,9 @@ def _error(code: str, message: str, param: str | None) -> dict[str, str | None]:
 
 def _fail_full(store: Store, job: Row, message: str) -> None:
     """Fail for want of space; the ballast makes room to say so."""
-    drop_unused_folders(store, job["id"])
     store.drop_ballast()
     _fail(store, job, _error("disk_full", message, None))
+    drop_unused_folders(store, job["id"])
     store.lay_ballast()
 
 
@@ -379,5 +383,6 @@ def _fail(store: Store, job: Row, error: dict[str, str | None]) -> None:
             job["id"],
         )
         if changed:
+            forget_checkpoints(store, job["id"])
             add_event(store, job["id"], f"The job failed: {error['message']}", level="error")
     _log.info("%s: failed (%s)", job["id"], error["code"])

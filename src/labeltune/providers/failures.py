@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import (
     AccessError,
     BudgetError,
+    ConflictError,
     DataError,
     DiskError,
     LabeltuneError,
@@ -48,6 +49,8 @@ TRAINING_CLOSED = "training_not_available"
 """What a provider says that takes no more jobs from someone."""
 
 _MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "DeploymentNotFound"})
+_IN_USE = frozenset({"model_in_use", "file_in_use"})
+"""The local provider's: what unfinished work still needs is not deleted."""
 _FILE_PARAMS = frozenset({"training_file", "validation_file", "file", "input_file_id"})
 _RETRYABLE = frozenset({408, 409, 425, 429})
 
@@ -131,6 +134,8 @@ def shown_start(text: str) -> str:
 def _of_status(error: openai.APIStatusError, provider: Provider) -> LabeltuneError:
     status, code = error.status_code, error.code or ""
     said = f"{provider.host}: {_message(error)}"
+    if code in _IN_USE:
+        return ConflictError(said, hint="run the same command again when it is over")
     if status in (401, 403):
         return _of_access(error, provider, said)
     if status == 402 or code in QUOTA_CODES or error.type in QUOTA_CODES:

@@ -187,6 +187,8 @@ class Creator:
             job_id=None,
             model=None,
             intended_at=time.time(),
+            data=self._plan.data,
+            rows=self._plan.rows,
         )
 
     async def _persist(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
-from labeltune.providers import START_PATIENCE, api_errors, connect, persist, run, take
+from labeltune.providers import START_PATIENCE, api_errors, take
+from labeltune.tuning.asking import ask, with_client
 from labeltune.tuning.story import Event, Silence
 from labeltune.tuning.watching import Watcher, failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from openai import AsyncOpenAI
     from openai.types.fine_tuning import FineTuningJob
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
@@ -30,8 +29,6 @@ __all__ = [
     "watch_job",
 ]
 
-T = TypeVar("T")
-
 PAGE = 100
 
 
@@ -44,7 +41,7 @@ def watch_job(
         watcher = Watcher(client, provider, story=story or Silence())
         return await watcher.watch(job_id, wait_timeout=wait_timeout, first=START_PATIENCE)
 
-    job = _with_client(provider, watch)
+    job = with_client(provider, watch)
     if str(job.status) != "succeeded":
         raise failure_of(job)
     return job
@@ -52,18 +49,18 @@ def watch_job(
 
 def show_job(provider: Provider, job_id: str) -> FineTuningJob:
     """A job. Raises `RemoteError` if there is none of that id."""
-    return _read(provider, lambda client: client.fine_tuning.jobs.retrieve(job_id))
+    return ask(provider, lambda client: client.fine_tuning.jobs.retrieve(job_id))
 
 
 def list_jobs(provider: Provider, *, limit: int = 20) -> list[FineTuningJob]:
     """The newest jobs, newest first."""
-    return _read(provider, lambda client: take(client.fine_tuning.jobs.list(limit=min(limit, PAGE)), limit))
+    return ask(provider, lambda client: take(client.fine_tuning.jobs.list(limit=min(limit, PAGE)), limit))
 
 
 def job_events(provider: Provider, job_id: str, *, limit: int = 1000) -> list[Event]:
     """The newest events of a job, oldest first. Raises `AccessError` where the provider lists none."""
     _refuse_missing(provider, "events", provider.events, job_id)
-    events = _read(
+    events = ask(
         provider,
         lambda client: take(client.fine_tuning.jobs.list_events(job_id, limit=min(limit, PAGE)), limit),
     )
@@ -76,7 +73,7 @@ def job_checkpoints(provider: Provider, job_id: str) -> list[FineTuningJobCheckp
     Raises `AccessError` where the provider lists none.
     """
     _refuse_missing(provider, "checkpoints", provider.checkpoints, job_id)
-    return _read(
+    return ask(
         provider, lambda client: take(client.fine_tuning.jobs.checkpoints.list(job_id, limit=PAGE), PAGE)
     )
 
@@ -122,18 +119,4 @@ def _act(provider: Provider, job_id: str, action: str, wanted: tuple[str, ...]) 
             raise refusal
         raise RemoteError(f"{job_id}: cannot {action} a job whose status is '{job.status}'") from refusal
 
-    return _with_client(provider, act)
-
-
-def _read(provider: Provider, call: Callable[[AsyncOpenAI], Awaitable[T]]) -> T:
-    return _with_client(
-        provider, lambda client: persist(lambda: call(client), provider, patience=START_PATIENCE)
-    )
-
-
-def _with_client(provider: Provider, call: Callable[[AsyncOpenAI], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        async with connect(provider) as client:
-            return await call(client)
-
-    return run(connected())
+    return with_client(provider, act)

@@ -6,6 +6,7 @@ gave them, so every entry stands under `Provider.identity`.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -23,11 +24,19 @@ from labeltune.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["STATE_FOLDER", "JobEntry", "Ledger", "UploadEntry", "make_state_folder", "open_ledger"]
+__all__ = [
+    "STATE_FOLDER",
+    "EvaluationEntry",
+    "JobEntry",
+    "Ledger",
+    "UploadEntry",
+    "make_state_folder",
+    "open_ledger",
+]
 
 STATE_FOLDER = Path(DEFAULT_STATE)
 FILE_NAME = "ledger.db"
-SCHEMA = 1
+SCHEMA = 2
 """The version of the tables, kept as SQLite's `user_version`."""
 
 BUSY_SECONDS = 10.0
@@ -58,13 +67,45 @@ CREATE TABLE jobs (
 );
 """
 
+_ADDED = """
+ALTER TABLE jobs ADD COLUMN data TEXT;
+ALTER TABLE jobs ADD COLUMN rows INTEGER;
+ALTER TABLE jobs ADD COLUMN usd REAL;
+CREATE TABLE evaluations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    evaluated_at REAL NOT NULL,
+    predictions TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    task TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    metrics TEXT NOT NULL,
+    intervals TEXT NOT NULL,
+    usd REAL
+);
+CREATE INDEX evaluations_of_model ON evaluations (provider, model, seq);
+"""
+"""What the second version has more than the first."""
+
 _FIND_JOBS = """
-SELECT run_key, attempt, base_model, training_file, task, job_id, model, intended_at FROM jobs
+SELECT run_key, attempt, base_model, training_file, task, job_id, model, intended_at, data, rows, usd
+FROM jobs
 WHERE provider = :provider
   AND (:run_key IS NULL OR run_key = :run_key)
   AND (:job_id IS NULL OR job_id = :job_id)
   AND (:model IS NULL OR model = :model)
 ORDER BY seq DESC
+"""
+
+_ALL_JOBS = """
+SELECT provider, run_key, attempt, base_model, training_file, task, job_id, model, intended_at, data, rows,
+    usd
+FROM jobs WHERE job_id IS NOT NULL ORDER BY seq DESC
+"""
+
+_LAST_EVALUATIONS = """
+SELECT evaluated_at, predictions, provider, model, task, rows, metrics, intervals, usd FROM evaluations
+WHERE seq IN (SELECT max(seq) FROM evaluations GROUP BY provider, model) ORDER BY seq DESC
 """
 
 
@@ -82,7 +123,8 @@ class JobEntry:
     """A job that was meant to be created; `job_id` is None until the provider is known to have it.
 
     `run_key` names what is trained from what and how, `attempt` this one try at it: the two travel as the
-    job's metadata. `task` is the task's fingerprint, `model` the fine-tuned model, once there is one.
+    job's metadata. `task` is the task's fingerprint, `model` the fine-tuned model, once there is one. `data`
+    is the training file as it was given, `rows` its examples, `usd` what the training cost, where known.
     """
 
     run_key: str
@@ -93,6 +135,25 @@ class JobEntry:
     job_id: str | None
     model: str | None
     intended_at: float
+    data: str | None = None
+    rows: int | None = None
+    usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEntry:
+    """What a model's predictions scored: `metrics` and `intervals` as `evaluate --json` has them."""
+
+    evaluated_at: float
+    predictions: str
+    provider: str
+    model: str
+    task: str
+    rows: int
+    metrics: dict[str, float]
+    intervals: dict[str, dict[str, float]]
+    usd: float | None = None
+    """what the predictions cost in US dollars, where it is known"""
 
 
 @contextmanager
@@ -168,7 +229,7 @@ class Ledger:
         """Write down that a job is about to be created, before the request leaves."""
         self._write(
             "INSERT INTO jobs (provider, run_key, attempt, base_model, training_file, task, job_id, model,"
-            " intended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " intended_at, data, rows, usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             provider,
             *astuple(entry),
         )
@@ -182,6 +243,38 @@ class Ledger:
     def record_model(self, provider: str, job_id: str, model: str) -> None:
         """The job succeeded with this model."""
         self._write("UPDATE jobs SET model = ? WHERE provider = ? AND job_id = ?", model, provider, job_id)
+
+    def record_cost(self, provider: str, job_id: str, usd: float | None) -> None:
+        """What a training cost, once it is known."""
+        self._write("UPDATE jobs SET usd = ? WHERE provider = ? AND job_id = ?", usd, provider, job_id)
+
+    def all_jobs(self) -> list[tuple[str, JobEntry]]:
+        """Every job that its provider has, with the provider, newest first."""
+        rows = self._connection.execute(_ALL_JOBS)
+        return [(row[0], JobEntry(*row[1:])) for row in rows]
+
+    def record_evaluation(self, entry: EvaluationEntry) -> None:
+        """Predictions of a model were compared with the truth."""
+        *plain, metrics, intervals, usd = astuple(entry)
+        self._write(
+            "INSERT INTO evaluations (evaluated_at, predictions, provider, model, task, rows, metrics,"
+            " intervals, usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *plain,
+            json.dumps(metrics),
+            json.dumps(intervals),
+            usd,
+        )
+
+    def evaluations(self) -> list[EvaluationEntry]:
+        """The last evaluation of each model, newest first."""
+        return [
+            EvaluationEntry(
+                at, file, provider, model, task, rows, json.loads(metrics), json.loads(low_high), usd
+            )
+            for at, file, provider, model, task, rows, metrics, low_high, usd in self._connection.execute(
+                _LAST_EVALUATIONS
+            )
+        ]
 
     def forget_intent(self, provider: str, attempt: str) -> None:
         """The provider refused the job that was intended: there is none."""
@@ -269,7 +362,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise _damaged(path, problem)
     use_write_ahead_log(connection, patience=BUSY_SECONDS)
     connection.execute("PRAGMA synchronous = FULL")
-    if version == 0:
+    if version < SCHEMA:
         _make_tables(connection)
 
 
@@ -277,10 +370,13 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster.
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in filter(str.strip, _TABLES.split(";")):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version < SCHEMA:
+            tables = _ADDED if version else _TABLES + _ADDED
+            for statement in filter(str.strip, tables.split(";")):
                 connection.execute(statement)
-            connection.execute("INSERT INTO about VALUES (?)", (__version__,))
+            if not version:
+                connection.execute("INSERT INTO about VALUES (?)", (__version__,))
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.execute("COMMIT")
     except BaseException:

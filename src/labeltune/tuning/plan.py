@@ -89,6 +89,19 @@ class Plan:
         """Those that lie on this disk."""
         return [file for file in (self.training, self.validation) if isinstance(file, LocalFile)]
 
+    @property
+    def data(self) -> str:
+        """The training file as it was given: a path or an id."""
+        return str(self.training.path) if isinstance(self.training, LocalFile) else self.training
+
+    @property
+    def rows(self) -> int | None:
+        """How many examples the training file has, if it lies on this disk."""
+        if not isinstance(self.training, LocalFile):
+            return None
+        with self.training.path.open("rb") as lines:
+            return sum(1 for line in lines if line.strip())
+
     def request(self, training: str, validation: str | None) -> dict[str, Any]:
         """The body of the request that creates the job, without its metadata."""
         body: dict[str, Any] = {"model": self.model, "training_file": training}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError, RemoteError, TemporaryError
 from labeltune.local.stored_models import base_models
+from labeltune.pricing.prices import training_cost
 from labeltune.providers import START_PATIENCE, connect, persist, run
 from labeltune.providers.failures import status_of
 from labeltune.providers.waiting import WaitLimit
@@ -123,6 +124,7 @@ class Trainer:
                 job = await watcher.watch(job.id, wait_timeout=limit.left)
         if job.fine_tuned_model:
             self.ledger.record_model(self.provider.identity, job.id, job.fine_tuned_model)
+            self.ledger.record_cost(self.provider.identity, job.id, self._cost(job))
         if str(job.status) in FINAL[1:]:
             training = self.plan.training
             raise failure_of(job, training.path if isinstance(training, LocalFile) else None)
@@ -135,6 +137,13 @@ class Trainer:
             validation_file=ids[1],
             trained_tokens=job.trained_tokens,
         )
+
+    def _cost(self, job: FineTuningJob) -> float | None:
+        """What the training cost in US dollars, by the tokens that the provider counted."""
+        if self.provider.free:
+            return 0.0
+        # They are counted in all epochs.
+        return None if job.trained_tokens is None else training_cost(job.model, job.trained_tokens, 1)
 
     async def _job(
         self, limit: WaitLimit, *, new_job: bool

@@ -75,7 +75,7 @@ def test_tokens_and_price_of_a_hosted_model(tmp_path: Path) -> None:
     assert (found.model, found.requests, found.input_tokens, found.output_tokens) == (MODEL, 2, 2_000, 30)
     assert (found.latency_median, found.latency_p95) == (0.5, 1.5)
     assert spent(make_run(tmp_path, output="q.csv", model="house-3b", timed=False)) == Spent(
-        "house-3b", 2, 2_000, 30, None
+        "house-3b", 2, 2_000, 30, None, provider="https://api.openai.com/v1"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines.common.answers import AnswerFormat, LabelFormat, ListFormat, Verdict
-from labeltune.local.engines.common.formats import format_from_json, read_format
+from labeltune.local.engines.common.formats import format_from_json, plain_label, read_format
 from labeltune.local.engines.common.json_answers import ObjectFormat
 
 if TYPE_CHECKING:
@@ -217,3 +217,10 @@ def test_a_format_survives_being_saved(answers: list[str]) -> None:
     found = read_format(answers)
     again = format_from_json(json.loads(json.dumps(found.to_json())))
     assert again == found
+
+
+def test_combinations_are_shown_as_paths_and_labels_as_they_are() -> None:
+    assert plain_label('"Order Management" "Cancel it"') == "Order Management > Cancel it"
+    assert plain_label('"a\\u00e9"') == "aé"
+    for label in ("card", "", '"', '"a" b', '"a"b', "5", "true", '"a" "b'):
+        assert plain_label(label) == label

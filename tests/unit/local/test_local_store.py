@@ -183,3 +183,18 @@ def test_sweeping_removes_the_expired_and_the_orphaned(tmp_path: Path) -> None:
     assert sorted(path.name for path in store.files.iterdir()) == ["file-arriving", "file-kept"]
     assert list(store.incoming.iterdir()) == []
     assert store.rows("SELECT id FROM files") == [{"id": "file-kept"}]
+
+
+def test_a_database_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.insert("uploads", {"id": "a", **UPLOAD})
+    store.write("DROP TABLE cards")
+    store.write("PRAGMA user_version = 1")
+    store.close()
+    again = Store(tmp_path)
+    assert again.rows("SELECT * FROM cards") == []
+    assert [row["id"] for row in again.rows("SELECT id FROM uploads")] == ["a"]
+    again.close()
+    with sqlite3.connect(tmp_path / "labeltune.db") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    connection.close()

@@ -139,6 +139,13 @@ class Output:
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def declined(self, question: str, *, yes: bool) -> bool:
+        """Whether someone at a terminal says no; where there is none, what was asked for is done."""
+        if yes or not sys.stdin.isatty() or self.confirm(question, yes=False):
+            return False
+        self.note("nothing was done")
+        return True
+
 
 class Step(Output):
     """Where a command prints that is a step of another one: its result is kept, and what comes next is not

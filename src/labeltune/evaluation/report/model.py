@@ -76,6 +76,8 @@ class Spent:
     """seconds that half of the answers came within; None where it is not known, as of batches"""
     latency_p95: float | None = None
     """seconds that 95 of a hundred came within"""
+    provider: str = ""
+    """`Provider.identity` of where the model was asked"""
 
 
 @dataclass(frozen=True, slots=True)

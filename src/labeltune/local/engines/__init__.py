@@ -25,9 +25,11 @@ __all__ = [
     "ENTRY_POINTS",
     "Answer",
     "Base",
+    "Conversion",
     "Engine",
     "Hyperparameters",
     "Message",
+    "Portable",
     "Record",
     "Run",
     "Step",
@@ -212,6 +214,53 @@ class Engine(Protocol):
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """Answer each conversation (messages without the assistant's), in order."""
+        ...
+
+
+class Conversion(Protocol):
+    """A model in a form that runs without labeltune, and what it must answer there."""
+
+    code: str
+    """Python that defines `classify(texts)` when it is run in the form's folder: for each text its labels
+    and the probability of every label, float (labels,). It is shown in the model card, as it stands."""
+    labels: Sequence[str]
+    """The names of the labels, in the order of the probabilities."""
+    tolerance: float
+    """How far a probability there may be from the engine's."""
+
+    def text_of(self, conversation: Sequence[Message]) -> str | None:
+        """What `classify` takes for this conversation; None where there is nothing that it could take."""
+        ...
+
+    def expected(self, conversation: Sequence[Message]) -> tuple[list[str], Sequence[float]]:
+        """The labels and probabilities by the engine itself."""
+        ...
+
+
+class Portable(Protocol):
+    """What an engine may have besides, for models that leave this machine. Each method may be missing.
+
+    Without `export` the saved folder is copied; without `to_onnx` there is no such form; without `licence`
+    the base model's is not known.
+    """
+
+    @classmethod
+    def export(cls, folder: Path, out: Path) -> None:
+        """Write the model saved in `folder` to the empty folder `out`, so that `load(out)` answers alike."""
+        ...
+
+    @classmethod
+    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> Conversion:
+        """Write the model as ONNX, with what is needed beside it, to the folder `out`.
+
+        `around` are the prompt's fixed words before and after the text, where they are known. Raises
+        `SettingsError` for a model that has no such form, `AccessError` where an extra is needed for it.
+        """
+        ...
+
+    @classmethod
+    def licence(cls, base: Base) -> str:
+        """The licence of the base model, in a few words."""
         ...
 
 

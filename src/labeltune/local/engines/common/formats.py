@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from itertools import combinations
@@ -14,7 +15,7 @@ from labeltune.local.engines.common.json_answers import STYLES, ObjectFormat, Sl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["format_from_json", "read_format"]
+__all__ = ["format_from_json", "plain_label", "read_format"]
 
 _SEPARATORS = (",", ";", "|", "\n", "\t")
 """What may part labels without the prompt saying which labels there are. Not what stands inside names: a
@@ -68,6 +69,23 @@ def format_from_json(values: Mapping[str, Any]) -> AnswerFormat:
     """The inverse of every format's `to_json`."""
     kinds = {kind.kind: kind for kind in (LabelFormat, ListFormat, ObjectFormat)}
     return kinds[values["kind"]].from_json(values)
+
+
+def plain_label(label: str) -> str:
+    """A label as people write it: combinations of JSON strings, as heads of objects have, become a path."""
+    parts, rest, decoder = [], label, json.JSONDecoder()
+    while rest.startswith('"'):
+        try:
+            part, end = decoder.raw_decode(rest)
+        except ValueError:
+            return label
+        parts.append(part)
+        if end == len(rest):
+            return " > ".join(parts)
+        if rest[end] != " ":
+            return label
+        rest = rest[end + 1 :]
+    return label
 
 
 def _too_many(distinct: int, examples: int) -> bool:

@@ -10,7 +10,7 @@ from labeltune.errors import AccessError
 from labeltune.local.engines import Base
 from labeltune.local.engines.common.answers import AnswerFormat, Verdict
 from labeltune.local.engines.common.folder import read_folder
-from labeltune.local.engines.common.formats import format_from_json
+from labeltune.local.engines.common.formats import format_from_json, plain_label
 from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.linear.features import Vocabulary
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from labeltune.local.engines import Answer, Hyperparameters, Message, Record
     from labeltune.local.engines.linear.learning import LinearRun
+    from labeltune.local.engines.linear.onnx_form import LinearConversion
 
     Floats = NDArray[np.float32]
 
@@ -56,6 +57,7 @@ class Linear:
         self._weights = weights
         self._intercepts = intercepts
         self._scales = scales
+        self._decided = decided
         self._layout = Layout(answer_format.heads)
         self._deciders = [
             _Decider(head.kind == "choice", head.at_least_one, decision)
@@ -107,11 +109,56 @@ class Linear:
         scores = np.empty((len(conversations), self._layout.n_outputs))
         for row, conversation in enumerate(conversations):
             scores[row] = self._scores(self._template.text(conversation))
+        return [self._format.answer(of_one, top_logprobs) for of_one in self._verdicts(scores)]
+
+    def _verdicts(self, scores: NDArray[np.float64]) -> list[tuple[Verdict, ...]]:
+        """The verdicts of each row of scores, float (n, k), one for each head."""
         verdicts = [
             decider.verdicts(scores[:, part])
             for decider, part in zip(self._deciders, self._layout.slices, strict=True)
         ]
-        return [self._format.answer(of_one, top_logprobs) for of_one in zip(*verdicts, strict=True)]
+        return list(zip(*verdicts, strict=True))
+
+    @classmethod
+    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> LinearConversion:
+        """See `Portable`."""
+        return cls.load(folder).write_as_onnx(out, around)
+
+    def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> LinearConversion:
+        """Write this model as ONNX; see `Portable.to_onnx`."""
+        from labeltune.local.engines.linear.onnx_form import (
+            LinearConversion,
+            prompt_of,
+            write_features,
+            write_onnx,
+        )
+
+        heads = self._format.heads
+        names = [list(map(plain_label, head.labels)) for head in heads]
+        labels = [label for head in names for label in head]
+        place, prompt = prompt_of(self._template, around)
+
+        def decide(conversation: Sequence[Message]) -> tuple[list[str], Sequence[float]]:
+            scores = self._scores(self._template.text(conversation))[None, :].astype(np.float64)
+            (verdicts,) = self._verdicts(scores)
+            chosen = [head[n] for head, verdict in zip(names, verdicts, strict=True) for n in verdict.chosen]
+            return chosen, np.concatenate([verdict.probabilities for verdict in verdicts]).tolist()
+
+        write_onnx(
+            out,
+            weights=self._weights,
+            intercepts=self._intercepts,
+            scales=self._scales,
+            heads=heads,
+            decisions=self._decided,
+        )
+        write_features(out, self._vocabulary, labels, prompt)
+        return LinearConversion(labels=labels, prompt=prompt, place=place, decide=decide)
+
+    @classmethod
+    def licence(cls, base: Base) -> str:  # noqa: ARG003  # the signature of `Portable`
+        """See `Portable`."""
+        return "none: it was trained from nothing but the training file"
 
     def _scores(self, text: str) -> Floats:
         """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""

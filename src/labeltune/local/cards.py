@@ -1,0 +1,117 @@
+"""What is known of a model: from what it was made and how, kept beyond the files it was made from."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from labeltune.errors import TrainingRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from labeltune.local.engines import Record, Run
+    from labeltune.local.store import Row, Store
+
+__all__ = ["bytes_below", "card_of", "keep_card", "model_facts", "write_card"]
+
+Card = dict[str, Any]
+
+_TASK = "labeltune_task"
+"""Under which a job's metadata holds its task's fingerprint: `tuning.plan.TASK`."""
+
+
+def write_card(
+    store: Store, job: Row, *, training: Sequence[Record], validation: Sequence[Record], run: Run
+) -> None:
+    """Keep what a job is made from, before its first step."""
+    card = {
+        **_of_job(store, job),
+        "rows": len(training),
+        "labels": _labels(training),
+        "hyperparameters": dict(run.hyperparameters),
+        "versions": {"labeltune": version("labeltune"), "python": platform.python_version()},
+    }
+    for key, records in (("training_file", training), ("validation_file", validation)):
+        if card[key] is not None:
+            card[key]["rows"] = len(records)
+    keep_card(store, job["id"], card)
+
+
+def keep_card(store: Store, job_id: str, card: Card) -> None:
+    """Keep a card under a job's id, or under that of a model that was imported."""
+    store.write("INSERT OR REPLACE INTO cards VALUES (?, ?)", job_id, orjson.dumps(card).decode())
+
+
+def card_of(store: Store, job_id: str) -> Card:
+    """The card of a job's models; of those made by earlier versions only what the job itself tells."""
+    row = store.row("SELECT card FROM cards WHERE job_id = ?", job_id)
+    job = store.row("SELECT * FROM jobs WHERE id = ?", job_id)
+    card: Card = {}
+    if row is not None:
+        card = orjson.loads(row["card"])
+    elif job is not None:
+        card = {**_of_job(store, job), "rows": None, "labels": None, "versions": {}}
+        card["hyperparameters"] = orjson.loads(job["hyperparameters"])
+    if job is not None:
+        card["trained_tokens"] = job["trained_tokens"]
+    return card
+
+
+def model_facts(store: Store, model: Row) -> Card:
+    """What the protocol has no field for, as a model's `labeltune` object."""
+    card = card_of(store, model["job_id"])
+    metrics = store.row(
+        "SELECT metrics FROM checkpoints WHERE job_id = ? AND step = ?", model["job_id"], model["step"]
+    )
+    if metrics is not None:
+        card["metrics"] = orjson.loads(metrics["metrics"])
+    root = store.models / model["job_id"]
+    alone = ":ckpt-step-" in model["name"]
+    return {**card, "bytes": bytes_below(root / f"step-{model['step']}" if alone else root)}
+
+
+def bytes_below(folder: Path) -> int:
+    """The bytes of all files in a folder, however deep; 0 where it is not there."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if not path.is_dir() or path.is_symlink() else 0
+        except FileNotFoundError:  # gone meanwhile
+            continue
+    return total
+
+
+def _of_job(store: Store, job: Row) -> Card:
+    metadata = {} if job["metadata"] is None else orjson.loads(job["metadata"])
+    return {
+        "base": job["model"],
+        "suffix": job["suffix"],
+        "job": job["id"],
+        "seed": job["seed"],
+        "task": metadata.get(_TASK),
+        "training_file": _file(store, job["training_file"]),
+        "validation_file": None if job["validation_file"] is None else _file(store, job["validation_file"]),
+    }
+
+
+def _file(store: Store, file_id: str) -> Card:
+    row = store.row("SELECT filename, sha256, bytes FROM files WHERE id = ?", file_id)
+    known = {"filename": None, "sha256": None, "bytes": None} if row is None else row
+    return {"id": file_id, **known, "rows": None}
+
+
+def _labels(training: Sequence[Record]) -> list[str] | None:
+    """The labels of the answers, in the order of the questions; None where they are no labels."""
+    # It brings numpy along, which the app does without.
+    from labeltune.local.engines.common.formats import plain_label, read_format
+
+    try:
+        heads = read_format([str(record[-1]["content"]) for record in training]).heads
+    except TrainingRefusedError:
+        return None
+    return [plain_label(label) for head in heads for label in head.labels]

@@ -1,0 +1,135 @@
+"""Exports of models: what stands in such a folder, and that it is what was written.
+
+    manifest.json    what the model is, and the hash of every other file
+    model/           what the engine saved; or model.onnx and what is needed beside it
+    README.md        the model card
+    task.toml        the task, where it is known
+
+Nothing in it can run: only files of known kinds are taken, by names that stay inside the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from labeltune.errors import DiskError, ModelDamagedError
+from labeltune.files.writing import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FORMAT", "MANIFEST", "MODEL", "copy_checked", "is_export", "read_manifest", "seal"]
+
+MANIFEST = "manifest.json"
+MODEL = "model"
+FORMAT = "labeltune-model-1"
+
+_LARGEST_MANIFEST = 16 << 20
+_NAME = re.compile(r"(model/)?[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_KINDS = frozenset({".json", ".npy", ".safetensors", ".onnx", ".txt", ".md", ".toml"})
+_HINT = "export it again where it comes from, or get the folder once more"
+
+
+def seal(folder: Path, about: dict[str, Any]) -> bool:
+    """Write the manifest of a folder that is complete: `about`, and the hash of every file. Returns whether
+    all of them are of the kinds that an import takes.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    manifest = {"format": FORMAT, **about, "files": files}
+    manifest["sha256"] = _digest(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return all(map(_is_name, files))
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder was written by `seal`, whole or not."""
+    try:
+        return bool(_parsed(folder / MANIFEST).get("format") == FORMAT)
+    except (OSError, ValueError):
+        return False
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, whose own hash is right and which names every file of the folder, of known kinds only.
+
+    The files' hashes are for who copies them to look at. Raises `ModelDamagedError`.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = _parsed(path)
+    except OSError as error:
+        raise ModelDamagedError(
+            f"{path}: cannot be read: {error.strerror}", hint="give a folder that `models export` wrote"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelDamagedError(f"{path}: is no manifest of a model", hint=_HINT) from error
+    digest, files = manifest.get("sha256"), manifest.get("files")
+    if manifest.get("format") != FORMAT or not isinstance(files, dict):
+        raise ModelDamagedError(f"{path}: is no manifest of a model", hint=_HINT)
+    if digest != _digest({key: value for key, value in manifest.items() if key != "sha256"}):
+        raise ModelDamagedError(f"{path}: its bytes are not those that were written", hint=_HINT)
+    for name, hash_ in files.items():
+        if not _is_name(name) or not isinstance(hash_, str):
+            raise ModelDamagedError(f"{path}: {name!r} is no file of a model", hint=_HINT)
+    _check_folder(folder, {*files, MANIFEST})
+    return manifest
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    with path.open("rb") as handle:
+        content = handle.read(_LARGEST_MANIFEST + 1)
+    if len(content) > _LARGEST_MANIFEST:
+        raise ValueError("too long")
+    value = json.loads(content)
+    if not isinstance(value, dict):
+        raise ValueError("no object")  # noqa: TRY004  # one error for all that is no manifest
+    return value
+
+
+def _is_name(name: str) -> bool:
+    kind = "." + name.rpartition(".")[2]
+    return _NAME.fullmatch(name) is not None and ".." not in name and kind in _KINDS
+
+
+def _check_folder(folder: Path, named: set[str]) -> None:
+    """Raise `ModelDamagedError` for what the manifest does not name, links, and what is missing."""
+    found = set()
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or (path.is_dir() and name == MODEL)):
+            raise ModelDamagedError(f"{path}: is no file of a model: {_kind(path)}", hint=_HINT)
+        if path.is_file():
+            found.add(name)
+    for name in sorted(found - named):
+        raise ModelDamagedError(f"{folder / name}: is not in the manifest", hint="remove it if it is yours")
+    for name in sorted(named - found):
+        raise ModelDamagedError(f"{folder / name}: is missing", hint=_HINT)
+
+
+def _kind(path: Path) -> str:
+    return "a link" if path.is_symlink() else "a folder" if path.is_dir() else "a device"
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def copy_checked(source: Path, target: Path, expected: str) -> None:
+    """Copy a file and look at the hash of what was copied. Raises `ModelDamagedError`, `DiskError`."""
+    digest = hashlib.sha256()
+    try:
+        with source.open("rb") as original, target.open("xb") as copy:
+            while data := original.read(1 << 20):
+                digest.update(data)
+                copy.write(data)
+    except OSError as error:
+        raise DiskError(f"{source}: cannot be copied to {target.parent}: {error.strerror}") from error
+    if digest.hexdigest() != expected:
+        raise ModelDamagedError(f"{source}: its bytes are not those that were written", hint=_HINT)

@@ -1,0 +1,190 @@
+"""What jobs leave on the disk: models and their checkpoints, and nothing of those that were cancelled or failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import openai
+import pytest
+
+from labeltune.local.store import Store
+from labeltune.local.sweep import sweep
+from labeltune.local.training import train
+from protocol.harness import Provider, log_of, run
+from waiting import HANG_S, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def folders(provider: Provider) -> list[str]:
+    return [path.name for path in (provider.directory / "models").iterdir()]
+
+
+async def _with_checkpoint(provider: Provider, allow: Callable[[int], None]) -> str:
+    """A running job that has saved its first checkpoint and waits."""
+    allow(25)
+    job = await provider.job()
+    deadline = time.monotonic() + HANG_S
+    while not (await provider.client.fine_tuning.jobs.checkpoints.list(job.id)).data:
+        assert time.monotonic() < deadline, log_of(provider.directory)
+        await asyncio.sleep(0.02)
+    return job.id
+
+
+def test_a_cancelled_job_leaves_no_checkpoints(provider: Provider, allow: Callable[[int], None]) -> None:
+    async def go() -> None:
+        job = await _with_checkpoint(provider, allow)
+        assert folders(provider) == [job]
+        await provider.client.fine_tuning.jobs.cancel(job)
+        await until(lambda: folders(provider) == [], lambda: log_of(provider.directory))
+        assert (await provider.client.fine_tuning.jobs.checkpoints.list(job)).data == []
+        listed = [model.id async for model in provider.client.models.list()]
+        assert not [name for name in listed if ":ckpt-step-" in name]
+
+    run(go())
+
+
+def test_a_paused_job_that_is_cancelled_leaves_none_though_no_worker_runs(
+    provider: Provider, allow: Callable[[int], None]
+) -> None:
+    async def go() -> None:
+        job = await _with_checkpoint(provider, allow)
+        with provider.without_worker():
+            store = Store(provider.directory)
+            store.write("UPDATE jobs SET status = 'paused' WHERE id = ?", job)
+            await provider.client.fine_tuning.jobs.cancel(job)
+            assert folders(provider) == []
+
+    run(go())
+
+
+def test_a_failed_job_leaves_no_checkpoints(provider: Provider, allow: Callable[[int], None]) -> None:
+    async def go() -> None:
+        job = await _with_checkpoint(provider, allow)
+        with provider.without_worker():
+            store = Store(provider.directory)
+            # As if its worker had died again and again since.
+            store.write("UPDATE jobs SET attempts = 99 WHERE id = ?", job)
+            row = store.row("SELECT * FROM jobs WHERE id = ?", job)
+            assert row is not None
+            train(store, row, lambda: "running")
+            assert folders(provider) == []
+        assert (await provider.wait(job)).status == "failed"
+        assert (await provider.client.fine_tuning.jobs.checkpoints.list(job)).data == []
+
+    run(go())
+
+
+def test_the_next_worker_clears_what_cancelled_jobs_left_before(
+    provider: Provider, allow: Callable[[int], None]
+) -> None:
+    """Of earlier versions, which kept it, and of workers that were killed."""
+
+    async def go() -> None:
+        job = await _with_checkpoint(provider, allow)
+        with provider.without_worker():
+            store = Store(provider.directory)
+            store.write("UPDATE jobs SET status = 'cancelled', finished_at = 1 WHERE id = ?", job)
+            assert store.rows("SELECT * FROM models WHERE job_id = ?", job) != []
+            sweep(store)
+            assert folders(provider) == []
+            assert store.rows("SELECT * FROM models WHERE job_id = ?", job) == []
+            assert store.rows("SELECT * FROM checkpoints WHERE job_id = ?", job) == []
+
+    run(go())
+
+
+def test_what_was_being_saved_goes_with_the_job_but_not_while_it_trains(
+    provider: Provider, directory: Path, allow: Callable[[int], None]
+) -> None:
+    async def go() -> None:
+        job = await _with_checkpoint(provider, allow)
+        with provider.without_worker():
+            half = directory / "models" / job / "step-40.building"
+            half.mkdir()
+            store = Store(directory)
+            sweep(store)
+            assert half.is_dir()
+        allow(60)
+        await provider.wait(job)
+        await until(lambda: not half.exists(), lambda: log_of(directory))
+
+    run(go())
+
+
+def test_a_paused_training_is_kept_by_the_sweep(provider: Provider, allow: Callable[[int], None]) -> None:
+    async def go() -> None:
+        job = await _with_checkpoint(provider, allow)
+        with provider.without_worker():
+            store = Store(provider.directory)
+            store.write("UPDATE jobs SET status = 'paused' WHERE id = ?", job)
+            sweep(store)
+            assert folders(provider) == [job]
+
+    run(go())
+
+
+def test_a_model_in_use_by_a_batch_is_not_deleted(provider: Provider) -> None:
+    async def go() -> None:
+        job = await provider.trained()
+        name = str(job.fine_tuned_model)
+        with provider.without_worker():
+            batch = await _batch(provider, name)
+            with pytest.raises(openai.ConflictError, match=batch) as caught:
+                await provider.client.models.delete(name)
+            assert caught.value.code == "model_in_use"
+            # Another checkpoint than the one that answers is free.
+            assert (await provider.client.models.delete(f"{name}:ckpt-step-20")).deleted
+            await provider.client.batches.cancel(batch)
+        await _over(provider, batch)
+        assert (await provider.client.models.delete(name)).deleted
+
+    run(go())
+
+
+def test_a_file_in_use_is_not_deleted(provider: Provider) -> None:
+    async def go() -> None:
+        client = provider.client
+        with provider.without_worker():
+            file, valid = await provider.upload(), await provider.upload()
+            job = await provider.job(training_file=file, validation_file=valid)
+            for used in (file, valid):
+                with pytest.raises(openai.ConflictError, match=job.id) as caught:
+                    await client.files.delete(used)
+                assert caught.value.code == "file_in_use"
+            await client.fine_tuning.jobs.cancel(job.id)
+            assert (await client.files.delete(valid)).deleted
+        job = await provider.trained(training_file=file)
+        with provider.without_worker():
+            batch = await _batch(provider, str(job.fine_tuned_model))
+            asked = (await client.batches.retrieve(batch)).input_file_id
+            with pytest.raises(openai.ConflictError, match=batch):
+                await client.files.delete(asked)
+            await client.batches.cancel(batch)
+        await _over(provider, batch)
+        assert (await client.files.delete(asked)).deleted
+        assert (await client.files.delete(file)).deleted
+
+    run(go())
+
+
+async def _batch(provider: Provider, model: str) -> str:
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "money"}}]}}'
+    line = f'{{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {body}}}\n'
+    made = await provider.client.batches.create(
+        input_file_id=await provider.upload(line.encode(), "batch"),
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+    )
+    return made.id
+
+
+async def _over(provider: Provider, batch: str) -> None:
+    deadline = time.monotonic() + HANG_S
+    while (await provider.client.batches.retrieve(batch)).status not in ("cancelled", "completed"):
+        assert time.monotonic() < deadline, log_of(provider.directory)
+        await asyncio.sleep(0.02)
