@@ -351,3 +351,28 @@ def test_on_a_terminal_of_80_columns_nothing_is_cut(model: str) -> None:
             assert model in text.splitlines()
     os.close(master)
     os.close(slave)
+
+
+def test_deleting_asks_only_at_a_terminal(model: str) -> None:
+    import pty
+
+    def delete(answer: bytes, *more: str) -> subprocess.CompletedProcess[str]:
+        master, slave = pty.openpty()
+        os.write(master, answer)
+        command = [sys.executable, "-m", "labeltune", "models", "delete", model, *more]
+        done = subprocess.run(command, stdin=slave, capture_output=True, text=True, check=True)
+        os.close(master)
+        os.close(slave)
+        return done
+
+    refused = delete(b"n\n")
+    assert (refused.stdout, "[y/N]" in refused.stderr, "nothing was done" in refused.stderr) == (
+        "",
+        True,
+        True,
+    )
+    assert ran("models", "show", model).exit_code == 0
+    done = delete(b"y\n")
+    assert done.stdout.strip() == model
+    gone = run("models", "delete", model, "--yes")
+    assert gone.exit_code == 4

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cli.remote import LABELS, document, here, ran
 from labeltune.task import read_task
-from labeltune.tuning.ledger import _ADDED, open_ledger
+from labeltune.tuning.ledger import open_ledger
+from labeltune.tuning.ledger_tables import _ADDED
 
 __all__ = ["here"]
 
