@@ -68,6 +68,8 @@ class Predicted:
     free: bool = False
     """Whether nothing of it is billed: the provider is this machine, or a server of the user's own."""
     rejections: Mapping[str, int] = field(default_factory=dict)
+    unsure: int = 0
+    """Rows whose answer is valid, and too doubtful by the thresholds."""
 
     @property
     def invalid(self) -> int:
@@ -330,4 +332,5 @@ def _write(
         usd=sent.usd,
         free=job.provider.free,
         rejections=dict(sent.rejections),
+        unsure=export.unsure,
     )
