@@ -72,7 +72,7 @@ def choose_promise(confidence: FloatArray, right: BoolArray, *, accuracy: float)
     """
     known = np.flatnonzero(~np.isnan(confidence))
     order = known[np.argsort(-confidence[known], kind="stable")]
-    ranked, hits = confidence[order], np.cumsum(right[order])
+    ranked, hits = confidence[order], np.cumsum(right[order], dtype=np.int64)
     kept = _cuts(ranked, accuracy)
     if not kept.size:
         return None
