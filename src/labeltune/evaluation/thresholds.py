@@ -22,6 +22,7 @@ from labeltune.task import NOTHING_TOLD, ReadOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labeltune.evaluation.metrics.patterns import BoolArray
     from labeltune.evaluation.metrics.promise import Promise
     from labeltune.evaluation.metrics.tuning import Choice
     from labeltune.evaluation.predictions import Predictions
@@ -69,7 +70,7 @@ def tune_thresholds(
     with open_predictions(path, task, read) as table:
         predictions = read_predictions(table, task)
         sha256 = table.sha256()
-    given = np.ones(predictions.rows, dtype=np.bool_)
+    given: BoolArray = np.ones(predictions.rows, dtype=np.bool_)
     choices: Mapping[str, Mapping[str, Choice]] = {}
     if multi:
         given = ~np.isnan(require_probabilities(predictions, task)).any(axis=1)

@@ -113,7 +113,7 @@ class Export:
         if choice is not None and labels is not None and (self.probabilities or self.thresholds):
             shares = label_probabilities(self.task, choice, labels)
             # Single fields are sure or not by the confidence of the answer.
-            if self.probabilities or self.thresholds.fields:
+            if self.probabilities or (self.thresholds and self.thresholds.fields):
                 self.untold += all(share is None for share in shares)
             if self.thresholds is not None:
                 problem = self._doubt(labels, confidence, shares)

@@ -159,7 +159,7 @@ CATALOGUE: dict[str, Kind] = {
         "`labeltune check FILE --fix OUT` keeps the first one. It counts twice in training and in scores.",
     ),
     "repeated": _info(
-        "Records of a training file that repeat the one before them, as `labeltune convert --repeat-rare` "
+        "Records of a training file that repeat the one before them, as `labeltune convert DATA --repeat-rare 5` "
         "writes rows of rare labels.",
         "Nothing, if it is meant: they count once more each, in training and in its price. "
         "`labeltune check FILE --fix OUT` leaves them out.",
