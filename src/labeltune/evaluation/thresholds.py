@@ -22,7 +22,7 @@ from labeltune.task import NOTHING_TOLD, ReadOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from labeltune.evaluation.metrics.patterns import BoolArray
+    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray
     from labeltune.evaluation.metrics.promise import Promise
     from labeltune.evaluation.metrics.tuning import Choice
     from labeltune.evaluation.predictions import Predictions
@@ -73,7 +73,7 @@ def tune_thresholds(
     given: BoolArray = np.ones(predictions.rows, dtype=np.bool_)
     choices: Mapping[str, Mapping[str, Choice]] = {}
     if multi:
-        given = ~np.isnan(require_probabilities(predictions, task)).any(axis=1)
+        given = _has_all(require_probabilities(predictions, task))
         choices = _choose_by_label(predictions, task, min_precision)
     promise = None
     if accuracy is not None or not multi:
@@ -104,7 +104,7 @@ def _choose_by_label(
 ) -> dict[str, dict[str, Choice]]:
     """The threshold of each label of multi fields, on the rows that have all probabilities."""
     probabilities = require_probabilities(predictions, task)
-    given = ~np.isnan(probabilities).any(axis=1)
+    given = _has_all(probabilities)
     true = predictions.pairs.true[predictions.patterns.inverse[given]]
     return {
         field.name: {
@@ -114,6 +114,12 @@ def _choose_by_label(
         for field in task.fields
         if field.type == "multi"
     }
+
+
+def _has_all(probabilities: FloatArray) -> BoolArray:
+    """(n_rows,) which rows have the probability of every label."""
+    given: BoolArray = ~np.isnan(probabilities).any(axis=1)
+    return given
 
 
 def _choose_limit(predictions: Predictions, task: Task, accuracy: float) -> Promise:

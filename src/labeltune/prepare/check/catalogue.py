@@ -159,8 +159,8 @@ CATALOGUE: dict[str, Kind] = {
         "`labeltune check FILE --fix OUT` keeps the first one. It counts twice in training and in scores.",
     ),
     "repeated": _info(
-        "Records of a training file that repeat the one before them, as `labeltune convert DATA --repeat-rare 5` "
-        "writes rows of rare labels.",
+        "Records of a training file that repeat the one before them: rare labels, as "
+        "`labeltune convert DATA --repeat-rare 5` writes them.",
         "Nothing, if it is meant: they count once more each, in training and in its price. "
         "`labeltune check FILE --fix OUT` leaves them out.",
     ),
