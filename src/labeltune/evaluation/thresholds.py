@@ -118,7 +118,7 @@ def _choose_by_label(
 
 def _has_all(probabilities: FloatArray) -> BoolArray:
     """(n_rows,) which rows have the probability of every label."""
-    given: BoolArray = ~np.isnan(probabilities).any(axis=1)
+    given: BoolArray = np.isfinite(probabilities.sum(axis=1))
     return given
 
 
