@@ -114,6 +114,7 @@ def test_the_report_has_the_accuracy_with_and_without_them(chosen: Path) -> None
     said = "Unsure answers: 40, below 0.65 (chosen so that 95.00 % of the others are right)."
     assert said in text
     assert "60 of 60, 100.00 % (94.04 to 100.00 %) are right" in text
+    assert "%); of these 60 of 60, " in text
     assert "90 of 101, 89.11 %" in text
     assert "Answers are unsure by the thresholds of t.toml, tuned on v.csv (301 rows)." in text
     assert "Unsure answers&#58; 40" in Path("r.md").read_text(encoding="utf-8")

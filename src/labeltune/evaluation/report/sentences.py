@@ -128,7 +128,7 @@ def sure_line(sure: SureAnswers) -> str:
     )
     good = "" if sure.accuracy is None else f"; of these {_share(sure.accuracy)} are right"
     return (
-        f"Unsure answers: {sure.unsure:,}{why}. Sure ones: {_share(sure.coverage)} {good}. "
+        f"Unsure answers: {sure.unsure:,}{why}. Sure ones: {_share(sure.coverage)}{good}. "
         f"With the unsure and the invalid ones, {_share(sure.accuracy_of_all)} are right."
     )
 
