@@ -74,6 +74,7 @@ def test_json() -> None:
         "written": 12,
         "left_out": {},
         "rejected": None,
+        "repeated": 0,
     }
     assert "12 of 12 rows" in result.stderr
 

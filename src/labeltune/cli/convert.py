@@ -49,6 +49,14 @@ def convert(
             help="On bad rows, write nothing, or write the good rows and OUT.rejected.csv with the others.",
         ),
     ] = "stop",
+    repeat_rare: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Write rows of rare labels up to K times, to bring each label near the commonest.",
+        ),
+    ] = 1,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -74,6 +82,7 @@ def convert(
             data,
             out,
             on_error=cast("OnError", on_error),
+            repeat_rare=repeat_rare,
             read=read,
             progress=output.in_megabytes(progress),
         )
@@ -91,6 +100,10 @@ def _tell(story: Output, done: Converted, definition: Task, task: Path, *, to_st
         story.warn(warning)
     where = "on standard output" if to_stdout else f"in {done.output}"
     story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records {where}")
+    if done.repeated:
+        story.note(
+            f"  {done.repeated:,} of rare labels are repeated: {done.written + done.repeated:,} in all"
+        )
     for reason, count in done.left_out.items():
         story.note(f"  left out: {count:,} {reason}")
     if done.rejected is not None:

@@ -40,7 +40,10 @@ CompareOption = Annotated[
 ]
 ThresholdsOption = Annotated[
     str | None,
-    typer.Option(metavar="F", help="Predict labels from probabilities, by what `thresholds` wrote."),
+    typer.Option(
+        metavar="F",
+        help="What `thresholds` wrote: it decides labels of multi fields, and which answers are unsure.",
+    ),
 ]
 HtmlOption = Annotated[
     str | None, typer.Option(metavar="F", help="Write the report as one page to look at in a browser.")
@@ -64,7 +67,7 @@ ReviewBelowOption = Annotated[
         min=0,
         max=1,
         metavar="C",
-        help="Write the rows whose confidence is below C, the least sure first, for a person to look at.",
+        help="Write the rows whose confidence is below C, and unsure ones, the least sure first, for people.",
     ),
 ]
 ReviewOutputOption = Annotated[
@@ -211,7 +214,8 @@ def _show(out: Output, report: Report, review: Review | None) -> None:
     out.show(report_document(report), format_text(report), report_blocks(report))
     if review is not None:
         out.note(
-            f"wrote {review.output}: {report.reviewed:,} rows below {review.below:g} or without an answer"
+            f"wrote {review.output}: {report.reviewed:,} rows below {review.below:g}, unsure, "
+            "or without an answer"
         )
     for warning in report.warnings:
         out.warn(warning)

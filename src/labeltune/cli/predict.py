@@ -80,7 +80,8 @@ ConfidenceOption = Annotated[
 ThresholdsOption = Annotated[
     str | None,
     typer.Option(
-        metavar="F", help="Predict labels of multi fields from probabilities, by what `thresholds` wrote."
+        metavar="F",
+        help="What `thresholds` wrote: it decides labels of multi fields, and which answers are unsure.",
     ),
 ]
 SpreadsheetOption = Annotated[
@@ -222,6 +223,8 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
     if done.problems:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
         sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
+    if done.unsure:
+        sink.note(f"{done.unsure:,} of the valid answers are unsure: they keep their labels")
     for code, count in done.rejections.items():
         sink.warn(f"the provider rejected {count:,} rows: {code}")
     if done.thinking:
@@ -243,6 +246,7 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
             "rows": done.rows,
             "valid": valid,
             "invalid": done.invalid,
+            "unsure": done.unsure,
             "problems": dict(done.problems),
             "asked": done.asked,
             "kept": done.kept,

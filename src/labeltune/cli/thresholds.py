@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,8 @@ from labeltune.errors import SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
+    from labeltune.cli.output import Output
+    from labeltune.evaluation.thresholds import Tuning
     from labeltune.task import ReadOptions
 
 __all__ = ["thresholds"]
@@ -29,7 +31,7 @@ def thresholds(
         str,
         typer.Argument(
             metavar="VALIDATION_PREDICTIONS",
-            help="What `predict --probabilities` wrote for data that nothing is reported on.",
+            help="What `predict` wrote for validation rows; with --probabilities for multi fields.",
         ),
     ],
     task: TaskOption = Path(DEFAULT_TASK_FILE),
@@ -40,12 +42,21 @@ def thresholds(
             min=0, max=1, metavar="X", help="Ask for a precision of at least X instead of the best F1."
         ),
     ] = None,
+    accuracy: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="X",
+            help="Call answers of single fields unsure so that X of the others are right (0.95).",
+        ),
+    ] = None,
     *,
     read: ReadOptions,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Choose for each label the probability from which it is predicted."""
+    """Choose the probability from which a label is predicted, and the confidence that answers need."""
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.task import read_task
 
@@ -58,26 +69,54 @@ def thresholds(
     from labeltune.files.threshold_file import write_thresholds
 
     check_outputs([validation_predictions, definition.source], [out_file])
-    tuning = tune_thresholds(validation_predictions, definition, min_precision=min_precision, read=read)
+    tuning = tune_thresholds(
+        validation_predictions, definition, min_precision=min_precision, accuracy=accuracy, read=read
+    )
     write_thresholds(out_file, tuning.thresholds)
+    _tell(out, tuning)
+    out.result(_document(out_file, tuning), *([] if out_file == STANDARD_STREAM else [out_file]))
+    if out_file != STANDARD_STREAM:
+        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {pasted(out_file)}{task_words(task)}")
+
+
+def _tell(out: Output, tuning: Tuning) -> None:
     for field, choices in tuning.choices.items():
         out.table(
             ["label", "threshold", "precision", "recall", "F1"],
             [[label, one.threshold, one.precision, one.recall, one.f1] for label, one in choices.items()],
             title=f"{field}, on the rows they were chosen on",
         )
+    if (promise := tuning.promise) is not None:
+        out.note(
+            f"unsure below {promise.below:g}: {promise.sure:,} of {promise.rows:,} rows are sure "
+            f"({promise.coverage:.1%}), {promise.right / promise.sure:.1%} of them right (on these rows)"
+        )
+        out.note(
+            f"on new rows like these, at least {promise.accuracy:.4g} of the sure answers are right, "
+            f"with probability {promise.probability:g}"
+        )
+
+
+def _document(out_file: str, tuning: Tuning) -> dict[str, Any]:
+    promise = tuning.promise
     levels = {
         field: {label: None if one.never else one.threshold for label, one in choices.items()}
         for field, choices in tuning.choices.items()
     }
-    out.result(
-        {
-            "output": out_file,
-            "objective": tuning.thresholds.objective,
-            "rows": tuning.thresholds.tuned_on.rows,
-            "fields": levels,
+    return {
+        "output": out_file,
+        "objective": tuning.thresholds.objective,
+        "rows": tuning.thresholds.tuned_on.rows,
+        "fields": levels,
+        "unsure": None
+        if promise is None
+        else {
+            "below": promise.below,
+            "accuracy": promise.accuracy,
+            "probability": promise.probability,
+            "rows": promise.rows,
+            "sure": promise.sure,
+            "right": promise.right,
+            "interval": {"low": promise.interval.low, "high": promise.interval.high},
         },
-        *([] if out_file == STANDARD_STREAM else [out_file]),
-    )
-    if out_file != STANDARD_STREAM:
-        out.hint(f"labeltune evaluate PREDICTIONS --thresholds {pasted(out_file)}{task_words(task)}")
+    }

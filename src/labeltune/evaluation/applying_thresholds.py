@@ -27,13 +27,12 @@ SAME_DATA = 0.5
 def apply_thresholds(
     predictions: Predictions, task: Task, thresholds: Thresholds, *, sha256: str
 ) -> tuple[Predictions, list[str]]:
-    """Predict anew from the probabilities; also what should be known about the thresholds.
+    """Predict multi fields anew from the probabilities; also what should be known about the thresholds.
 
     Rows without probabilities keep their answer. Where the labels are no longer those of the answer, its
     confidence is not theirs, and is left out. Raises `DataError` if these are the rows that the thresholds
-    were tuned on, or there are no probabilities.
+    were tuned on, or there are thresholds of labels and no probabilities.
     """
-    probabilities = require_probabilities(predictions, task)
     warnings = []
     tuned_on = thresholds.tuned_on
     overlap = tuned_on.overlap(predictions.texts.tolist())
@@ -48,13 +47,19 @@ def apply_thresholds(
             f"about {100 * overlap:.0f} % of the texts that the thresholds were tuned on ({tuned_on.name}) "
             f"are also in {predictions.source}"
         )
-    given: BoolArray = np.isfinite(probabilities.sum(axis=1))
+    if thresholds.fields:
+        predictions = _predicted_anew(predictions, task, thresholds)
+    return predictions, warnings
+
+
+def _predicted_anew(predictions: Predictions, task: Task, thresholds: Thresholds) -> Predictions:
+    probabilities = require_probabilities(predictions, task)
     by_row = predictions.pairs[predictions.patterns.inverse]
-    chosen = np.where(given[:, None], thresholds.apply(task, probabilities), by_row.pred)
+    chosen = thresholds.apply(task, by_row.pred, probabilities)
     predicted: BoolArray = np.logical_and(chosen, by_row.valid[:, None])
     patterns = find_patterns([by_row.true, predicted, by_row.valid[:, None]])
     pairs = Pairs(by_row.true, predicted, by_row.valid)[patterns.first]
     confidence = predictions.confidence
     if confidence is not None:
         confidence = np.where((predicted == by_row.pred).all(axis=1), confidence, np.nan)
-    return replace(predictions, pairs=pairs, patterns=patterns, confidence=confidence), warnings
+    return replace(predictions, pairs=pairs, patterns=patterns, confidence=confidence)

@@ -23,7 +23,7 @@ from labeltune.evaluation.metrics.ranking import UNITS, measure_ranking, recall_
 from labeltune.evaluation.report.model import Calibration, Curve, FieldProbabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
     from labeltune.evaluation.metrics.quality import Shape
@@ -33,9 +33,9 @@ __all__ = ["compare_probabilities", "measure_confidence", "measure_probabilities
 
 
 def measure_confidence(
-    predictions: Predictions, limit: float | None = None, *, bootstrap: int, seed: int
+    predictions: Predictions, limits: Iterable[float] = (), *, bootstrap: int, seed: int
 ) -> Calibration | None:
-    """Calibration and the coverage table, with a line for `limit`; None without confidences."""
+    """Calibration and the coverage table, with a line for each of `limits`; None without confidences."""
     confidence = predictions.confidence
     if confidence is None:
         return None
@@ -45,13 +45,12 @@ def measure_confidence(
     if not known.any():
         return None
     bins = reliability(confidence[known], right[known])
-    limits = COVERAGE_LIMITS if limit is None else (*COVERAGE_LIMITS, limit)
     return Calibration(
         rows=int(known.sum()),
         error=calibration_error(bins),
         interval=calibration_interval(bins, bootstrap=bootstrap, seed=seed),
         bins=bins,
-        coverage=coverage_table(np.where(valid, confidence, np.nan), right, limits),
+        coverage=coverage_table(np.where(valid, confidence, np.nan), right, (*COVERAGE_LIMITS, *limits)),
     )
 
 

@@ -19,6 +19,7 @@ from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.spending import find_spent
+from labeltune.evaluation.sure_answers import find_unsure, measure_sure
 from labeltune.evaluation.training_curves import read_training
 from labeltune.evaluation.written import open_predictions
 from labeltune.files.threshold_file import read_thresholds
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.predictions import Predictions
     from labeltune.evaluation.report.model import Comparison, ShownRow
     from labeltune.files.tables import Table
+    from labeltune.files.threshold_file import Thresholds
     from labeltune.task import Task
 
 __all__ = ["EvaluateOptions", "Gate", "Review", "evaluate"]
@@ -91,7 +93,10 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         table, *tables = (
             stack.enter_context(open_predictions(name, task, options.read)) for name in (path, *others)
         )
-        predictions, warnings, tuned_on = _read(table, task, options)
+        predictions, warnings, thresholds = _read(table, task, options)
+        limit = None if thresholds is None else thresholds.unsure
+        if limit is not None:
+            predictions = replace(predictions, unsure=find_unsure(predictions, task, limit))
         warnings += probability_warnings(predictions, shapes)
         resampling = {"bootstrap": options.bootstrap, "seed": options.seed}
         quality = measure(predictions.pairs, predictions.patterns, shapes, **resampling)
@@ -115,15 +120,18 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     if spent is not None:
         warnings += remember(path, task, quality, spent, state=options.state)
     probabilities = measure_probabilities(predictions, shapes, **resampling)
-    calibration = measure_confidence(predictions, None if review is None else review.below, **resampling)
-    gates = check_gates(options.gates, quality, probabilities, calibration)
+    sure = measure_sure(predictions, task, limit)
+    lines = [*([] if review is None else [review.below]), *([] if limit is None else [limit.below])]
+    calibration = measure_confidence(predictions, lines, **resampling)
+    gates = check_gates(options.gates, quality, probabilities, calibration, sure)
     if options.not_worse_than is not None:
         gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
     return Report(
         source=table.source,
         quality=quality,
         problems=predictions.problems,
-        tuned_on=tuned_on,
+        tuned_on=None if thresholds is None else _described(options.thresholds, thresholds),
+        sure=sure,
         calibration=calibration,
         probabilities=probabilities,
         spent=spent,
@@ -151,8 +159,10 @@ def _rows(
     return show_rows(predictions, table, task, lines) if lines else {}
 
 
-def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictions, list[str], str | None]:
-    """The predictions, thresholds applied; warnings; where the thresholds are from, if there are any."""
+def _read(
+    table: Table, task: Task, options: EvaluateOptions
+) -> tuple[Predictions, list[str], Thresholds | None]:
+    """The predictions, thresholds applied; warnings; the thresholds, if there are any."""
     # Digests of the texts tell whether two tables hold the same rows.
     digests = options.thresholds is not None or bool(options.others)
     predictions = read_predictions(table, task, digests=digests)
@@ -161,6 +171,10 @@ def _read(table: Table, task: Task, options: EvaluateOptions) -> tuple[Predictio
         return predictions, warnings, None
     thresholds = read_thresholds(options.thresholds, task)
     predictions, more = apply_thresholds(predictions, task, thresholds, sha256=table.sha256())
+    return predictions, warnings + more, thresholds
+
+
+def _described(path: str | None, thresholds: Thresholds) -> str:
+    """Where thresholds are from."""
     tuned_on = thresholds.tuned_on
-    described = f"{Path(options.thresholds).name}, tuned on {tuned_on.name} ({tuned_on.rows:,} rows)"
-    return predictions, warnings + more, described
+    return f"{Path(path or '').name}, tuned on {tuned_on.name} ({tuned_on.rows:,} rows)"

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from labeltune.evaluation.metrics.quality import FieldQuality, Quality
-    from labeltune.evaluation.report.model import Calibration, Comparison, FieldProbabilities
+    from labeltune.evaluation.report.model import Calibration, Comparison, FieldProbabilities, SureAnswers
 
 __all__ = ["Gate", "check_gates", "check_not_worse"]
 
 _SCORES = ("precision", "recall", "f1")
 _LOSSES = ("log_loss", "brier")
 """What can be larger than 1."""
+_COVERAGE, _SURE_ACCURACY = "coverage", "sure_accuracy"
 _CALIBRATION_ERROR = "expected_calibration_error"
 
 _Figure = tuple[float, "Interval | None"]
@@ -56,10 +57,13 @@ def check_gates(
     quality: Quality,
     probabilities: Mapping[str, FieldProbabilities],
     calibration: Calibration | None,
+    sure: SureAnswers | None = None,
 ) -> tuple[GateResult, ...]:
     """Measure each gate. Raises `SettingsError` for one on something that is not measured."""
     gates = tuple(gates)
     known = dict(_figures(quality, probabilities, calibration)) if gates else {}
+    if sure is not None:
+        known |= _sure_figures(sure)
     return tuple(_check(gate, known) for gate in gates)
 
 
@@ -110,6 +114,11 @@ def _figures(
             yield from ((f"{prefix}{label}.{score}", one) for score, one in scores.items())
 
 
+def _sure_figures(sure: SureAnswers) -> dict[str, _Figure]:
+    shares = {_COVERAGE: sure.coverage, _SURE_ACCURACY: sure.accuracy}
+    return {name: (one.value, one.interval) for name, one in shares.items() if one is not None}
+
+
 def _label_figure(field: FieldQuality, place: int, score: str) -> _Figure:
     measured = float(getattr(field.scores, score)[place])
     if score not in field.score_intervals:
@@ -127,6 +136,8 @@ def _not_measured(gate: Gate, known: Mapping[str, _Figure]) -> SettingsError:
         )
     elif metric == _CALIBRATION_ERROR:
         hint = "it needs valid answers with a confidence"
+    elif metric in (_COVERAGE, _SURE_ACCURACY):
+        hint = "it needs answers that are unsure: --thresholds with a file of a task with single fields"
     else:
         whole = [name for name in known if "." not in name]
         hint = (

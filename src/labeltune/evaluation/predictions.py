@@ -46,6 +46,8 @@ class Predictions:
     """(n_rows,) NaN where none was given; None if the table has no such column"""
     probabilities: FloatArray | None
     """(n_rows, n_labels), NaN where none was given; None if the table lacks a column of them"""
+    unsure: BoolArray
+    """(n_rows,) valid answers that are too doubtful to be relied on"""
     lacks: tuple[str, ...] = ()
     """columns of probabilities that the table lacks, though it has others of them"""
 

@@ -20,6 +20,7 @@ from labeltune.task.columns import (
     ANSWER,
     CONFIDENCE,
     PROBLEM,
+    UNSURE,
     predicted_columns,
     probability_columns,
     require_columns,
@@ -193,11 +194,12 @@ class _Reader:
         return len(self._reasons) - 1
 
     def _answer(self, cells: tuple[str, ...], problem: str) -> tuple[Labels | None, str]:
-        """The predicted labels, or None and the reason."""
-        if problem or not any(cell.strip() for cell in cells):
-            return None, problem or UNNAMED_PROBLEM
+        """The predicted labels, and whether they are `UNSURE`; or None and the reason."""
+        empty = not any(cell.strip() for cell in cells)
+        if empty or problem not in ("", UNSURE):
+            return None, UNNAMED_PROBLEM if problem in ("", UNSURE) else problem
         try:
-            return self._pred.parse(cells), ""
+            return self._pred.parse(cells), problem
         except LabelCellError as error:
             if error.code == "illegal_pair":
                 return None, error.code
@@ -215,8 +217,9 @@ class _Reader:
         patterns = find_patterns([pairs.true, pairs.pred, pairs.valid[:, None]], counts=counts)
         problems: Counter[str] = Counter()
         for reason, count in zip(self._reasons, counts.tolist(), strict=True):
-            if reason:
+            if reason not in ("", UNSURE):
                 problems[reason] += count
+        unsure = np.array([reason == UNSURE for reason in self._reasons], dtype=np.bool_)
         return Predictions(
             source=self._table.source,
             labels=self._task.labels,
@@ -228,6 +231,7 @@ class _Reader:
             ids=None if self._id is None else self._ids,
             confidence=self._confidence.column(),
             probabilities=self._probabilities.matrix(),
+            unsure=unsure[codes],
             lacks=self._probabilities.lacks,
         )
 

@@ -13,7 +13,7 @@ from labeltune.evaluation.predictions import UNNAMED_PROBLEM
 from labeltune.evaluation.report.model import ShownRow
 from labeltune.files.tables import UnusualTableError, neutralise
 from labeltune.files.writing import atomic_write
-from labeltune.task.columns import PROBLEM
+from labeltune.task.columns import PROBLEM, UNSURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,6 +85,7 @@ def show_rows(
             predicted=predictions.predicted(place),
             problem="" if valid else (problem is not None and values[problem]) or UNNAMED_PROBLEM,
             confidence=None if np.isnan(confidence) else float(confidence),
+            unsure=bool(predictions.unsure[place]),
         )
     return shown
 
@@ -94,24 +95,28 @@ def _shortened(text: str) -> str:
 
 
 def write_review(predictions: Predictions, table: Table, *, below: float, path: str) -> int:
-    """Write the rows whose confidence is below a limit as CSV, lowest first; returns how many.
+    """Write the rows whose confidence is below a limit, and unsure ones, as CSV; returns how many.
 
-    Rows without a valid answer or without a confidence come first of all.
+    The lowest confidence comes first; before it rows without a valid answer or without a confidence.
     """
     confidence = predictions.confidence
     if confidence is None:
         confidence = np.full(predictions.rows, np.nan)
     valid = predictions.pairs.valid[predictions.patterns.inverse]
     sure = np.where(valid & ~np.isnan(confidence), confidence, -1.0)
-    wanted = np.flatnonzero(sure < below)
+    wanted = np.flatnonzero((sure < below) | predictions.unsure)
     wanted = wanted[np.argsort(sure[wanted], kind="stable")]
     rows = _fetch(table, wanted)
+    problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
     # What was safe to open in a spreadsheet stays so.
     marked = neutralise if table.marked else list
     with atomic_write(path) as handle:
         text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(marked(table.header))
-        writer.writerows(marked(rows[place]) for place in wanted.tolist())
+        for place in wanted.tolist():
+            if problem is not None and valid[place]:
+                rows[place][problem] = UNSURE if predictions.unsure[place] else ""
+            writer.writerow(marked(rows[place]))
         text.detach()
     return len(wanted)

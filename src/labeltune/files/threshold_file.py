@@ -1,4 +1,6 @@
-"""The file of thresholds: from which probability on a label is predicted, and which data say so."""
+"""The file of thresholds: from which probability on a label is predicted, below which confidence an answer is
+unsure, and which data say so.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import SettingsError, did_you_mean
+from labeltune.files.unsure import Unsure, has_single
 from labeltune.files.writing import atomic_write
 
 if TYPE_CHECKING:
@@ -47,29 +50,30 @@ class TunedOn:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """For each multi field the threshold of each of its labels. `inf`: never predicted."""
+    """For each multi field the threshold of each of its labels, `inf`: never predicted; and the limit of
+    single fields, if one was chosen.
+    """
 
     objective: str
     tuned_on: TunedOn
     fields: Mapping[str, Mapping[str, float]]
+    unsure: Unsure | None = None
 
-    def apply(self, task: Task, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """What is predicted for probabilities (n_rows, n_labels), all fields side by side.
+    def apply(
+        self, task: Task, answered: NDArray[np.bool_], probabilities: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """What is predicted instead of what was answered, for probabilities; all are (n_rows, n_labels).
 
-        In a single field it is the likeliest label. Rows without probabilities (NaN) predict nothing.
+        A single field keeps its answer, and so does a row that lacks one of its probabilities (NaN).
         """
         import numpy as np
 
-        predicted = np.zeros(probabilities.shape, dtype=np.bool_)
-        for field in task.fields:
-            part = task.slices[field.name]
-            shares = probabilities[:, part]
-            if field.type == "multi":
-                own = self.fields[field.name]
-                predicted[:, part] = shares >= [own[label] for label in field.labels]
-            else:
-                given = np.flatnonzero(~np.isnan(shares).any(axis=1))
-                predicted[given, part.start + shares[given].argmax(axis=1)] = True
+        predicted = answered.copy()
+        given = ~np.isnan(probabilities).any(axis=1)
+        for name, own in self.fields.items():
+            part = task.slices[name]
+            levels = [own[label] for label in task.field(name).labels]
+            predicted[given, part] = probabilities[given, part] >= levels
         return predicted
 
 
@@ -117,6 +121,15 @@ def write_thresholds(path: str | os.PathLike[str], thresholds: Thresholds) -> No
         *(f"  {_string(digest)}," for digest in tuned_on.sample),
         "]",
     ]
+    if (unsure := thresholds.unsure) is not None:
+        lines += [
+            "",
+            "# Below this, an answer is unsure; with this probability the others are this accurate.",
+            "[unsure]",
+            f"below = {_number(unsure.below)}",
+            f"accuracy = {_number(unsure.accuracy)}",
+            f"probability = {_number(unsure.probability)}",
+        ]
     for name, labels in thresholds.fields.items():
         lines += ["", f"[field.{_string(name)}]"]
         lines += [f"{_string(label)} = {_number(share)}" for label, share in labels.items()]
@@ -159,14 +172,21 @@ def read_thresholds(path: str | os.PathLike[str], task: Task) -> Thresholds:
             rows=int(data["rows"]),
             sample=tuple(str(digest) for digest in data["sample"]),
         )
-        fields = {str(field): dict(labels) for field, labels in document["field"].items()}
+        fields = {str(field): dict(labels) for field, labels in document.get("field", {}).items()}
         objective = str(document["objective"])
+        unsure = Unsure.of(document["unsure"]) if "unsure" in document else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SettingsError(
             f"{name}: not as `thresholds` writes it: {error}", hint="make it again"
         ) from error
+    if unsure is not None and not has_single(task):
+        raise SettingsError(f"{name}: [unsure] is about single fields, and the task has none")
     _check_labels(name, fields, task)
-    return Thresholds(objective, tuned_on, fields)
+    if unsure is None and not fields:
+        raise SettingsError(
+            f"{name}: neither [unsure] nor thresholds of labels", hint="make the thresholds again"
+        )
+    return Thresholds(objective, tuned_on, fields, unsure)
 
 
 def _check_labels(name: str, fields: Mapping[str, Mapping[str, Any]], task: Task) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import DataError, DiskError
 from labeltune.files.tables.cells import NOTHING, Typed
 from labeltune.files.threshold_file import choose_labels
+from labeltune.files.unsure import sureness
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
 from labeltune.prediction.replies import (
     BAD_RESPONSE,
@@ -22,7 +23,7 @@ from labeltune.prediction.replies import (
 )
 from labeltune.prediction.tokens import has_logprobs
 from labeltune.task.answers import decode_answer
-from labeltune.task.columns import added_columns, predicted_columns
+from labeltune.task.columns import UNSURE, added_columns, predicted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,6 +83,8 @@ class Export:
     """Those of them whose tokens do not spell the answer."""
     thinking: int = 0
     """Rows without a valid answer whose model thought before it wrote one, or ran out of room."""
+    unsure: int = 0
+    """Valid answers that the thresholds call too doubtful."""
     untold: int = 0
     """Valid answers from which no probability of a label can be read, where they are asked for."""
 
@@ -109,14 +112,28 @@ class Export:
         shares: list[float | None] = [None] * len(self.task.labels)
         if choice is not None and labels is not None and (self.probabilities or self.thresholds):
             shares = label_probabilities(self.task, choice, labels)
-            self.untold += all(share is None for share in shares)
+            # Single fields are sure or not by the confidence of the answer.
+            if self.probabilities or (self.thresholds and self.thresholds.fields):
+                self.untold += all(share is None for share in shares)
             if self.thresholds is not None:
+                problem = self._doubt(labels, confidence, shares)
                 chosen = choose_labels(self.thresholds, self.task, labels, shares)
                 if chosen != labels:
                     # The confidence was that of the answer, which these labels no longer are.
                     cells, confidence = self._spread(chosen), None
         row = [*cells, answer, problem, _shown(confidence)]
         return row + [_shown(share) for share in shares] if self.probabilities else row
+
+    def _doubt(self, labels: Labels, confidence: float | None, shares: Sequence[float | None]) -> str:
+        """`UNSURE`, or nothing; by the numbers as they are written, which evaluate reads."""
+        limit = self.thresholds and self.thresholds.unsure
+        if not limit:
+            return ""
+        written = [share if share is None else float(_number(share)) for share in (confidence, *shares)]
+        if not limit.doubts(sureness(self.task, labels, written[0], written[1:])):
+            return ""
+        self.unsure += 1
+        return UNSURE
 
     def _cells(self, answer: str) -> tuple[list[str], Labels | None, str]:
         """The predicted columns for an answer, its labels, and its problem."""
@@ -146,8 +163,12 @@ class Export:
 def _shown(share: float | None) -> str:
     if share is None:
         return NOTHING
-    text = f"{share:.6g}"
+    text = _number(share)
     return Typed(text, float(text))
+
+
+def _number(share: float) -> str:
+    return f"{share:.6g}"
 
 
 def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:

@@ -19,13 +19,13 @@ class PredictOptions:
     was lost; 0 never pays twice. `timeout`: seconds for one answer, from the first byte sent to the last
     received. `max_wait`: seconds without any answer before giving up. `max_cost`: in USD, for what this
     run sends. `limit`: only so many rows. `confidence`: ask for log-probabilities. `probabilities`: write
-    one column per label. `thresholds`: a file of thresholds that decides labels of multi fields.
-    `spreadsheet`: mark cells that a spreadsheet would take for formulas. `accept_changes`: go on where
-    the input, the settings or the task are not what they were. `batch`: through the provider's batch
-    interface. `yes`: ask again what a batch did not answer. `recover`: mend a damaged journal. `read`: how
-    the table is read, before what the task says. `prefix`: put before columns of the table that are called
-    like some that are added. `force`: replace an output that this command did not write, or that was edited
-    since.
+    one column per label. `thresholds`: a file of thresholds that decides labels of multi fields, and which
+    answers are unsure. `spreadsheet`: mark cells that a spreadsheet would take for formulas.
+    `accept_changes`: go on where the input, the settings or the task are not what they were. `batch`:
+    through the provider's batch interface. `yes`: ask again what a batch did not answer. `recover`: mend a
+    damaged journal. `read`: how the table is read, before what the task says. `prefix`: put before columns
+    of the table that are called like some that are added. `force`: replace an output that this
+    command did not write, or that was edited since.
     """
 
     concurrency: int = 64

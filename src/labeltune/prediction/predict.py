@@ -70,6 +70,8 @@ class Predicted:
     rejections: Mapping[str, int] = field(default_factory=dict)
     labelled: bool = True
     """Whether the table has the task's labels, too, so that the predictions can be measured."""
+    unsure: int = 0
+    """Rows whose answer is valid, and too doubtful by the thresholds."""
 
     @property
     def invalid(self) -> int:
@@ -362,4 +364,5 @@ def _write(
         free=job.provider.free,
         rejections=dict(sent.rejections),
         labelled=all({*field_.source_columns} <= {*plan.table.header} for field_ in job.task.fields),
+        unsure=export.unsure,
     )

@@ -18,6 +18,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
 from labeltune.files.writing import STANDARD_STREAM, atomic_write, is_stream, same_file, sweep_leftovers
+from labeltune.prepare.repeating import Repeater
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
@@ -43,7 +44,9 @@ _PIPE_CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What came of a table. `rows` is the sum of `written` and of the counts in `left_out`."""
+    """What came of a table. `rows` is the sum of `written` and of the counts in `left_out`; the file holds
+    `repeated` records besides.
+    """
 
     input: str
     output: str
@@ -56,6 +59,8 @@ class Converted:
     seconds: float
     notes: list[str]
     warnings: list[str]
+    repeated: int = 0
+    """How many records stand there once more, with `repeat_rare`."""
 
 
 def convert(
@@ -64,6 +69,7 @@ def convert(
     output: str | os.PathLike[str] | None = None,
     *,
     on_error: OnError = "stop",
+    repeat_rare: int = 1,
     read: ReadOptions = NOTHING_TOLD,
     progress: Callable[[int, int], None] | None = None,
 ) -> Converted:
@@ -71,19 +77,23 @@ def convert(
 
     `output` is by default the table's name with `.jsonl`; `-` is standard output. Bad rows are raised
     together as a `DataError`, and nothing is written; with `on_error="skip"` they go to `OUT.rejected.csv`.
-    `read` tells how to read the table, before the task. `progress` is told now and then how many bytes of how
-    many were read.
+    `repeat_rare` writes rows of rare labels up to so many times, one after the other, until their label is as
+    frequent as the commonest: for training only. `read` tells how to read the table, before the task.
+    `progress` is told now and then how many bytes of how many were read.
     Raises `SettingsError`, `DataError` and `DiskError`.
     """
     started = time.monotonic()
     if on_error not in get_args(OnError):
         raise SettingsError(f"--on-error {on_error}: expected stop or skip")
+    if repeat_rare < 1:
+        raise SettingsError(f"--repeat-rare {repeat_rare}: expected a number from 1 on")
     target = default_output(data) if output is None else os.fspath(output)
     rejected = _rejected_path(target, data) if on_error == "skip" else None
     for written in (target, rejected):
         if written not in (None, STANDARD_STREAM):
             _protect((_name_of(data), task.source), written)
             sweep_leftovers(Path(written).parent)
+    repeated = 0
     with ExitStack() as stack:
         table = stack.enter_context(open_table(data, read, task=task))
         conversion = _Conversion(task, table, progress=progress)
@@ -91,7 +101,12 @@ def convert(
         if rejected is not None:
             write_row = stack.enter_context(table_writer(rejected, ("line", "reason", *table.header)))
             table.on_bad = _rejecter(write_row, len(table.header), table.separator or " ")
-        conversion.run(handle.write)
+        if repeat_rare > 1:
+            repeater = stack.enter_context(Repeater(task, repeat_rare))
+            conversion.run(repeater.keep, repeater.note)
+            repeated = repeater.write(handle.write)
+        else:
+            conversion.run(handle.write)
     return Converted(
         input=table.source,
         output=target,
@@ -102,6 +117,7 @@ def convert(
         seconds=round(time.monotonic() - started, 3),
         notes=table.notes,
         warnings=table.warnings,
+        repeated=repeated,
     )
 
 
@@ -117,8 +133,10 @@ class _Conversion:
         self.written = 0
         self.left_out: dict[str, int] = {}
 
-    def run(self, write: Callable[[bytes], object]) -> None:
-        """Write a line for each row that has an answer; the rest is counted, or told to the table."""
+    def run(self, write: Callable[[bytes], object], note: Callable[[bytes], object] | None = None) -> None:
+        """Write a line for each row that has an answer, and note its answer; the rest is counted, or told to
+        the table.
+        """
         # Bound once: this loop is what a table of millions of rows waits for.
         cells, answers = self._labels.cells, self._answers
         text_of, record_line = self._renderer.text, self._renderer.record_line
@@ -132,6 +150,8 @@ class _Conversion:
             elif isinstance(answer, bytes):
                 write(record_line(values, text, answer))
                 written += 1
+                if note is not None:
+                    note(answer)
                 if progress is not None and not written & _PROGRESS_MASK:
                     progress(*table.progress)
             elif answer is None:

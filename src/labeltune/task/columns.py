@@ -16,6 +16,7 @@ __all__ = [
     "ANSWER",
     "CONFIDENCE",
     "PROBLEM",
+    "UNSURE",
     "added_columns",
     "clashing_columns",
     "predicted_columns",
@@ -26,7 +27,9 @@ __all__ = [
 ANSWER = "answer"
 """What the model answered, as it came."""
 PROBLEM = "problem"
-"""Empty if the answer is valid, else why it is not."""
+"""Empty if the answer is valid, else why it is not; or `UNSURE`."""
+UNSURE = "unsure"
+"""The problem of a valid answer that is too doubtful to be relied on: its row keeps its labels."""
 CONFIDENCE = "confidence"
 """From 0 to 1."""
 

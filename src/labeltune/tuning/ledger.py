@@ -29,6 +29,7 @@ from labeltune.tuning.ledger_tables import (
     UploadEntry,
     make_tables,
 )
+from labeltune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -130,6 +130,7 @@ CHATS: list[tuple[str, str, list[int | None]]] = [
     ("bad_answer", chat(record("one", "lost crad"), record("two", "all of them")), [331, 332]),
     ("respelt_answer", chat(record(answer="Lost card.")), [331]),
     ("prompt_differs", chat(messages({**SYSTEM, "content": "Name the intent"}, USER, ASSISTANT), messages(USER, ASSISTANT)), [331, 332]),
+    ("repeated", chat(record(), record(), record(), record("one"), record("one")), [332]),
     ("spaced_text", chat(record(" where is my card\n")), [331]),
     ("unreadable", chat() + " " * ((1 << 26) + 1), [None]),
 ]  # fmt: skip

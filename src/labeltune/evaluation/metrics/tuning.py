@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray
 
-__all__ = ["DEFAULT_THRESHOLD", "NEVER", "Choice", "choose_threshold"]
+__all__ = ["DEFAULT_THRESHOLD", "NEVER", "Choice", "between", "choose_threshold"]
 
 DEFAULT_THRESHOLD = 0.5
 """What a label keeps about which nothing can be learnt."""
@@ -61,14 +61,14 @@ def choose_threshold(
     end = int(ends[best])
     below = float(ranked[end + 1]) if end + 1 < len(ranked) else 0.0
     return Choice(
-        threshold=_between(below, float(ranked[end])),
+        threshold=between(below, float(ranked[end])),
         precision=float(precision[best]),
         recall=float(recall[best]),
         f1=float(f1[best]),
     )
 
 
-def _between(below: float, above: float) -> float:
+def between(below: float, above: float) -> float:
     """The shortest number near the middle that separates the two: people read it in a file."""
     middle = (below + above) / 2
     for digits in range(2, 17):

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         FieldProbabilities,
         OtherAnswer,
         Report,
+        Share,
         ShownRow,
         Spent,
+        SureAnswers,
     )
 
 __all__ = ["report_document"]
@@ -52,6 +54,7 @@ def report_document(report: Report) -> dict[str, Any]:
             for field in quality.fields
         },
         "thresholds": report.tuned_on,
+        "unsure": None if report.sure is None else _sure(report.sure),
         "calibration": None if report.calibration is None else _calibration(report.calibration),
         "reviewed": report.reviewed,
         "cost": _spent(report.spent),
@@ -108,6 +111,27 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
             document["labels"][label] |= {name: one.value(name) for name in RANKING_METRICS}
             document["labels"][label]["intervals"] |= _intervals(one.intervals)
     return document
+
+
+def _sure(sure: SureAnswers) -> dict[str, Any]:
+    limit = sure.limit
+    return {
+        "rows": sure.unsure,
+        "below": None if limit is None else limit.below,
+        "promised": None if limit is None else {"accuracy": limit.accuracy, "probability": limit.probability},
+        "coverage": _share(sure.coverage),
+        "accuracy": None if sure.accuracy is None else _share(sure.accuracy),
+        "accuracy_of_all": _share(sure.accuracy_of_all),
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "rows": share.count,
+        "of": share.of,
+        "share": share.value,
+        "interval": _interval(share.interval),
+    }
 
 
 def _calibration(calibration: Calibration) -> dict[str, Any]:

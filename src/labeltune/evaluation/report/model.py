@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.patterns import FloatArray
     from labeltune.evaluation.metrics.quality import Quality
     from labeltune.evaluation.metrics.ranking import Ranking
+    from labeltune.files.unsure import Unsure
 
 __all__ = [
     "Calibration",
@@ -26,8 +27,10 @@ __all__ = [
     "GateResult",
     "OtherAnswer",
     "Report",
+    "Share",
     "ShownRow",
     "Spent",
+    "SureAnswers",
     "Training",
 ]
 
@@ -183,6 +186,36 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many rows, with the exact interval of their share."""
+
+    count: int
+    of: int
+    interval: Interval
+
+    @property
+    def value(self) -> float:
+        """From 0 to 1."""
+        return self.count / self.of
+
+
+@dataclass(frozen=True, slots=True)
+class SureAnswers:
+    """What it brings to rely on sure answers only. An answer is right if all its single fields are."""
+
+    unsure: int
+    """valid answers that are too doubtful"""
+    coverage: Share
+    """sure answers, of all rows"""
+    accuracy: Share | None
+    """right ones, of the sure answers; None if there are none"""
+    accuracy_of_all: Share
+    """right ones, of all rows"""
+    limit: Unsure | None
+    """what told them apart; None if the table says it, which does not say how it was chosen"""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldProbabilities:
     """What the probabilities of one field's labels are worth."""
 
@@ -228,7 +261,9 @@ class ShownRow:
     true: tuple[str, ...]
     predicted: tuple[str, ...]
     problem: str
+    """why there is no valid answer; empty where there is one"""
     confidence: float | None
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +276,8 @@ class Report:
     """how many answers were invalid for which reason"""
     tuned_on: str | None = None
     """which data the thresholds that were applied were tuned on"""
+    sure: SureAnswers | None = None
+    """None where no answer was said to be unsure"""
     calibration: Calibration | None = None
     """None without confidences"""
     probabilities: Mapping[str, FieldProbabilities] = field(default_factory=dict)

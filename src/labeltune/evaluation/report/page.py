@@ -188,6 +188,7 @@ def _data(report: Report) -> dict[str, Any]:
             [labels[label] for label in row.predicted],
             row.problem,
             row.confidence,
+            row.unsure,
         ]
         # Escaped for HTML, a character may take six bytes.
         room -= len(json.dumps(entry, ensure_ascii=True))

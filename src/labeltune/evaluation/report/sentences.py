@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         FieldProbabilities,
         OtherAnswer,
         Report,
+        Share,
         ShownRow,
         Spent,
+        SureAnswers,
     )
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "shortened",
     "shown_metrics",
     "spending_lines",
+    "sure_line",
 ]
 
 EXAMPLES = 3
@@ -92,6 +95,8 @@ def head_line(report: Report) -> str:
 
 def notes(report: Report) -> Iterator[str]:
     """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
+    if report.sure is not None:
+        yield sure_line(report.sure)
     yield _method(report)
     for field in report.quality.fields:
         absent, labels = int((field.scores.support == 0).sum()), len(field.shape.labels)
@@ -100,9 +105,40 @@ def notes(report: Report) -> Iterator[str]:
             yield f"Labels of {name} that are on no row, and 0 in macro averages: {absent:,} of {labels:,}."
     yield from few_row_lines(report.quality)
     if report.tuned_on is not None:
-        yield f"Labels of multi fields are predicted by the thresholds of {report.tuned_on}."
+        yield f"{_tuned(report)} by the thresholds of {report.tuned_on}."
     if report.spent is not None and not report.comparisons:
         yield f"Cost: {_spending(report.spent)}."
+
+
+def _tuned(report: Report) -> str:
+    """What the thresholds decide."""
+    multi = any(not field.shape.single for field in report.quality.fields)
+    if report.sure is None or report.sure.limit is None:
+        return "Labels of multi fields are predicted"
+    return "Labels of multi fields are predicted, and answers are unsure," if multi else "Answers are unsure"
+
+
+def sure_line(sure: SureAnswers) -> str:
+    """How good the sure answers are, how many rows have one, and how good all rows are."""
+    limit = sure.limit
+    why = (
+        ""
+        if limit is None
+        else f", below {limit.below:g} (chosen so that {percent(limit.accuracy)} of the others are right)"
+    )
+    good = "" if sure.accuracy is None else f"; of these {_share(sure.accuracy)} are right"
+    return (
+        f"Unsure answers: {sure.unsure:,}{why}. Sure ones: {_share(sure.coverage)}{good}. "
+        f"With the unsure and the invalid ones, {_share(sure.accuracy_of_all)} are right."
+    )
+
+
+def _share(share: Share) -> str:
+    spread = share.interval
+    return (
+        f"{share.count:,} of {share.of:,}, {percent(share.value)} "
+        f"({100 * spread.low:.2f} to {percent(spread.high)})"
+    )
 
 
 def few_row_lines(quality: Quality) -> Iterator[str]:

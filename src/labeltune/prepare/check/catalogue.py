@@ -158,6 +158,12 @@ CATALOGUE: dict[str, Kind] = {
         "A text that the same file holds already, with the same labels.",
         "`labeltune check FILE --fix OUT` keeps the first one. It counts twice in training and in scores.",
     ),
+    "repeated": _info(
+        "Records of a training file that repeat the one before them: rare labels, as "
+        "`labeltune convert DATA --repeat-rare 5` writes them.",
+        "Nothing, if it is meant: they count once more each, in training and in its price. "
+        "`labeltune check FILE --fix OUT` leaves them out.",
+    ),
     "contradiction": _warning(
         "A text that the same file holds already, with other labels.",
         "Decide which labels are right: the model cannot learn both.",

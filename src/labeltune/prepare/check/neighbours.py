@@ -106,6 +106,8 @@ class Neighbours(Rule):
         """By hash of the plain text: the number of the first such text."""
         self._variants: dict[int, int] = {}
         """By hash of the text: the number of the first such one, if its plain text stood somewhere before."""
+        self._repeats: list[int] = []
+        """The lines of records of a training file that repeat the one before."""
         self._seeks = setting.similar is not False
         self._kept: list[bytes] = []
         self._kept_numbers = array("q")
@@ -144,6 +146,14 @@ class Neighbours(Rule):
             if not self._seeks:
                 self._kept.clear()
 
+    def end_of(self, part: Part) -> None:
+        """See `Rule`."""
+        lines, self._repeats = self._repeats, []
+        if lines:
+            records = "1 record repeats" if len(lines) == 1 else f"{len(lines):,} records repeat"
+            meant = "as `convert --repeat-rare` writes rows of rare labels"
+            part.add("repeated", f"{records} the one before, {meant}", lines[0])
+
     def end(self) -> None:
         """See `Rule`."""
         if self._seeks:
@@ -168,6 +178,9 @@ class Neighbours(Rule):
     def _met(self, part: Part, number: int, first: int) -> None:
         """A text whose plain form was there before."""
         own = self._hashes[number]
+        if self._repeats_last(part, number):
+            self._repeats.append(self._lines[number])
+            return
         if own == self._hashes[first]:
             self._report(part, number, first, _EQUAL)
             return
@@ -176,6 +189,16 @@ class Neighbours(Rule):
             self._report(part, number, variant, _EQUAL)
         else:
             self._report(part, number, first, _PLAIN)
+
+    def _repeats_last(self, part: Part, number: int) -> bool:
+        """Whether it is the record before once more, in a chat file for training."""
+        return (
+            (part.role, part.kind) == ("train", "chat")
+            and number > self._starts[-1]
+            and self._lines[number] == self._lines[number - 1] + 1
+            and self._hashes[number] == self._hashes[number - 1]
+            and self._labels[number] == self._labels[number - 1]
+        )
 
     def _part_of(self, number: int) -> Part:
         return self._parts[bisect_right(self._starts, number) - 1]

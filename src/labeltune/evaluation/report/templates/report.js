@@ -60,11 +60,12 @@ function showErrors() {
   };
 
   const entry = (row) => {
-    const [line, id, text, truth, said, problem, confidence] = row;
+    const [line, id, text, truth, said, problem, confidence, unsure] = row;
     const item = element("li");
     const where = [`line ${line}`];
     if (id) where.push(`id ${id}`);
     if (confidence !== null) where.push(`confidence ${confidence.toFixed(3)}`);
+    if (unsure) where.push("unsure");
     item.append(element("div", "where", where.join(" · ")), element("p", "text", text));
     const tags = element("div");
     if (problem) tags.append(element("span", "tag problem", `no valid answer: ${problem}`));

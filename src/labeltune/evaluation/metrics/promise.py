@@ -1,0 +1,131 @@
+"""Choosing the confidence from which answers can be promised to be right to some share.
+
+Why the choice is as it is, and how often it keeps its promise, is in docs/decisions/0022-unsure-answers.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labeltune.evaluation.metrics.intervals import LEVEL, Interval, exact_interval
+from labeltune.evaluation.metrics.tuning import between
+
+if TYPE_CHECKING:
+    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
+
+__all__ = ["Promise", "choose_promise", "fewest_rows"]
+
+_STEP = 1.02
+"""A cut is looked at that keeps about so many times as many rows as the one before: looks have a price."""
+_WALKS = 20_000
+"""Simulated files without any cut that keeps the promise; the 5 % of them are known to 3 % of themselves."""
+_BLOCK = 2_000
+"""So many at once, which bounds memory."""
+_SEED = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A limit, and what the rows at or above it score on the rows that it was chosen on."""
+
+    below: float
+    """answers of a lower confidence are unsure"""
+    accuracy: float
+    """what is promised of the others"""
+    probability: float
+    """with which the promise is kept on new rows"""
+    rows: int
+    """that it was chosen on, those without a confidence included"""
+    sure: int
+    """how many of them are at or above the limit"""
+    right: int
+    """how many of those are right"""
+
+    @property
+    def coverage(self) -> float:
+        """The share of rows that are sure."""
+        return self.sure / self.rows
+
+    @property
+    def interval(self) -> Interval:
+        """Of the accuracy of the sure rows, exact; on the rows of the choice it is a little too good."""
+        return exact_interval(self.right, self.sure)
+
+
+def fewest_rows(accuracy: float) -> int:
+    """How many sure rows show an accuracy if all of them are right: 59 for 0.95."""
+    return math.ceil(math.log(1 - LEVEL) / math.log(accuracy))
+
+
+def choose_promise(confidence: FloatArray, right: BoolArray, *, accuracy: float) -> Promise | None:
+    """The lowest limit whose rows keep `accuracy` (between 0 and 1) on new rows, with probability `LEVEL`.
+
+    Both arrays (n_rows,); a row without a confidence (NaN) is never sure. A cut passes if so many right rows
+    above it were unlikely (exact binomial, one-sided) from rows that are right less often than promised. As
+    that is asked of many cuts, how unlikely is set by simulation: of files on which every cut falls just
+    short, 1 - `LEVEL` get a limit. None where no cut passes.
+    """
+    known = np.flatnonzero(~np.isnan(confidence))
+    order = known[np.argsort(-confidence[known], kind="stable")]
+    ranked, hits = confidence[order], np.cumsum(right[order], dtype=np.int64)
+    kept = _cuts(ranked, accuracy)
+    if not kept.size:
+        return None
+    passed = _chance(hits[kept - 1], kept, accuracy) <= _level(tuple(kept.tolist()), accuracy)
+    if not passed.any():
+        return None
+    sure = int(kept[passed][-1])
+    below = float(ranked[sure]) if sure < len(ranked) else 0.0
+    return Promise(
+        below=between(below, float(ranked[sure - 1])),
+        accuracy=accuracy,
+        probability=LEVEL,
+        rows=len(confidence),
+        sure=sure,
+        right=int(hits[sure - 1]),
+    )
+
+
+def _cuts(ranked: FloatArray, accuracy: float) -> IntArray:
+    """How many rows each cut that is looked at keeps, rising; they do not depend on which rows are right.
+
+    Rows of equal confidence stand or fall together.
+    """
+    least, rows = fewest_rows(accuracy), len(ranked)
+    if rows < least:
+        return np.array([], dtype=np.int64)
+    steps = np.arange(1 + math.log(rows / least) / math.log(_STEP))
+    wanted = np.append(np.ceil(least * _STEP**steps), rows).astype(np.int64)
+    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, rows)
+    places = np.searchsorted(ends, wanted[wanted <= rows], side="right") - 1
+    kept: IntArray = np.unique(ends[places[places >= 0]])
+    return kept[kept >= least]
+
+
+def _chance(hits: IntArray, kept: IntArray, accuracy: float) -> FloatArray:
+    """How likely at least so many hits among the rows kept are, if each is right with that probability."""
+    from scipy.special import betainc
+
+    chance = np.where(hits > 0, betainc(np.maximum(hits, 0.5), kept - hits + 1.0, accuracy), 1.0)
+    return np.asarray(chance, dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _level(kept: tuple[int, ...], accuracy: float) -> float:
+    """The chance at which a cut just passes, so that 1 - `LEVEL` of the simulated files have one that does.
+
+    In these each row is right with the probability promised, whatever its confidence: the edge of what may
+    not pass, and where the many looks mislead most.
+    """
+    generator = np.random.default_rng(_SEED)
+    rows = np.array(kept)
+    least = []
+    for _ in range(0, _WALKS, _BLOCK):
+        right = generator.binomial(np.diff(rows, prepend=0), accuracy, size=(_BLOCK, len(rows)))
+        least.append(_chance(right.cumsum(axis=1), rows, accuracy).min(axis=1))
+    return float(np.quantile(np.concatenate(least), 1 - LEVEL, method="lower"))
