@@ -72,25 +72,27 @@ class Head:
         self.weights = np.zeros((seen.shape[1], vectors.shape[1] + 1, layout.n_outputs), dtype=np.float32)
         self.weights[:, -1] = prior_scores(layout, targets, seen)
 
-    def improve(self) -> None:
-        """One round for every model."""
-        for model, rows in enumerate(self._seen.T):
-            everything = bool(rows.all())
-            x, y = (self._x, self._targets) if everything else (self._x[rows], self._targets[rows])
-            counts = None
-            if self._class_weights is not None:
-                counts = self._class_weights.weights if everything else self._class_weights.weights[rows]
-            begin = self.weights[model].astype(np.float64)
-            begin[-1] += self._tilt
-            end = minimize(
-                _Objective(self._layout, x, y.astype(np.float32), counts, self._strength),
-                begin.ravel(),
-                jac=True,
-                method="L-BFGS-B",
-                options={"maxiter": _ITERATIONS},
-            ).x.reshape(begin.shape)
-            end[-1] -= self._tilt
-            self.weights[model] = end
+    @property
+    def n_models(self) -> int:
+        """1 + folds."""
+        return len(self.weights)
+
+    def improve(self, model: int) -> None:
+        """One round for one of the models."""
+        rows: Any = self._seen[:, model]
+        if rows.all():
+            rows = slice(None)  # no copy
+        counts = None if self._class_weights is None else self._class_weights.weights[rows]
+        begin = self.weights[model].astype(np.float64)
+        begin[-1] += self._tilt
+        objective = _Objective(
+            self._layout, self._x[rows], self._targets[rows].astype(np.float32), counts, self._strength
+        )
+        end = minimize(
+            objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
+        ).x.reshape(begin.shape)
+        end[-1] -= self._tilt
+        self.weights[model] = end
 
     def held_out(self, fold: NDArray[np.int64]) -> Floats:
         """Scores of the first examples, each by the model whose number stands in `fold`, (len(fold), k)."""
@@ -164,8 +166,8 @@ def choose_strength(layout: Layout, vectors: Floats, targets: Bools, *, balanced
     for strength in _STRENGTHS:
         weights = ClassWeights.balanced(layout, y) if balanced else None
         head = Head(layout, x, targets=y, seen=seen, class_weights=weights, strength=strength)
-        for _ in range(_TRIAL_ROUNDS):
-            head.improve()
+        for turn in range(_TRIAL_ROUNDS * head.n_models):
+            head.improve(turn % head.n_models)
         losses[strength] = calibrated_loss(layout, head.held_out(fold - 1).astype(np.float64), y)
     best = min(losses.values())
     return next(strength for strength in _STRENGTHS if losses[strength] <= best * (1 + _BETTER))

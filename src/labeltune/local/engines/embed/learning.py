@@ -94,10 +94,11 @@ class EmbedRun(LinearRun):
     def _learn(self, batch: MiniBatch) -> Floats:
         if self._step and self._step % len(self._fitting.batches) == 0:
             self._shown = self._mix()[0]
-        done, due = (-(-ROUNDS * step // self._total_steps) for step in (self._step, self._step + 1))
         head = self._head.of_rows(batch.rows)
-        for _ in range(due - done):
-            self._head.improve()
+        turns = ROUNDS * self._head.n_models
+        done, due = (-(-turns * step // self._total_steps) for step in (self._step, self._step + 1))
+        for turn in range(done, due):
+            self._head.improve(turn % self._head.n_models)
         return self._mix_shown(super()._learn(batch), head)
 
     def _valid_scores(self, batch: MiniBatch) -> Floats:
