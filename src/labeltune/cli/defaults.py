@@ -56,7 +56,9 @@ def base_of(told: str | None, task: Task | None, provider: Provider, out: Output
     from labeltune.local.engines.embed.extra import is_installed
 
     if is_installed():
-        out.note("no --model given: embed is trained, sentence vectors beside the words (--model linear: without)")
+        out.note(
+            "no --model given: embed is trained, sentence vectors beside the words (--model linear: without)"
+        )
         return "embed"
     out.note('no --model given: linear is trained; with pip install "labeltune[embed]" it would be embed')
     return "linear"

@@ -48,7 +48,7 @@ def train(
             "--model",
             metavar="BASE",
             help="The base model; the local provider has: linear, embed, embed:NAME|DIR. By default what the "
-            "task says under [defaults]; for the local provider embed if its extra is installed, else linear.",
+            "task says under [defaults]; on this machine embed if its extra is installed, else linear.",
         ),
     ] = None,
     epochs: Annotated[

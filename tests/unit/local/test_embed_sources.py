@@ -78,7 +78,11 @@ def test_tokens_are_pooled_as_the_model_says(tmp_path: Path) -> None:
     table = table_of(words)
     for name, pooling, expected in (
         ("cls", {"pooling_mode_cls_token": True}, table[1]),
-        ("mean", {"pooling_mode_mean_tokens": True}, (table[1] + table[words.index("refund")] + table[2]) / 3),
+        (
+            "mean",
+            {"pooling_mode_mean_tokens": True},
+            (table[1] + table[words.index("refund")] + table[2]) / 3,
+        ),
     ):
         encoder = open_encoder(describe(onnx_folder(tmp_path / name, **pooling)))
         np.testing.assert_allclose(

@@ -116,7 +116,9 @@ def test_where_the_vectors_do_not_know_the_language_it_is_no_worse_than_linear(
     alone, _ = trained(Linear, Linear.fit(training, [], AUTO, seed=1), tmp_path / "linear")
     truth = [row[-1]["content"] for row in test]
     right = [
-        np.array([a.text == true for a, true in zip(model.answer([r[:-1] for r in test]), truth, strict=True)])
+        np.array(
+            [a.text == true for a, true in zip(model.answer([r[:-1] for r in test]), truth, strict=True)]
+        )
         for model in (beside, alone)
     ]
     difference = right[0].astype(float) - right[1]
@@ -183,6 +185,23 @@ def test_a_model_is_complete_in_itself(tmp_path: Path) -> None:
     model, steps = trained(Embed, run, tmp_path / "model")
     assert steps[0].step == first.step + 1
     assert exact(model, meant(slice(4, 8), seed=1)) >= 0.95
+
+
+def test_what_it_was_copied_from_may_go_once_it_is_saved(tmp_path: Path) -> None:
+    folder = onnx_folder(tmp_path / "vectors")
+    run = fit(meant(slice(4)), base=at(folder), asked=Hyperparameters(n_epochs=2))
+    steps = iter(run)
+    next(steps)
+    run.save(tmp_path / "one")
+    run = fit(meant(slice(4)), base=at(folder), asked=Hyperparameters(n_epochs=2), resume=tmp_path / "one")
+    shutil.rmtree(folder)
+    steps = iter(run)
+    for number in range(3):
+        next(steps)
+        run.save(tmp_path / f"{number}")
+        # A checkpoint goes when there is a newer one.
+        shutil.rmtree(tmp_path / (f"{number - 1}" if number else "one"))
+    assert Embed.load(tmp_path / "2")
 
 
 def test_going_on_with_other_data_is_refused(tmp_path: Path) -> None:

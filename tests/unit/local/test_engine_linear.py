@@ -15,12 +15,12 @@ import pytest
 from labeltune.errors import AccessError, ModelDamagedError, TrainingRefusedError
 from labeltune.local.engines import ENGINES, Engine, Hyperparameters, Record, Run, Step, get_engine
 from labeltune.local.engines.linear.engine import Linear
-
 from unit.local.engine_records import TOPICS, exact, files, flags, path, record, several, single, spelled
 from unit.local.engine_records import trained as trained_as
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 def trained(run: Run, folder: Path) -> tuple[Linear, list[Step]]:
     return trained_as(Linear, run, folder)

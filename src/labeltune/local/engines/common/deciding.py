@@ -48,7 +48,7 @@ class _Decider:
         self._is_choice = head.kind == "choice"
         self._at_least_one = head.at_least_one
         self._slope = float(decision["slope"])
-        self._offset = float(decision["offset"])
+        self._offset = np.array(decision["offset"], dtype=np.float64)
         self._thresholds = np.array(decision["thresholds"], dtype=np.float64)
         # What a choice leans by; only where rare labels were counted more.
         self._leaning = np.array(decision.get("leaning", 0.0), dtype=np.float64)

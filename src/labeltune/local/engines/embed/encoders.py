@@ -1,4 +1,4 @@
-"""Sentence models at work: from texts to vectors, to the last bit the same in whatever company a text comes."""
+"""Sentence models at work: from texts to vectors, the same to the last bit in whatever company a text is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from tempfile import TemporaryDirectory
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +44,9 @@ class Encoder(ABC):
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # it raises nothing narrower
-            raise AccessError(f"{path}: is no tokenizer: {error}", hint="restore the model's folder") from error
+            raise AccessError(
+                f"{path}: is no tokenizer: {error}", hint="restore the model's folder"
+            ) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self.cut = 0

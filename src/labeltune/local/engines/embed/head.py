@@ -120,9 +120,7 @@ class Head:
 class _Objective:
     """The loss and its slope at weights, flat; the intercepts are the last k."""
 
-    def __init__(
-        self, layout: Layout, x: Floats, y: Floats, counts: Floats | None, strength: float
-    ) -> None:
+    def __init__(self, layout: Layout, x: Floats, y: Floats, counts: Floats | None, strength: float) -> None:
         self._layout, self._x, self._y = layout, x, y
         self._counts, self._strength = counts, strength
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -51,9 +52,7 @@ class EmbedRun(LinearRun):
         resume: Path | None,
     ) -> None:
         self._sentences = sentences
-        super().__init__(
-            training, validation, hyperparameters, balanced=balanced, seed=seed, resume=resume
-        )
+        super().__init__(training, validation, hyperparameters, balanced=balanced, seed=seed, resume=resume)
 
     def _settings(self) -> list[Any]:
         return [*super()._settings(), self._sentences.fingerprint]
@@ -86,10 +85,8 @@ class EmbedRun(LinearRun):
         if not cut:
             return []
         window = self._sentences.window
-        return [
-            f"{cut:,} of {n:,} texts are longer than the {window:,} tokens that the sentence model reads: "
-            "what comes after them counts for the words alone"
-        ]
+        told = f"{cut:,} of {n:,} texts are longer than the {window:,} tokens that the sentence model reads"
+        return [f"{told}: what comes after them counts for the words alone"]
 
     def _learn(self, batch: MiniBatch) -> Floats:
         if self._step and self._step % len(self._fitting.batches) == 0:
@@ -131,6 +128,10 @@ class EmbedRun(LinearRun):
         values["sentences"] = self._sentences.to_json()
         arrays["head_weights"], arrays["head_intercepts"] = self._head.plain()
         return values, arrays, self._sentences.files
+
+    def _copied(self, files: Mapping[str, Path]) -> None:
+        # What was copied from may be gone by the next time: a folder of someone's, or an older checkpoint.
+        self._sentences = replace(self._sentences, files=files)
 
     def _state(self) -> dict[str, NDArray[Any]]:
         shown = np.array(self._shown.to_json())

@@ -48,9 +48,7 @@ class Vectors:
         """Their vectors, (texts, width)."""
         if self._cache is None:
             return self._encoder.vectors(texts)
-        known = {
-            text: vector for text, vector in self._cache.get(texts).items() if len(vector) == self.width
-        }
+        known = {text: vector for text, vector in self._cache.get(texts).items() if len(vector) == self.width}
         # Those of a length together: they go through the model in one batch.
         missing = sorted(set(texts) - set(known), key=lambda text: (len(text), text))
         for start in range(0, len(missing), _CHUNK):

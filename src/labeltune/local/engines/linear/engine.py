@@ -82,7 +82,9 @@ class Linear:
         from labeltune.local.engines.linear.learning import LinearRun
 
         cls.check(base)
-        return LinearRun(training, validation, hyperparameters, balanced=is_balanced(base), seed=seed, resume=resume)
+        return LinearRun(
+            training, validation, hyperparameters, balanced=is_balanced(base), seed=seed, resume=resume
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Linear:

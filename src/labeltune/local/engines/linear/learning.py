@@ -233,9 +233,11 @@ class LinearRun:
         }
         if self._step < self._total_steps:
             arrays = {**arrays, **self._state()}
-        write_folder(
-            folder, about=self.about, values={**values, "training": training}, arrays=arrays, copies=copies
-        )
+        values = {**values, "training": training}
+        self._copied(write_folder(folder, about=self.about, values=values, arrays=arrays, copies=copies))
+
+    def _copied(self, files: Mapping[str, Path]) -> None:
+        """The copies that were just made."""
 
     def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], Mapping[str, Path]]:
         """What the model is: values, arrays, and files to be copied."""
