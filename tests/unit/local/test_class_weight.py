@@ -111,7 +111,8 @@ def test_rare_labels_are_found_more_often_and_probabilities_stay_honest(
         named = np.array(["rare" in answer.text.split(",") for answer in answers])
         recall[word] = named[rare].mean()
         error[word] = calibration_error(*sure_and_right(model, test))
-    assert recall["balanced"] > recall["none"] + 0.02
+    # Thresholds tuned for F1 find much of what is rare without them.
+    assert recall["balanced"] > recall["none"] + (0.0 if several else 0.05)
     # No more than what chance alone makes of 3,000 rows: twice a standard error.
     assert error["balanced"] <= error["none"] + 0.02
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from labeltune.local.engines.common.calibration import calibrated_loss
 from labeltune.local.engines.common.class_weight import ClassWeights
@@ -88,9 +89,13 @@ class Head:
         objective = _Objective(
             self._layout, self._x[rows], self._targets[rows].astype(np.float32), counts, self._strength
         )
-        end = minimize(
-            objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
-        ).x.reshape(begin.shape)
+        # On one thread: the same bytes however many cores there are, and no waiting of threads for each other
+        # where the matrices are small or the machine is busy.
+        with threadpool_limits(1, user_api="blas"):
+            found = minimize(
+                objective, begin.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
+            )
+        end = found.x.reshape(begin.shape)
         end[-1] -= self._tilt
         self.weights[model] = end
 
