@@ -143,8 +143,12 @@ def _next(done: Trained, place: Provider, task: Path, *, wait: bool) -> str:
 
 
 def _class_weight(word: str | None) -> Literal["balanced", "none"] | None:
-    if word is None or word in ("balanced", "none"):
-        return word
+    if word is None:
+        return None
+    if word == "balanced":
+        return "balanced"
+    if word == "none":
+        return "none"
     raise SettingsError(f"--class-weight {word}: expected balanced or none")
 
 

@@ -151,7 +151,7 @@ def describe(folder: Path, *, own: bool = False, prefix: str = "", hashed: bool 
         files = {"vectors.safetensors": weights_file, "tokenizer.json": tokenizer}
         return _of("static", files, hashed=hashed, prefix=prefix)
     normal = not modules or any(module["type"].endswith("Normalize") for module in modules)
-    how = {"pooling": _pooling(folder, modules), "normalize": normal, "prefix": prefix}
+    how: dict[str, Any] = {"pooling": _pooling(folder, modules), "normalize": normal, "prefix": prefix}
     how["window"] = _window(folder, tokenizer)
     if onnx is not None:
         need("onnx")
