@@ -26,11 +26,12 @@ SMALL: dict[str, tuple[str, ...]] = {
     "promise": ("--sets", "50", "--rows", "300"),
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),
+    "engines": ("--data", "banking77_10"),
     "serve": ("--rows", "1000", "--requests", "500"),
 }
 """Arguments with which each takes a minute or so."""
 
-NEEDS_SHARED = ("quality_engine", "serve")
+NEEDS_SHARED = ("quality_engine", "engines", "serve")
 """Those that read the data sets beside the checkout, which are no part of the project."""
 
 

@@ -363,7 +363,9 @@ def test_a_provider_that_the_task_names_wrongly_is_named_with_its_line(
     assert f'task.toml:{line}: "lokal" is no provider (did you mean "local"?)' in result.stderr
 
 
-@pytest.mark.parametrize("argv", ["predict rows.csv", "train train.jsonl", "audit injection rows.csv"])
+@pytest.mark.parametrize(
+    "argv", ["predict rows.csv", "train train.jsonl --provider openai", "audit injection rows.csv"]
+)
 def test_without_any_model_the_two_ways_to_name_one_are_said(here: Path, argv: str) -> None:
     Path("rows.csv").write_text("text,label\na,lost card\n")
     result = run(*argv.split())

@@ -67,10 +67,11 @@ def test_a_small_job_trains_and_answers_with_real_probabilities(provider: Provid
 
 
 @pytest.mark.slow
-def test_killed_and_paused_it_makes_the_same_bytes(provider: Provider) -> None:
+@pytest.mark.parametrize("engine", ["linear", "embed"])
+def test_killed_and_paused_it_makes_the_same_bytes(provider: Provider, engine: str) -> None:
     async def go() -> None:
         options = {
-            "model": "linear",
+            "model": engine,
             "training_file": await provider.upload(_records(slice(0, 200))),
             "hyperparameters": {"n_epochs": 15, "batch_size": 1},
         }
@@ -86,7 +87,7 @@ def test_killed_and_paused_it_makes_the_same_bytes(provider: Provider) -> None:
         job = await provider.wait(job.id)
         whole = await provider.trained(**options)
         steps = [(await jobs.checkpoints.list(found.id)).data[0].step_number for found in (job, whole)]
-        assert steps[0] == steps[1]
+        assert steps[0] == steps[1], (job.status, job.error)
         folders = [provider.directory / "models" / found.id / f"step-{steps[0]}" for found in (job, whole)]
         assert list(_files(folders[0])) == list(_files(folders[1]))
 

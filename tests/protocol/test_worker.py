@@ -133,7 +133,7 @@ def test_cancel_frees_the_worker_even_within_a_long_step(provider: Provider) -> 
     run(go())
 
 
-@pytest.mark.parametrize("engine", ["tally", "linear"])
+@pytest.mark.parametrize("engine", ["tally", "linear", "embed"])
 def test_a_cancelled_training_takes_no_further_step(provider: Provider, engine: str) -> None:
     async def go() -> None:
         with provider.without_worker():

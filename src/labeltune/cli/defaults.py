@@ -10,10 +10,11 @@ from labeltune.errors import SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from labeltune.cli.output import Output
     from labeltune.providers import Provider
     from labeltune.task import Task
 
-__all__ = ["model_of", "provider_near", "provider_of"]
+__all__ = ["base_of", "model_of", "provider_near", "provider_of"]
 
 
 def provider_of(told: str | None, task: Task | None) -> Provider:
@@ -46,3 +47,18 @@ def model_of(told: str | None, task: Task | None, *, what: str) -> str:
             hint='give --model, or write model = "…" under [defaults] in the task file',
         )
     return model
+
+
+def base_of(told: str | None, task: Task | None, provider: Provider, out: Output) -> str:
+    """The base model to train: as `model_of`, but on this machine there is one for whoever names none."""
+    if told is not None or not provider.local or (task is not None and task.defaults.model is not None):
+        return model_of(told, task, what="on which base one is trained")
+    from labeltune.local.engines.embed.extra import is_installed
+
+    if is_installed():
+        out.note(
+            "no --model given: embed is trained, sentence vectors beside the words (--model linear: without)"
+        )
+        return "embed"
+    out.note('no --model given: linear is trained; with pip install "labeltune[embed]" it would be embed')
+    return "linear"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +63,9 @@ def serve(
         out.result({"base_url": base_url}, base_url)
         sys.stdout.flush()
 
+    if directory is not None:
+        # This process has no other place: what an engine keeps beside its models goes there, too.
+        os.environ["LABELTUNE_HOME"] = str(directory.absolute())
     key = None if api_key_file is None else _key_in(api_key_file)
     allowed = Allowed.at(host, allow_host or (), allow_origin or ())
     run(directory or default_directory(), host, port, key, allowed=allowed, say=out.note, ready=ready)

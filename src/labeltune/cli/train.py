@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.defaults import base_of, provider_of
 from labeltune.cli.help import COST, RESUME
 from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
@@ -52,8 +52,8 @@ def train(
         typer.Option(
             "--model",
             metavar="BASE",
-            help="The base model; the local provider has: linear. By default what the task says under "
-            "[defaults].",
+            help="The base model; the local provider has: linear, embed, embed:NAME|DIR. By default what the "
+            "task says under [defaults]; on this machine embed if its extra is installed, else linear.",
         ),
     ] = None,
     epochs: Annotated[
@@ -68,6 +68,14 @@ def train(
     ] = _AUTO,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, max=2**31 - 1, help="The same seed, the same model.")
+    ] = None,
+    class_weight: Annotated[
+        str | None,
+        typer.Option(
+            "--class-weight",
+            metavar="balanced|none",
+            help="Let rare labels count as much as common ones (local engines).",
+        ),
     ] = None,
     suffix: Annotated[
         str | None, typer.Option("--suffix", metavar="S", help="Goes into the model's name.")
@@ -108,7 +116,8 @@ def train(
     from labeltune.task import task_if_there
 
     definition = task_if_there(task)
-    base = model_of(model, definition, what="on which base one is trained")
+    place = provider_of(provider, definition)
+    base = base_of(model, definition, place, out)
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory
@@ -122,8 +131,8 @@ def train(
         learning_rate=_number("--learning-rate", learning_rate, float),
         seed=seed,
         suffix=suffix,
+        class_weight=_class_weight(class_weight),
     )
-    place = provider_of(provider, definition)
     given = [training] if validation is None else [training, validation]
     plan = plan_training(
         *as_chat_files(given, definition, note=out.note, read=read, state=state),
@@ -150,6 +159,16 @@ def _next(done: Trained, place: Provider, task: Path, *, wait: bool) -> str:
     if place.deployments:
         return f"deploy {done.model}; then give predict the deployment's name as --model"
     return f"labeltune predict DATA --model {done.model}{place.flag}{task_words(task)}"
+
+
+def _class_weight(word: str | None) -> Literal["balanced", "none"] | None:
+    if word is None:
+        return None
+    if word == "balanced":
+        return "balanced"
+    if word == "none":
+        return "none"
+    raise SettingsError(f"--class-weight {word}: expected balanced or none")
 
 
 def _number(option: str, text: str, kind: type[int | float]) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from labeltune.errors import DiskError, LabeltuneError
+from labeltune.errors import AccessError, DiskError, LabeltuneError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
 from labeltune.local.cards import write_card
@@ -110,9 +110,10 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
         _fail(store, job, refusal.error)
     except DiskError as error:
         _fail_full(store, job, str(error))
+    except AccessError as error:
+        _fail(store, job, _error("model_not_available", _with_hint(error), "model"))
     except LabeltuneError as error:
-        advice = f" ({error.hint})" if error.hint else ""
-        _fail(store, job, _error("training_refused", f"{error}{advice}", "training_file"))
+        _fail(store, job, _error("training_refused", _with_hint(error), "training_file"))
     except MemoryError:
         _fail(store, job, _error("out_of_memory", "There was not enough memory to train.", None))
     except Exception as error:  # noqa: BLE001  (an engine's bug fails its job, not the worker)
@@ -190,6 +191,9 @@ class _Training:
             chosen = orjson.dumps(dict(run.hyperparameters)).decode()
             self._write("UPDATE jobs SET hyperparameters = ?", chosen)
             write_card(store, job, training=training, validation=validation, run=run)
+            # What an engine has to say of the data, if anything; a run need not have notes.
+            for note in getattr(run, "notes", ()):
+                add_event(store, job["id"], note, level="warn")
         return run
 
     def _write(self, update: str, *values: object) -> None:
@@ -359,6 +363,10 @@ def _move(store: Store, job: Row, status: str, from_status: str) -> None:
         "UPDATE jobs SET status = ? WHERE id = ? AND status = ?", status, job["id"], from_status
     ):
         raise _LeftError
+
+
+def _with_hint(error: LabeltuneError) -> str:
+    return f"{error} ({error.hint})" if error.hint else str(error)
 
 
 def _error(code: str, message: str, param: str | None) -> dict[str, str | None]:

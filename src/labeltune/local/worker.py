@@ -122,6 +122,8 @@ def _become_another(directory: Path) -> None:
 def main(directory: Path, idle_s: float = IDLE_S) -> None:
     """Run what there is to run; ends after `idle_s` without work, or if another worker runs."""
     os.umask(0o077)
+    # Whatever an engine keeps beside its models belongs to this directory.
+    os.environ["LABELTUNE_HOME"] = os.fspath(directory)
     # Millions of small objects live until their file is read or answered: looking for cycles among them, as
     # often as usual, costs an eighth of the time and finds nothing.
     gc.set_threshold(100_000, 20, 20)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +43,25 @@ class Settings:
     learning_rate: float | Literal["auto"] = AUTO
     seed: int | None = None
     suffix: str | None = None
+    class_weight: Literal["balanced", "none"] | None = None
+    """Whether rare labels count as much as common ones; None leaves it to what the base model's name says."""
+
+    def base(self, model: str, provider: Provider) -> str:
+        """The base model's name with what is asked of it. Raises `SettingsError` for a name that is none, and
+        where the provider has no class weights.
+        """
+        if not provider.local:
+            if self.class_weight == "balanced":
+                raise SettingsError(
+                    f"--class-weight balanced: {provider.name} has no class weights, the local engines have",
+                    hint="let rare rows come several times instead: labeltune convert --repeat-rare K",
+                )
+            return model
+        base = Base.parse(model)
+        options = {name: value for name, value in base.options.items() if name != "class_weight"}
+        if self.class_weight == "balanced":
+            options["class_weight"] = "balanced"
+        return str((base if self.class_weight is None else replace(base, options=options)).located())
 
     def check(self, provider: Provider) -> None:
         """Raise `SettingsError` for a value that the provider would refuse."""
@@ -161,8 +180,7 @@ def plan_training(
     settings.check(provider)
     if not model.strip():
         raise SettingsError("--model is empty: which model is to be trained?")
-    if provider.local:
-        model = str(Base.parse(model).located())
+    model = settings.base(model, provider)
     names = [name for name in (training, validation) if name is not None]
     files = [_local_or_id(name, task, number) for number, name in enumerate(names)]
     trained = files[0]

@@ -15,75 +15,15 @@ import pytest
 from labeltune.errors import AccessError, ModelDamagedError, TrainingRefusedError
 from labeltune.local.engines import ENGINES, Engine, Hyperparameters, Record, Run, Step, get_engine
 from labeltune.local.engines.linear.engine import Linear
+from unit.local.engine_records import TOPICS, exact, files, flags, path, record, several, single, spelled
+from unit.local.engine_records import trained as trained_as
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-TOPICS = {
-    "card": ["card", "pin", "cash machine", "contactless"],
-    "transfer": ["transfer", "recipient", "bank account", "reference"],
-    "login": ["password", "sign in", "two-factor code", "locked out"],
-}
-FILLERS = ["please help with my", "there is a problem, the", "why is the", "what about the", "hello, my"]
-
-
-def text_about(rng: np.random.Generator, topics: Sequence[str]) -> str:
-    words = [str(rng.choice(FILLERS))]
-    for topic in topics:
-        words += [str(word) for word in rng.choice(TOPICS[topic], size=2)]
-    return " ".join([*words, str(rng.choice(FILLERS))])
-
-
-def record(text: str, answer: str) -> Record:
-    return [
-        {"role": "system", "content": "Classify."},
-        {"role": "user", "content": f"Message: {text}\nTopic:"},
-        {"role": "assistant", "content": answer},
-    ]
-
-
-def single(n: int = 120, seed: int = 0) -> list[Record]:
-    rng = np.random.default_rng(seed)
-    topics = rng.choice(list(TOPICS), size=n)
-    return [record(text_about(rng, [str(topic)]), str(topic)) for topic in topics]
-
-
-def several(n: int = 200, seed: int = 0, *, none: str | None = None) -> list[Record]:
-    rng = np.random.default_rng(seed)
-    records: list[Record] = []
-    while len(records) < n:
-        topics = [topic for topic in TOPICS if rng.random() < 0.45]
-        if topics or none is not None:
-            records.append(record(text_about(rng, topics), ",".join(topics) or none or ""))
-    return records
-
-
-def path(topic: str) -> str:
-    return json.dumps({"area": "money" if topic != "login" else "access", "topic": topic})
-
-
-def flags(topic: str) -> str:
-    return json.dumps({name: name in topic for name in TOPICS})
-
-
-def spelled(records: Sequence[Record], spell: Callable[[str], str]) -> list[Record]:
-    return [[*row[:-1], {**row[-1], "content": spell(row[-1]["content"])}] for row in records]
 
 
 def trained(run: Run, folder: Path) -> tuple[Linear, list[Step]]:
-    steps = list(run)
-    run.save(folder)
-    return Linear.load(folder), steps
-
-
-def exact(model: Linear, records: Sequence[Record]) -> float:
-    answers = model.answer([row[:-1] for row in records])
-    return float(np.mean([a.text == row[-1]["content"] for a, row in zip(answers, records, strict=True)]))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    return trained_as(Linear, run, folder)
 
 
 AUTO = Hyperparameters()
@@ -318,7 +258,7 @@ def test_engines_are_a_table_and_nothing_heavy_is_imported_for_it() -> None:
 
     engine: type[Engine] = get_engine("linear")
     assert engine is Linear
-    assert list(ENGINES) == ["linear"]
+    assert list(ENGINES) == ["linear", "embed"]
     with pytest.raises(AccessError, match="no engine named 'cubic'") as caught:
         get_engine("cubic")
     assert "linear" in (caught.value.hint or "")

@@ -14,29 +14,95 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-__all__ = ["calibrated_loss", "decisions", "platt", "temperature", "thresholds"]
+__all__ = [
+    "calibrated_loss",
+    "decisions",
+    "likeliest_sum",
+    "platt",
+    "probabilities_and_losses",
+    "temperature",
+    "thresholds",
+]
 
+_LARGEST = 30.0
+"""In a sum of scores none counts more than so much."""
 _PRIOR_POSITIVES = 20.0
 """A label's own best threshold counts half where it had so many examples; below, the common one prevails."""
 _PRIOR_NAMED = 100.0
 """The common threshold counts half where so many labels were named; below, that of even odds prevails."""
 
 
-def decisions(layout: Layout, scores: Floats, targets: Bools) -> list[dict[str, Any]]:
+def decisions(
+    layout: Layout, scores: Floats, targets: Bools, tilt: NDArray[np.float32] | None = None
+) -> list[dict[str, Any]]:
     """For each head what makes its scores probabilities and its probabilities decisions.
 
-    `scores` and `targets` (n, labels), of examples that were held out.
+    `scores` and `targets` (n, labels), of examples that were held out. `tilt` (labels,) is what decisions
+    lean by, where rare labels counted more (`class_weight.ClassWeights`); probabilities know nothing of it.
     """
     found: list[dict[str, Any]] = []
     for part, kind in zip(layout.slices, layout.kinds, strict=True):
         z, y = scores[:, part], targets[:, part]
-        if kind == "choice":
+        if tilt is not None:
+            found.append(_leaning(kind, z, y, tilt[part].astype(np.float64)))
+        elif kind == "choice":
             found.append({"slope": temperature(z, y.argmax(axis=1)), "offset": 0.0, "thresholds": []})
         else:
             slope, offset = platt(z, y)
             tuned = thresholds(_sigmoid(slope * z + offset), y).tolist()
             found.append({"slope": slope, "offset": offset, "thresholds": tuned})
     return found
+
+
+def _leaning(kind: str, z: Floats, y: Bools, tilt: Floats) -> dict[str, Any]:
+    """Honest probabilities, and decisions as if every label were as common as the others.
+
+    A model that fits its examples without a fault learns next to nothing of a tilt, another all of it: how
+    much there is to be put back is fitted beside the slope.
+    """
+    slope, share, added = likeliest_sum(kind, z, np.broadcast_to(tilt, z.shape), y, bounds=(-2.0, 2.0))
+    offset = share * tilt + added
+    decision: dict[str, Any] = {"slope": slope, "offset": offset.tolist(), "thresholds": []}
+    if kind == "choice":
+        return {**decision, "leaning": tilt.tolist()}
+    # Thresholds are tuned where the odds of every label are even, and brought back.
+    even = thresholds(_sigmoid(slope * z + offset + tilt), y)
+    return {**decision, "thresholds": _sigmoid(_logit(even) - tilt).tolist()}
+
+
+def likeliest_sum(
+    kind: str, first: Floats, second: Floats, y: Bools, *, bounds: tuple[float, float]
+) -> tuple[float, float, float]:
+    """a, b and c for which a·first + b·second + c are the likeliest scores; b within bounds, a not below 0.
+
+    Scores and targets are (n, labels). Of a choice, c is 0: softmax does not see it.
+    """
+    # Whoever only answers need not wait for it.
+    from scipy.optimize import minimize
+
+    def loss(numbers: Floats) -> tuple[float, Floats]:
+        a, b, c = numbers
+        p, losses = probabilities_and_losses(kind, a * first + b * second + c, y)
+        over = (p - y) / len(y)
+        slopes = np.array([float((over * first).sum()), float((over * second).sum()), float(over.sum())])
+        # A hair of a penalty: where all are right, the numbers would grow without end.
+        return float(losses.mean()) + 1e-4 * float(numbers @ numbers), slopes + 2e-4 * numbers
+
+    added = 0.0 if kind == "choice" else _LARGEST
+    limits = [(0.0, _LARGEST), bounds, (-added, added)]
+    begin = np.array([0.5 if bounds[1] else 1.0, min(0.5, bounds[1]), 0.0])
+    a, b, c = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=limits).x.tolist()
+    return a, b, c
+
+
+def probabilities_and_losses(kind: str, z: Floats, y: Bools) -> tuple[Floats, Floats]:
+    """Probabilities (n, labels) of scores, and the loss of each example in nats, (n,)."""
+    if kind == "choice":
+        z = z - z.max(axis=1, keepdims=True)
+        e = np.exp(z)
+        total = e.sum(axis=1)
+        return e / total[:, None], np.log(total) - z[np.arange(len(y)), y.argmax(axis=1)]
+    return _sigmoid(z), np.logaddexp(0, np.where(y, -z, z)).sum(axis=1)
 
 
 def calibrated_loss(layout: Layout, scores: Floats, targets: Bools) -> float:

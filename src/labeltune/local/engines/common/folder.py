@@ -43,9 +43,9 @@ def write_folder(
     values: Mapping[str, Any],
     arrays: Mapping[str, NDArray[Any]] = MappingProxyType({}),
     copies: Mapping[str, Path] = MappingProxyType({}),
-) -> None:
+) -> dict[str, Path]:
     """Save `values` as JSON, `arrays` as `.npy`, and copy files, each under its name with its ending, such as
-    `weights.safetensors`. What the folder held before goes when all is written.
+    `weights.safetensors`. What the folder held before goes when all is written. Returns where the copies lie.
 
     Raises `DiskError`.
     """
@@ -80,6 +80,7 @@ def write_folder(
     for path in folder.iterdir():
         if path.name not in kept and path.suffix in _KINDS:
             path.unlink(missing_ok=True)
+    return {name: folder / files[name]["file"] for name in copies}
 
 
 def read_folder(

@@ -39,6 +39,7 @@ def choose(
     examples: Examples,
     *,
     hints: Examples | None,
+    balanced: bool,
     size: int,
     seed: int,
     epochs: int | None,
@@ -56,7 +57,7 @@ def choose(
     most = min(_MOST, max(_WORK // layout.n_outputs, 10 * _LEAST))
     if len(examples) > most:
         examples = examples.some(np.random.default_rng([seed, 3]).permutation(len(examples))[:most].tolist())
-    fitting = Fitting(layout, examples, hints=hints, folds=_FOLDS, size=size, seed=seed)
+    fitting = Fitting(layout, examples, hints=hints, balanced=balanced, folds=_FOLDS, size=size, seed=seed)
     tried = (multiplier,) if multiplier is not None else _MULTIPLIERS
     trials = {value: fitting.optimiser(value) for value in tried}
     losses = {value: _learn(fitting, trial, range(_TRIAL_EPOCHS)) for value, trial in trials.items()}
@@ -74,8 +75,8 @@ def _learn(fitting: Fitting, optimiser: Optimiser, epochs: range) -> float:
     for epoch in epochs:
         for number in fitting.order(epoch).tolist():
             optimiser.step(fitting.batches[number])
-    scores, targets = fitting.held_out(optimiser)
-    return calibrated_loss(fitting.layout, scores.astype(np.float64), targets)
+    scores = fitting.held_out(optimiser).astype(np.float64)
+    return calibrated_loss(fitting.layout, scores, fitting.targets[: fitting.n])
 
 
 def _settled(losses: list[float]) -> int:

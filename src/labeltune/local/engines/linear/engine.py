@@ -8,10 +8,10 @@ import numpy as np
 
 from labeltune.errors import AccessError
 from labeltune.local.engines import Base
-from labeltune.local.engines.common.answers import AnswerFormat, Verdict
+from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
+from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import read_folder
 from labeltune.local.engines.common.formats import format_from_json, plain_label
-from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.linear.features import Vocabulary
 from labeltune.local.engines.linear.manifest import ABOUT
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labeltune.local.engines import Answer, Hyperparameters, Message, Record
+    from labeltune.local.engines.common.answers import AnswerFormat
     from labeltune.local.engines.linear.learning import LinearRun
     from labeltune.local.engines.linear.onnx_form import LinearConversion
 
@@ -38,7 +39,7 @@ class Linear:
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "linear"
-    options: ClassVar[Mapping[str, str]] = {}
+    options: ClassVar[Mapping[str, str]] = CLASS_WEIGHT
 
     def __init__(
         self,
@@ -52,22 +53,17 @@ class Linear:
         decided: Sequence[Mapping[str, Any]],
     ) -> None:
         self._template = template
-        self._format = answer_format
+        self._speaker = Speaker(answer_format, decided)
         self._vocabulary = vocabulary
         self._weights = weights
         self._intercepts = intercepts
         self._scales = scales
-        self._decided = decided
-        self._layout = Layout(answer_format.heads)
-        self._deciders = [
-            _Decider(head.kind == "choice", head.at_least_one, decision)
-            for head, decision in zip(answer_format.heads, decided, strict=True)
-        ]
 
     @classmethod
     def check(cls, base: Base) -> None:
         """See `Engine`."""
         base.check_options(cls.options)
+        is_balanced(base)
         if base.source:
             raise AccessError(f"{base}: linear needs no folder and no name: it is `linear` alone")
 
@@ -87,12 +83,18 @@ class Linear:
         from labeltune.local.engines.linear.learning import LinearRun
 
         cls.check(base)
-        return LinearRun(training, validation, hyperparameters, seed=seed, resume=resume)
+        return LinearRun(
+            training, validation, hyperparameters, balanced=is_balanced(base), seed=seed, resume=resume
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Linear:
         """See `Engine`."""
-        values, arrays = read_folder(folder, about=ABOUT, names=_MODEL)
+        return cls.of(*read_folder(folder, about=ABOUT, names=_MODEL))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Linear:
+        """The model of what `Linear.load` reads."""
         model = values["model"]
         return cls(
             template=Template.from_json(model["template"]),
@@ -106,18 +108,10 @@ class Linear:
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer depends on its own conversation only, to the last bit."""
-        scores = np.empty((len(conversations), self._layout.n_outputs))
+        scores = np.empty((len(conversations), self._speaker.layout.n_outputs))
         for row, conversation in enumerate(conversations):
-            scores[row] = self._scores(self._template.text(conversation))
-        return [self._format.answer(of_one, top_logprobs) for of_one in self._verdicts(scores)]
-
-    def _verdicts(self, scores: NDArray[np.float64]) -> list[tuple[Verdict, ...]]:
-        """The verdicts of each row of scores, float (n, k), one for each head."""
-        verdicts = [
-            decider.verdicts(scores[:, part])
-            for decider, part in zip(self._deciders, self._layout.slices, strict=True)
-        ]
-        return list(zip(*verdicts, strict=True))
+            scores[row] = self.scores(self.text(conversation))
+        return self._speaker.answers(scores, top_logprobs)
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> LinearConversion:
@@ -133,14 +127,14 @@ class Linear:
             write_onnx,
         )
 
-        heads = self._format.heads
+        heads = self._speaker.heads
         names = [list(map(plain_label, head.labels)) for head in heads]
         labels = [label for head in names for label in head]
         place, prompt = prompt_of(self._template, around)
 
         def decide(conversation: Sequence[Message]) -> tuple[list[str], Sequence[float]]:
-            scores = self._scores(self._template.text(conversation))[None, :].astype(np.float64)
-            (verdicts,) = self._verdicts(scores)
+            scores = self.scores(self.text(conversation))[None, :].astype(np.float64)
+            (verdicts,) = self._speaker.verdicts(scores)
             chosen = [head[n] for head, verdict in zip(names, verdicts, strict=True) for n in verdict.chosen]
             return chosen, np.concatenate([verdict.probabilities for verdict in verdicts]).tolist()
 
@@ -150,7 +144,7 @@ class Linear:
             intercepts=self._intercepts,
             scales=self._scales,
             heads=heads,
-            decisions=self._decided,
+            decisions=self._speaker.decided,
         )
         write_features(out, self._vocabulary, labels, prompt)
         return LinearConversion(labels=labels, prompt=prompt, place=place, decide=decide)
@@ -160,7 +154,11 @@ class Linear:
         """See `Portable`."""
         return "none: it was trained from nothing but the training file"
 
-    def _scores(self, text: str) -> Floats:
+    def text(self, conversation: Sequence[Message]) -> str:
+        """What varies in a conversation from one to the other."""
+        return self._template.text(conversation)
+
+    def scores(self, text: str) -> Floats:
         """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""
         numbers, values = self._vocabulary.features(text)
         weighted = values * self._scales.take(numbers)
@@ -168,29 +166,3 @@ class Linear:
         if length == 0:
             return self._intercepts
         return np.asarray(self._intercepts + (values / length) @ self._weights.take(numbers, axis=0))
-
-
-class _Decider:
-    """From the scores of one head to its verdict."""
-
-    def __init__(self, is_choice: bool, at_least_one: bool, decision: Mapping[str, Any]) -> None:
-        self._is_choice = is_choice
-        self._at_least_one = at_least_one
-        self._slope = float(decision["slope"])
-        self._offset = float(decision["offset"])
-        self._thresholds = np.array(decision["thresholds"], dtype=np.float64)
-
-    def verdicts(self, scores: NDArray[np.float64]) -> list[Verdict]:
-        """The verdict of each row of scores, float (n, labels)."""
-        z = self._slope * scores + self._offset
-        if self._is_choice:
-            e = np.exp(z - z.max(axis=1, keepdims=True))
-            p = e / e.sum(axis=1, keepdims=True)
-            return list(map(Verdict, p.argmax(axis=1, keepdims=True), p))
-        p = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
-        holds = p >= self._thresholds
-        if self._at_least_one:
-            none = np.flatnonzero(~holds.any(axis=1))
-            t = self._thresholds
-            holds[none, (z[none] - np.log(t / (1 - t))).argmax(axis=1)] = True
-        return list(map(Verdict, map(np.flatnonzero, holds), p))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeltune.local.engines.common.class_weight import ClassWeights
 from labeltune.local.engines.linear.corpus import CHUNK, Corpus, FeatureCounts
 from labeltune.local.engines.linear.optimiser import MiniBatch, Optimiser, likeness_of
 from labeltune.local.engines.linear.weighting import feature_scales, row_lengths
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Bools = NDArray[np.bool_]
 
-__all__ = ["Examples", "Fitting"]
+__all__ = ["Examples", "Fitting", "folds_of"]
 
 _LARGEST_MODEL = 200_000_000
 """Weights of all models together while training; features are given up, the rarest first, to stay below."""
@@ -51,11 +52,22 @@ class Fitting:
     """Examples laid out for 1 + `folds` models side by side.
 
     The first model sees every example; each of the others lacks one fold, and is its cross-validation.
-    `hints` are examples for every model that belong to no fold.
+    `hints` are examples for every model that belong to no fold; they come after the others.
+
+    `seen`: bool (n + hints, models), which example is for which model; `fold` (n,) is the number of the model
+    that lacks an example, 0 where there are no folds.
     """
 
     def __init__(
-        self, layout: Layout, examples: Examples, *, hints: Examples | None, folds: int, size: int, seed: int
+        self,
+        layout: Layout,
+        examples: Examples,
+        *,
+        hints: Examples | None,
+        balanced: bool,
+        folds: int,
+        size: int,
+        seed: int,
     ) -> None:
         models = 1 + folds
         self.layout = layout
@@ -64,22 +76,25 @@ class Fitting:
         texts, self.targets = examples.texts, examples.targets
         if hints is not None:
             texts, self.targets = texts + hints.texts, np.concatenate([self.targets, hints.targets])
+        self.texts = texts
+        # A hint counts once: its label is as common as any other among the hints.
+        self.class_weights = _balanced(layout, examples, len(texts)) if balanced else None
         corpus = Corpus(texts)
         self.vocabulary = corpus.vocabulary(
             self.n,
             rows=2 if self.n >= _MANY_EXAMPLES else 1,
             largest=min(_MOST_FEATURES, _LARGEST_MODEL // (models * layout.n_outputs)),
         )
-        self._fold = _folds(examples.targets, folds, seed)
-        self._seen = np.ones((len(texts), models), dtype=np.bool_)
+        self.fold = folds_of(examples.targets, folds, seed)
+        self.seen = np.ones((len(texts), models), dtype=np.bool_)
         for number in range(1, models):
-            self._seen[: self.n][self._fold == number, number] = False
+            self.seen[: self.n][self.fold == number, number] = False
         order = np.random.default_rng([seed, 0]).permutation(len(texts))
         self.batches = self.batches_of(corpus, order, size)
         self.scales = feature_scales(
             self.batches,
             self.targets,
-            self._seen,
+            self.seen,
             n_features=len(self.vocabulary),
             n_words=self.vocabulary.n_words,
         )
@@ -106,9 +121,10 @@ class Fitting:
         return Optimiser(
             self.layout,
             targets=self.targets,
-            seen=self._seen,
+            seen=self.seen,
             scales=self.scales,
             lengths=self._lengths,
+            class_weights=self.class_weights,
             multiplier=multiplier,
             likeness=self._likeness,
         )
@@ -117,18 +133,23 @@ class Fitting:
         """In which order the mini-batches come; epochs count from 0."""
         return np.random.default_rng([self._seed, 1, epoch]).permutation(len(self.batches))
 
-    def held_out(self, optimiser: Optimiser) -> tuple[Floats, Bools]:
-        """Scores, each by the model that has not seen the example, and targets; both (n, labels)."""
-        scores, targets = [], []
+    def held_out(self, optimiser: Optimiser) -> Floats:
+        """Scores of the examples, each by the model that has not seen it, (n, labels)."""
+        scores = np.empty((self.n, self.layout.n_outputs), dtype=np.float32)
         for batch in self.batches:
             own = np.flatnonzero(batch.rows < self.n)
             rows = batch.rows[own]
-            scores.append(optimiser.scores(batch)[own, self._fold[rows]])
-            targets.append(self.targets[rows])
-        return np.concatenate(scores), np.concatenate(targets)
+            scores[rows] = optimiser.scores(batch)[own, self.fold[rows]]
+        return scores
 
 
-def _folds(targets: Bools, folds: int, seed: int) -> NDArray[np.int64]:
+def _balanced(layout: Layout, examples: Examples, n: int) -> ClassWeights:
+    found = ClassWeights.balanced(layout, examples.targets)
+    hints = np.ones((n - len(examples), layout.n_outputs), dtype=np.float32)
+    return ClassWeights(np.concatenate([found.weights, hints]), found.tilt)
+
+
+def folds_of(targets: Bools, folds: int, seed: int) -> NDArray[np.int64]:
     """A fold from 1 on for each example, shape (n,), every answer spread evenly; 0 where there are none."""
     n = len(targets)
     if not folds:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -49,8 +49,13 @@ _VALIDATIONS = 100
 
 
 class LinearRun:
-    """A training of `Linear` under way."""
+    """A training of `Linear` under way.
 
+    An engine that learns something else beside it builds on `_prepare`, `_learn`, `_valid_scores`,
+    `_held_out`, `_contents`, `_state` and `_restore`.
+    """
+
+    about: ClassVar[Mapping[str, Any]] = ABOUT
     hyperparameters: Mapping[str, int | float]
     trained_tokens: int
 
@@ -60,13 +65,14 @@ class LinearRun:
         validation: Sequence[Record],
         hyperparameters: Hyperparameters,
         *,
+        balanced: bool,
         seed: int,
         resume: Path | None,
     ) -> None:
         if not training:
             raise TrainingRefusedError("there are no examples to learn from")
         asked = checked(hyperparameters)
-        self._seed = seed
+        self._seed, self._balanced = seed, balanced
         conversations = [record[:-1] for record in training]
         self._template = Template.of(conversations)
         answers = [content_of(record[-1]) for record in training]
@@ -86,7 +92,7 @@ class LinearRun:
             )
         self._validation = self._examples(validation)
         hints = _label_names(self._format)
-        saved = None if resume is None else _Saved.read(resume)
+        saved = None if resume is None else _Saved.read(resume, self.about)
         self.hyperparameters = (
             self._choose(asked, examples, hints) if saved is None else saved.hyperparameters
         )
@@ -108,6 +114,7 @@ class LinearRun:
             self._layout,
             examples,
             hints=hints,
+            balanced=self._balanced,
             size=size,
             seed=self._seed,
             epochs=None if isinstance(epochs, str) else epochs,
@@ -131,7 +138,15 @@ class LinearRun:
         enough = len(self._validation) >= max(_ENOUGH_VALIDATION, 10 * self._layout.n_outputs)
         folds = _FOLDS if len(examples) >= _FEW_EXAMPLES else _FOLDS_OF_FEW
         self._folds = 0 if enough else folds
-        fitting = Fitting(self._layout, examples, hints=hints, folds=self._folds, size=size, seed=self._seed)
+        fitting = Fitting(
+            self._layout,
+            examples,
+            hints=hints,
+            balanced=self._balanced,
+            folds=self._folds,
+            size=size,
+            seed=self._seed,
+        )
         self._fitting = fitting
         self._optimiser = fitting.optimiser(float(self.hyperparameters["learning_rate_multiplier"]))
         self._total_steps = self._epochs * len(fitting.batches)
@@ -148,13 +163,11 @@ class LinearRun:
         while self._step < self._total_steps:
             epoch, place = divmod(self._step, per_epoch)
             batch = fitting.batches[fitting.order(epoch)[place]]
-            probabilities = self._optimiser.step(batch)
+            scores = self._learn(batch)
             self._step += 1
             real = batch.rows < fitting.n
             loss, accuracy = (
-                self._layout.loss_and_accuracy(probabilities[real], fitting.targets[batch.rows[real]])
-                if real.any()
-                else (0.0, 1.0)
+                self._measure(scores[real], fitting.targets[batch.rows[real]]) if real.any() else (0.0, 1.0)
             )
             if not math.isfinite(loss):
                 raise TrainingRefusedError(
@@ -178,58 +191,89 @@ class LinearRun:
                 **valid,
             )
 
+    def _learn(self, batch: MiniBatch) -> Floats:
+        """Learn from a batch. Returns its scores before that, float (b, labels)."""
+        return self._optimiser.step(batch)
+
     def _validate(self, batches: Sequence[MiniBatch]) -> tuple[float, float]:
         rows = np.concatenate([batch.rows for batch in batches])
         scores = np.concatenate([self._valid_scores(batch) for batch in batches])
-        return self._layout.loss_and_accuracy(
-            self._layout.probabilities(scores), self._validation.targets[rows]
-        )
+        return self._measure(scores, self._validation.targets[rows])
+
+    def _measure(self, scores: Floats, targets: Bools) -> tuple[float, float]:
+        return self._layout.loss_and_accuracy(self._layout.probabilities(scores), targets)
 
     def _valid_scores(self, batch: MiniBatch) -> Floats:
         """Scores of validation examples by the model, float (b, labels)."""
+        return self._linear_scores(batch)
+
+    def _linear_scores(self, batch: MiniBatch) -> Floats:
         scores = batch.x() @ self._optimiser.weights[batch.columns, 0]
         scores /= np.maximum(self._valid_lengths[batch.rows], 1e-12)
         return np.asarray(scores + self._optimiser.intercepts()[0], dtype=np.float32)
 
     def _held_out(self) -> tuple[NDArray[np.float64], Bools]:
-        """Scores and targets of examples that the scoring model has not seen."""
-        scores = [self._valid_scores(batch) for batch in self._valid]
-        targets = [self._validation.targets[batch.rows] for batch in self._valid]
+        """Scores and targets of examples that the scoring model has not seen: those of the folds in their
+        order, if there are folds, and then those of the validation.
+        """
+        scores = [self._linear_scores(batch) for batch in self._valid]
+        targets = [self._validation.targets]
         if self._folds:
-            held_out = self._fitting.held_out(self._optimiser)
-            scores.insert(0, held_out[0])
-            targets.insert(0, held_out[1])
+            scores.insert(0, self._fitting.held_out(self._optimiser))
+            targets.insert(0, self._fitting.targets[: self._fitting.n])
         return np.concatenate(scores).astype(np.float64), np.concatenate(targets)
 
     def save(self, folder: Path) -> None:
         """See `Run`. A finished model is saved without the optimiser's state."""
-        finished = self._step == self._total_steps
+        values, arrays, copies = self._contents()
+        training = {
+            "step": self._step,
+            "fingerprint": self._fingerprint,
+            "hyperparameters": dict(self.hyperparameters),
+        }
+        if self._step < self._total_steps:
+            arrays = {**arrays, **self._state()}
+        values = {**values, "training": training}
+        self._copied(write_folder(folder, about=self.about, values=values, arrays=arrays, copies=copies))
+
+    def _copied(self, files: Mapping[str, Path]) -> None:
+        """The copies that were just made."""
+
+    def _contents(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], Mapping[str, Path]]:
+        """What the model is: values, arrays, and files to be copied."""
         values = {
             "model": {
                 "template": self._template.to_json(),
                 "answers": self._format.to_json(),
-                "decisions": decisions(self._layout, *self._held_out()),
+                "decisions": self._decisions(),
             },
             "vocabulary": self._fitting.vocabulary.to_json(),
-            "training": {
-                "step": self._step,
-                "fingerprint": self._fingerprint,
-                "hyperparameters": dict(self.hyperparameters),
-            },
         }
-        optimiser = self._optimiser
         arrays: dict[str, NDArray[Any]] = {
-            "weights": optimiser.weights[:, 0],
-            "intercepts": optimiser.intercepts()[0],
+            "weights": self._optimiser.weights[:, 0],
+            "intercepts": self._optimiser.intercepts()[0],
             "scales": self._fitting.scales[:, 0],
         }
-        if not finished:
-            arrays |= {
-                "all_weights": optimiser.weights,
-                "all_bias": optimiser.bias,
-                "shares": optimiser.shares,
-            }
-        write_folder(folder, about=ABOUT, values=values, arrays=arrays)
+        return values, arrays, {}
+
+    def _decisions(self) -> list[dict[str, Any]]:
+        weights = self._fitting.class_weights
+        return decisions(self._layout, *self._held_out(), None if weights is None else weights.tilt)
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        """What else it takes to go on."""
+        optimiser = self._optimiser
+        return {
+            "all_weights": optimiser.weights,
+            "all_bias": optimiser.bias,
+            "shares": optimiser.shares,
+        }
+
+    def _restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `_state` gave."""
+        self._optimiser.weights = state["all_weights"]
+        self._optimiser.bias = state["all_bias"]
+        self._optimiser.shares = state["shares"]
 
     def _resume(self, saved: _Saved) -> None:
         if saved.fingerprint != self._fingerprint:
@@ -239,13 +283,16 @@ class LinearRun:
             )
         self._step = saved.step
         if self._step < self._total_steps:
-            self._optimiser.weights = saved.arrays["all_weights"]
-            self._optimiser.bias = saved.arrays["all_bias"]
-            self._optimiser.shares = saved.arrays["shares"]
+            self._restore(saved.arrays)
+
+    def _settings(self) -> list[Any]:
+        """What else decides what comes out, as JSON values."""
+        return [self._balanced]
 
     def _fingerprint_of(self, asked: Hyperparameters, examples: Examples) -> str:
         digest = hashlib.sha256()
         settings = [astuple(asked), self._seed, self._format.to_json(), self._template.to_json()]
+        settings += self._settings()
         digest.update(json.dumps(settings).encode())
         for part in (examples, self._validation):
             # Text by text: all of them at once would be the largest thing that a training holds.
@@ -253,6 +300,10 @@ class LinearRun:
                 digest.update(json.dumps(text).encode())
             digest.update(part.targets.tobytes())
         return digest.hexdigest()
+
+
+_TRAINING = frozenset({"training", "all_weights", "all_bias", "shares", "all_heads", "shown"})
+"""What is read to go on; an engine that builds on this one saves the last two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +317,8 @@ class _Saved:
     arrays: dict[str, NDArray[Any]]
 
     @classmethod
-    def read(cls, folder: Path) -> _Saved:
-        names = frozenset({"training", "all_weights", "all_bias", "shares"})
-        values, arrays = read_folder(folder, about=ABOUT, names=names)
+    def read(cls, folder: Path, about: Mapping[str, Any]) -> _Saved:
+        values, arrays = read_folder(folder, about=about, names=_TRAINING)
         return cls(folder=folder, arrays=arrays, **values["training"])
 
 

@@ -247,7 +247,8 @@ def _decide(
     places = constant("places", np.arange(ends[1] - ends[0]), np.int64)
     if head.kind == "choice":
         shares = add("Softmax", [z], "shares", axis=0)
-        best = add("ArgMax", [shares], "best", axis=0, keepdims=1)
+        leaning = add("Add", [z, constant("leaning", decision.get("leaning", 0.0))], "leaning_z")
+        best = add("ArgMax", [leaning], "best", axis=0, keepdims=1)
         return add("Equal", [places, best], "holds"), shares
     clipped = add("Clip", [z, constant("low", -30.0), constant("high", 30.0)], "clipped")
     shares = add("Sigmoid", [clipped], "shares")

@@ -23,11 +23,12 @@ from labeltune.local.engines.linear.features import values_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from labeltune.local.engines.common.class_weight import ClassWeights
     from labeltune.local.engines.common.layout import Layout
 
     Floats = NDArray[np.float32]
 
-__all__ = ["BIAS", "MiniBatch", "Optimiser", "likeness_of"]
+__all__ = ["BIAS", "MiniBatch", "Optimiser", "likeness_of", "prior_scores"]
 
 BIAS = 0.1
 """The value of the one feature that every text has. Rows have length 1 without it."""
@@ -117,6 +118,8 @@ class Optimiser:
     - `targets`: bool (n, k); `seen`: bool (n, m), which example is for which model.
     - `scales`: float (features, m), the weight of each feature in each model.
     - `lengths`: float (n, m), the length of each example's row after weighting.
+    - `class_weights`: what each example counts, if not all the same. Scores are given with their tilt taken
+      off again.
     - `multiplier`: how much more than usual an example counts; it scales C.
     - `likeness`: the largest eigenvalue of a mini-batch's Gram matrix, see `likeness_of`.
     """
@@ -129,6 +132,7 @@ class Optimiser:
         seen: NDArray[np.bool_],
         scales: Floats,
         lengths: Floats,
+        class_weights: ClassWeights | None,
         multiplier: float,
         likeness: float,
     ) -> None:
@@ -142,16 +146,26 @@ class Optimiser:
         self._shrink[lengths == 0] = 0
         strength = layout.per_output(_STRENGTH) * np.float32(multiplier)
         rate = layout.per_output(_RATE) * np.float32(min(1.0, _LIKENESS / likeness))
-        self._rate = np.minimum(rate, strength)
-        self._prior = _prior(layout, targets, seen)
-        self._share_rate = self._rate / strength
+        self._strength, self._usual_rate = strength, rate
+        self._weights = None if class_weights is None else class_weights.weights
+        self._tilt = np.zeros(k, dtype=np.float32) if class_weights is None else class_weights.tilt
+        self._prior = prior_scores(layout, targets, seen)
         self.weights = np.zeros((len(scales), m, k), dtype=np.float32)
         self.bias = np.zeros((m, k), dtype=np.float32)
         self.shares = np.zeros((n, m, k), dtype=np.float32)
 
     def intercepts(self) -> Floats:
         """The scores of a text without any known feature, shape (m, k)."""
+        # Learning begins at the prior plus the tilt, which is then taken off: the prior it is.
         return self._prior + np.float32(BIAS) * self.bias
+
+    def _rates(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """η for examples, and its part of what they count, shape (b or 1, 1, k) both."""
+        counts = self._strength[None, None, :]
+        if self._weights is not None:
+            counts = counts * self._weights[rows][:, None, :]
+        rate = np.minimum(self._usual_rate, counts)
+        return rate, rate / counts
 
     def scores(self, batch: MiniBatch) -> Floats:
         """Scores of a batch's examples by every model, shape (b, m, k)."""
@@ -174,24 +188,26 @@ class Optimiser:
         return np.asarray(z, dtype=np.float32)
 
     def step(self, batch: MiniBatch) -> Floats:
-        """Learn from a batch. Returns the first model's probabilities before it did, shape (b, k)."""
+        """Learn from a batch. Returns the first model's scores before it did, shape (b, k)."""
         _, m, k = self.weights.shape
         rows, x, weights = batch.rows, batch.x(), self._weights_of(batch)
-        probabilities = self._layout.probabilities(self._scores(batch, x, weights))
+        scores = self._scores(batch, x, weights)
+        probabilities = self._layout.probabilities(scores + self._tilt)
         d = probabilities - self._targets[rows][:, None, :] + self.shares[rows]
         d *= self._seen[rows][:, :, None]
-        self.shares[rows] -= self._share_rate * d
-        d *= self._rate
+        rate, share_rate = self._rates(rows)
+        self.shares[rows] -= share_rate * d
+        d *= rate
         self.bias -= BIAS * d.sum(axis=0)
         d *= self._shrink[rows][:, :, None]
         gradient = x.T @ d.reshape(-1, m * k)
         gradient *= self._squared_scales.take(batch.columns, axis=0).repeat(k, axis=1)
         weights -= gradient
         self._flat()[batch.columns] = weights
-        return probabilities[:, 0]
+        return scores[:, 0]
 
 
-def _prior(layout: Layout, targets: NDArray[np.bool_], seen: NDArray[np.bool_]) -> Floats:
+def prior_scores(layout: Layout, targets: NDArray[np.bool_], seen: NDArray[np.bool_]) -> Floats:
     """The scores that give every label the probability it has among each model's examples, shape (m, k)."""
     priors = np.empty((seen.shape[1], layout.n_outputs), dtype=np.float32)
     for model, rows in enumerate(seen.T):

@@ -1,0 +1,143 @@
+"""The engine `embed`: what sentence vectors know of the language, beside what words say of the labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from labeltune.errors import AccessError, ModelDamagedError
+from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
+from labeltune.local.engines.common.deciding import Speaker
+from labeltune.local.engines.common.folder import copied_files, read_folder
+from labeltune.local.engines.common.formats import format_from_json
+from labeltune.local.engines.embed.manifest import ABOUT
+from labeltune.local.engines.embed.mixing import Mix
+from labeltune.local.engines.embed.sources import Sentences, describe, find_folder
+from labeltune.local.engines.linear.engine import Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines.embed.learning import EmbedRun
+    from labeltune.local.engines.embed.vectors import Vectors
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["Embed"]
+
+_ARRAYS = frozenset({"weights", "intercepts", "scales", "head_weights", "head_intercepts"})
+_MODEL = frozenset({"model", "vocabulary", "sentences"}) | _ARRAYS
+
+
+class Embed:
+    """A trained model: `load` it and `answer`."""
+
+    name: ClassVar[str] = "embed"
+    options: ClassVar[Mapping[str, str]] = {
+        **CLASS_WEIGHT,
+        "prefix": "what the sentence model wants before each text, such as `query: `",
+    }
+
+    def __init__(
+        self,
+        *,
+        linear: Linear,
+        speaker: Speaker,
+        vectors: Vectors,
+        weights: Floats,
+        intercepts: Floats,
+        mix: Mix,
+    ) -> None:
+        self._linear, self._speaker, self._vectors = linear, speaker, vectors
+        self._weights, self._intercepts, self._mix = weights, intercepts, mix
+
+    @classmethod
+    def check(cls, base: Base) -> None:
+        """See `Engine`. A hub's model is not fetched for it."""
+        base.check_options(cls.options)
+        is_balanced(base)
+        folder = find_folder(base, fetch=False)
+        if folder is not None:
+            _described(base, folder, hashed=False)
+
+    @classmethod
+    def fit(
+        cls,
+        training: Sequence[Record],
+        validation: Sequence[Record],
+        hyperparameters: Hyperparameters,
+        *,
+        base: Base,
+        seed: int,
+        resume: Path | None = None,
+    ) -> EmbedRun:
+        """See `Engine`. What was begun goes on with the sentence model that it was begun with."""
+        from labeltune.local.engines.embed.learning import EmbedRun
+
+        base.check_options(cls.options)
+        if resume is None:
+            folder = find_folder(base, fetch=True)
+            assert folder is not None  # it was fetched
+            sentences = _described(base, folder, hashed=True)
+        else:
+            values, _ = read_folder(resume, about=ABOUT, names=frozenset({"sentences"}))
+            sentences = _saved(resume, values)
+        return EmbedRun(
+            training,
+            validation,
+            hyperparameters,
+            sentences=sentences,
+            balanced=is_balanced(base),
+            seed=seed,
+            resume=resume,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Embed:
+        """See `Engine`. Raises `AccessError` if a package is missing that the sentence model needs."""
+        from labeltune.local.engines.embed.extra import need
+        from labeltune.local.engines.embed.vectors import Vectors
+
+        values, arrays = read_folder(folder, about=ABOUT, names=_MODEL)
+        sentences = _saved(folder, values)
+        need(sentences.kind)
+        try:
+            vectors = Vectors(sentences)
+        except AccessError as error:
+            raise ModelDamagedError(str(error), hint=error.hint) from error
+        model = values["model"]
+        return cls(
+            linear=Linear.of(values, arrays),
+            speaker=Speaker(format_from_json(model["answers"]), model["decisions"]),
+            vectors=vectors,
+            weights=arrays["head_weights"],
+            intercepts=arrays["head_intercepts"],
+            mix=Mix.from_json(model["mix"]),
+        )
+
+    def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
+        """See `Engine`. An answer depends on its own conversation only, to the last bit."""
+        texts = [self._linear.text(conversation) for conversation in conversations]
+        layout = self._speaker.layout
+        linear = np.empty((len(texts), layout.n_outputs), dtype=np.float32)
+        head = np.empty_like(linear)
+        # One at a time: a sum's last bits depend on its company.
+        for row, (text, vector) in enumerate(zip(texts, self._vectors.of(texts), strict=True)):
+            linear[row] = self._linear.scores(text)
+            head[row] = vector @ self._weights + self._intercepts
+        return self._speaker.answers(self._mix.scores(layout, linear, head), top_logprobs)
+
+
+def _described(base: Base, folder: Path, *, hashed: bool) -> Sentences:
+    prefix = base.options.get("prefix", "")
+    return describe(folder, own=not base.source, prefix=prefix, hashed=hashed)
+
+
+def _saved(folder: Path, values: Mapping[str, Any]) -> Sentences:
+    """The sentence model that a saved model holds."""
+    return Sentences.from_json(values["sentences"], copied_files(folder, about=ABOUT))
