@@ -24,6 +24,7 @@ _SHORT = {
     "valid_mean_token_accuracy": "valid_accuracy",
     "full_valid_loss": "full_valid_loss",
     "full_valid_mean_token_accuracy": "full_valid_accuracy",
+    "rows_per_second": "rows/s",
 }
 """The protocol's metrics, under the names that are shown."""
 

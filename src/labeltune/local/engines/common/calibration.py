@@ -22,20 +22,30 @@ _PRIOR_NAMED = 100.0
 """The common threshold counts half where so many labels were named; below, that of even odds prevails."""
 
 
-def decisions(layout: Layout, scores: Floats, targets: Bools) -> list[dict[str, Any]]:
+def decisions(
+    layout: Layout, scores: Floats, targets: Bools, tilt: NDArray[np.float32] | None = None
+) -> list[dict[str, Any]]:
     """For each head what makes its scores probabilities and its probabilities decisions.
 
-    `scores` and `targets` (n, labels), of examples that were held out.
+    `scores` and `targets` (n, labels), of examples that were held out. `tilt` (labels,) is what decisions
+    lean by, where rare labels counted more (`class_weight.ClassWeights`); probabilities know nothing of it.
     """
     found: list[dict[str, Any]] = []
     for part, kind in zip(layout.slices, layout.kinds, strict=True):
         z, y = scores[:, part], targets[:, part]
+        leaning = np.zeros(z.shape[1]) if tilt is None else tilt[part].astype(np.float64)
         if kind == "choice":
-            found.append({"slope": temperature(z, y.argmax(axis=1)), "offset": 0.0, "thresholds": []})
+            slope = temperature(z, y.argmax(axis=1))
+            decision: dict[str, Any] = {"slope": slope, "offset": 0.0, "thresholds": []}
+            if tilt is not None:
+                decision["leaning"] = (slope * leaning).tolist()
         else:
             slope, offset = platt(z, y)
-            tuned = thresholds(_sigmoid(slope * z + offset), y).tolist()
-            found.append({"slope": slope, "offset": offset, "thresholds": tuned})
+            # Tuned where the odds of every label are even, and brought back: a rare one is named sooner.
+            even = thresholds(_sigmoid(slope * (z + leaning) + offset), y)
+            tuned = even if tilt is None else _sigmoid(_logit(even) - slope * leaning)
+            decision = {"slope": slope, "offset": offset, "thresholds": tuned.tolist()}
+        found.append(decision)
     return found
 
 
