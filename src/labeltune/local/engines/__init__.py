@@ -35,7 +35,10 @@ __all__ = [
     "get_engine",
 ]
 
-ENGINES: Mapping[str, str] = {"linear": "labeltune.local.engines.linear.engine:Linear"}
+ENGINES: Mapping[str, str] = {
+    "linear": "labeltune.local.engines.linear.engine:Linear",
+    "encoder": "labeltune.local.engines.encoder.engine:Encoder",
+}
 """The engines of this package: the name of the base model, and the class as an entry point names it."""
 
 ENTRY_POINTS = "labeltune.engines"
