@@ -56,7 +56,8 @@ def weights(provider: Provider, job: Any) -> bytes:
     steps = (provider.directory / "models" / job.id).glob("step-*")
     last = max(steps, key=lambda path: int(path.name.removeprefix("step-")))
     (file,) = last.glob("weights-*.safetensors")
-    return file.read_bytes()
+    content: bytes = file.read_bytes()
+    return content
 
 
 def test_a_job_tells_its_curve_and_every_checkpoint_answers(provider: Provider, folder: Path) -> None:
@@ -69,9 +70,10 @@ def test_a_job_tells_its_curve_and_every_checkpoint_answers(provider: Provider, 
         )
         job = await provider.wait(job.id)
         assert job.status == "succeeded", job.error
+        assert job.fine_tuned_model is not None
         assert job.fine_tuned_model.startswith(f"ft:encoder-{folder.name}:local:")
         events = [event async for event in provider.client.fine_tuning.jobs.list_events(job.id, limit=100)]
-        curve = [event.data for event in events if event.type == "metrics"]
+        curve: list[Any] = [event.data for event in events if event.type == "metrics"]
         assert curve[-1]["train_loss"] > curve[0]["train_loss"]
         assert curve[0]["full_valid_loss"] < 1.0986
         assert all(point["rows_per_second"] > 0 for point in curve[:-1])
@@ -79,12 +81,10 @@ def test_a_job_tells_its_curve_and_every_checkpoint_answers(provider: Provider, 
         assert curve[-2]["seconds_left"] > 0
         made = (await provider.client.fine_tuning.jobs.checkpoints.list(job.id)).data
         assert [point.step_number for point in made] == [48, 40, 32]
+        create: Any = provider.client.chat.completions.create
         for model in [job.fine_tuned_model, *(point.fine_tuned_model_checkpoint for point in made)]:
             replies = await asyncio.gather(
-                *(
-                    provider.client.chat.completions.create(model=model, messages=row[:-1], logprobs=True)
-                    for row in single(40, seed=2)
-                )
+                *(create(model=model, messages=row[:-1], logprobs=True) for row in single(40, seed=2))
             )
             right = [
                 reply.choices[0].message.content == row[-1]["content"]

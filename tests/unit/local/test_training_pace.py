@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from labeltune.cli.output import progress_display
 from labeltune.cli.output.progress_display import show_progress
 from labeltune.local.engines import Step
 from labeltune.local.training import _Pace
@@ -49,7 +48,7 @@ def test_what_is_told_of_the_time_left_is_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(progress_display.time, "monotonic", lambda: now)
+    monkeypatch.setattr("labeltune.cli.output.progress_display.time.monotonic", lambda: now)
     with show_progress("training", 100, "steps") as progress:
         now = 60.0
         progress(1)

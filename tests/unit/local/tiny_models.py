@@ -98,7 +98,7 @@ def tiny_encoder(folder: Path, kind: str = "bert", *, dropout: float = 0.1) -> P
         config = BertConfig(**size, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
         BertModel(config).save_pretrained(folder)
     else:
-        special = {
+        special: dict[str, Any] = {
             "pad_token_id": 0,
             "cls_token_id": 2,
             "sep_token_id": 3,
