@@ -37,6 +37,7 @@ __all__ = [
 
 ENGINES: Mapping[str, str] = {
     "linear": "labeltune.local.engines.linear.engine:Linear",
+    "encoder": "labeltune.local.engines.encoder.engine:Encoder",
     "llm": "labeltune.local.engines.llm.engine:Llm",
 }
 """The engines of this package: the name of the base model, and the class as an entry point names it."""

@@ -176,6 +176,7 @@ class LinearRun:
                 train_loss=loss,
                 train_accuracy=accuracy,
                 epoch_end=epoch_end,
+                rows=int(real.sum()),
                 **valid,
             )
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from labeltune.errors import SettingsError, TrainingRefusedError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import torch
 
 __all__ = ["PRECISION", "Device", "Need", "choose_device", "free_memory"]
@@ -39,7 +41,7 @@ class Device:
 
         return torch.device(self.kind, self.number) if self.kind == "cuda" else torch.device(self.kind)
 
-    def autocast(self) -> torch.autocast:
+    def autocast(self) -> AbstractContextManager[object]:
         """The context in which a loss is computed."""
         import torch
 

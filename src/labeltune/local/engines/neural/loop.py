@@ -57,9 +57,20 @@ class Group:
 class Trainable(Protocol[E]):
     """A model with its examples."""
 
-    module: torch.nn.Module
-    training: Sequence[E]
-    validation: Sequence[E]
+    @property
+    def module(self) -> torch.nn.Module:
+        """All that is put into the mode of learning or of answering."""
+        ...
+
+    @property
+    def training(self) -> Sequence[E]:
+        """What is learnt from; at least one."""
+        ...
+
+    @property
+    def validation(self) -> Sequence[E]:
+        """What is measured by; may be none."""
+        ...
 
     def length(self, example: E) -> int:
         """How many tokens the model reads of an example while it learns."""
@@ -118,6 +129,8 @@ class Loop(Generic[E]):
                 }
                 for group in self._groups
             ],
+            # One pass over the weights instead of a dozen: a quarter of a small model's time on a processor.
+            fused=device.kind != "mps",
         )
         self.step = 0
         self.total_steps = plan.n_epochs * self._per_epoch
@@ -179,7 +192,7 @@ class Loop(Generic[E]):
             for part in micro_batches(self.processes.share(batch), self._lengths, plan.micro_tokens):
                 with self._device.autocast():
                     loss = model.loss([model.training[number] for number in part])
-                (loss.objective / len(batch)).backward()
+                torch.autograd.backward(loss.objective / len(batch))
                 totals = _added(totals, loss)
             self.processes.sum_gradients(self._parameters.values())
         nats, right, decisions = self.processes.sum(totals, self._device)
