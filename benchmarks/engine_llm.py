@@ -3,9 +3,8 @@
     python benchmarks/engine_llm.py MODEL_FOLDER [--data ../shared/data/banking77] [--per-class 10]
 
 MODEL_FOLDER is a chat model as transformers reads it. It learns from `train_10.csv` (10 examples per
-label) and is asked for the first rows of a shuffled `test.csv`. Accuracy has its standard error beside it. The
-answers of the same model written token by token (`generate`, greedy and unrestricted) are the rival, on a few
-rows.
+label) and is asked for the first rows of a shuffled `test.csv`. Accuracy has its standard error beside it.
+The rival, on a few rows, is the same model writing its answers token by token (`generate`, unrestricted).
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ pytest.importorskip("peft", reason="the extra [torch] is not installed")
 from labeltune.local.engines.llm.adapter import quiet, read_base
 from labeltune.local.engines.llm.chat import Chat
 from labeltune.local.engines.llm.deciding import Decided, Decider, uncalibrated
+from labeltune.local.engines.llm.examples import Example
+from labeltune.local.engines.llm.learner import Learner
 from labeltune.local.engines.llm.legal import Legal, Written
 from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.device import Device
@@ -202,6 +204,18 @@ def test_a_beginning_is_kept_beyond_a_window_only_where_no_gap_comes_of_it(kind:
     for texts in (["hello", ASKED * 2], [ASKED]):
         for one, other in zip(plain.decide(texts), kept.decide(texts), strict=True):
             np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_loss_is_that_of_the_distribution_that_answers(name: str, llama: Path) -> None:
+    model = Model(llama, FORMATS[name])
+    found = model.whole(ASKED)[:6]
+    examples = [Example(model.prompt(ASKED), written) for _, written, _ in found]
+    learner = Learner(model.module, examples, [], pad=model.chat.pad, device=Device("cpu"))
+    loss = learner.loss(examples)
+    assert float(loss.nats) == pytest.approx(-math.fsum(logprob for *_, logprob in found), abs=1e-3)
+    assert loss.decisions == sum(len(ids) > 1 for _, written, _ in found for ids in written.allowed)
+    assert float(loss.objective.detach()) > float(loss.nats)
 
 
 def test_without_anything_kept_the_answers_are_the_same(llama: Path) -> None:

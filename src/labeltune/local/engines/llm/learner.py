@@ -61,16 +61,16 @@ class Learner:
             ids, allowed = example.answer.ids, example.answer.allowed
             # In full precision: differences of large numbers.
             own = row[-len(ids) :].float()
-            within = torch.zeros((), device=logits.device)
-            mass = []
+            written = own.gather(1, torch.tensor(ids, device=own.device)[:, None])[:, 0]
+            within = torch.zeros((), device=own.device)
             for place, (token, legal) in enumerate(zip(ids, allowed, strict=True)):
-                values = own[place, list(legal)]
-                mass.append(values.logsumexp(0))
                 if len(legal) > 1:
-                    within = within + mass[-1] - own[place, token]
+                    values = own[place, list(legal)]
+                    within = within + values.logsumexp(0) - written[place]
                     right += int(legal[int(values.detach().argmax())] == token)
                     decisions += 1
-            outside = (own.logsumexp(1) - torch.stack(mass)).sum()
+            # All that the usual loss has more: where nothing could be chosen, and beside what could.
+            outside = (own.logsumexp(1) - written).sum() - within
             objective = objective + example.weight * (within + OUTSIDE * outside)
             nats = nats + within.detach()
         return Loss(objective, nats, right, decisions)

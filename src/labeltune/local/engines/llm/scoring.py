@@ -32,6 +32,9 @@ __all__ = ["Request", "Scorer"]
 _TOKENS = 4096
 """So many tokens are fed at once, about, padding and what is kept of the conversation counted."""
 
+_LOGITS = 1 << 14
+"""So many logits take the room of a token: together at most a quarter of a gigabyte."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -165,8 +168,9 @@ class Scorer:
         for place, length in enumerate(lengths):
             if length <= 0:
                 values[place] = self._read(fed, pairs[place], None)
-        # What is kept of a conversation is copied for each path, at a fraction of what it costs to compute.
-        costs = [length + fed.mask.shape[1] // 8 for length in lengths]
+        # Each path takes memory for a copy of what is kept of its conversation, and for its logits.
+        kept, vocabulary = fed.mask.shape[1] // 2, fed.logits.shape[1]
+        costs = [max(length + kept, length * vocabulary // _LOGITS) for length in lengths]
         for part in _parts([place for place, length in enumerate(lengths) if length > 0], costs):
             rows = [pairs[place][0] for place in part]
             found = self._behind(fed, rows, [pairs[place][1].path[skip:] for place in part])
