@@ -24,6 +24,7 @@ _SHORT = {
     "valid_mean_token_accuracy": "valid_accuracy",
     "full_valid_loss": "full_valid_loss",
     "full_valid_mean_token_accuracy": "full_valid_accuracy",
+    "rows_per_second": "rows/s",
 }
 """The protocol's metrics, under the names that are shown."""
 
@@ -75,6 +76,9 @@ class JobStory:
             progress.resize(int(total))
         # What is measured once an epoch stays on show until it is measured again.
         self._last |= {short: event.metrics[name] for name, short in _SHORT.items() if name in event.metrics}
+        left = event.metrics.get("seconds_left")
+        if left is not None:
+            progress.expect(left)
         progress(int(step) - self._step, **self._last)
         self._step = int(step)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ __all__ = ["Answerer"]
 
 MAX_GATHERED = 256
 """How many conversations are answered in one go, so that nobody waits long for others."""
+MAX_GATHERED_SLOW = 32
+"""The same of an engine that calls itself slow."""
 
 
 @dataclass(slots=True)
@@ -29,12 +32,20 @@ class _Waiting:
 
 
 class Answerer:
-    """Answers requests; those that arrive together are answered together, as one matrix."""
+    """Answers requests; those that arrive together are answered together, as one matrix.
+
+    An engine that calls itself slow answers in a thread: what comes meanwhile waits, and is answered
+    together.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.models = LoadedModels(store)
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+        self._queues: dict[tuple[asyncio.AbstractEventLoop, int], list[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Two slow models at once would only share the same processors.
+        self._one_at_a_time = threading.Lock()
 
     async def answer(self, request: ChatRequest) -> Answer:
         """The engine's answer. Raises `ApiError` for an unknown or a damaged model."""
@@ -68,17 +79,53 @@ class Answerer:
         for one in waiting[:MAX_GATHERED]:
             groups.setdefault(id(one.engine), []).append(one)
         for group in groups.values():
-            _answer_group(group)
+            if getattr(group[0].engine, "slow", False):
+                self._enqueue(loop, group)
+            else:
+                _settle(group, _answers(group))
+
+    def _enqueue(self, loop: asyncio.AbstractEventLoop, group: list[_Waiting]) -> None:
+        """Leave a group to the engine's thread, which is started if it is not at work."""
+        key = (loop, id(group[0].engine))
+        if key in self._queues:
+            self._queues[key] += group
+            return
+        self._queues[key] = group
+        task = loop.create_task(self._answer_queue(key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer_queue(self, key: tuple[asyncio.AbstractEventLoop, int]) -> None:
+        queue = self._queues[key]
+        try:
+            while queue:
+                # Who hung up meanwhile needs no answer.
+                waiting = [one for one in queue if not one.answer.done()]
+                group, queue[:] = waiting[:MAX_GATHERED_SLOW], waiting[MAX_GATHERED_SLOW:]
+                if group:
+                    _settle(group, await asyncio.to_thread(self._alone, group))
+        finally:
+            del self._queues[key]
+
+    def _alone(self, group: list[_Waiting]) -> list[Answer] | Exception:
+        with self._one_at_a_time:
+            return _answers(group)
 
 
-def _answer_group(group: list[_Waiting]) -> None:
+def _answers(group: list[_Waiting]) -> list[Answer] | Exception:
     top = max(one.request.top_logprobs for one in group)
     try:
-        answers = group[0].engine.answer([one.request.messages for one in group], top_logprobs=top)
+        return group[0].engine.answer([one.request.messages for one in group], top_logprobs=top)
     except Exception as error:  # noqa: BLE001  (whatever it is, those who wait must hear of it)
+        return error
+
+
+def _settle(group: list[_Waiting], answers: list[Answer] | Exception) -> None:
+    """Give those who wait their answers, in the loop's own thread."""
+    if isinstance(answers, Exception):
         for one in group:
             if not one.answer.done():
-                one.answer.set_exception(error)
+                one.answer.set_exception(answers)
         return
     for one, answer in zip(group, answers, strict=True):
         # A client that hung up has cancelled its future.

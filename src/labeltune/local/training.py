@@ -10,6 +10,7 @@ import logging
 import shutil
 import time
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -43,6 +44,9 @@ METRICS_EVENTS = 300
 """About so many metrics events are written for a job, however many steps it has."""
 
 _FLUSH_EVERY_S = 0.25
+
+_PACE_STEPS = 100
+"""The speed is that of so many steps at the most, the last ones."""
 
 _log = logging.getLogger("labeltune.local.worker")
 
@@ -137,8 +141,7 @@ class _Training:
         self.order = order
         self.pending: list[Step] = []
         self.flushed_at = 0.0
-        self.began = time.monotonic()
-        self.first_step: int | None = None
+        self.pace = _Pace()
         row = store.row("SELECT max(step) AS step FROM events WHERE job_id = ?", job["id"])
         self.reported: int = (row and row["step"]) or 0
 
@@ -205,8 +208,7 @@ class _Training:
     def _note(self, step: Step) -> None:
         """Keep the step for the events, unless there would be too many or another worker wrote it."""
         stride = -(-step.total_steps // METRICS_EVENTS)
-        if self.first_step is None:
-            self.first_step = step.step
+        self.pace.step(step, time.monotonic())
         whole = step.epoch_end or step.step == step.total_steps
         if step.step > self.reported and (whole or step.step % stride == 0 or step.step == 1):
             self.pending.append(step)
@@ -217,18 +219,17 @@ class _Training:
         self.flushed_at = time.monotonic()
         if not self.pending:
             return
-        last = self.pending[-1]
-        done = last.step - (self.first_step or 0) + 1
-        left = (last.total_steps - last.step) * (self.flushed_at - self.began) / done
+        left = self.pace.seconds_left
         with self.store.transaction():
-            self._write("UPDATE jobs SET estimated_finish = ?", now() + round(left))
+            if left is not None:
+                self._write("UPDATE jobs SET estimated_finish = ?", now() + round(left))
             for step in self.pending:
                 message = f"Step {step.step}/{step.total_steps}: training loss={step.train_loss:.4f}"
                 if step.full_valid_loss is not None:
                     message += f", full validation loss={step.full_valid_loss:.4f}"
                 elif step.valid_loss is not None:
                     message += f", validation loss={step.valid_loss:.4f}"
-                data = {**_metrics(step), "total_steps": step.total_steps}
+                data = {**_metrics(step), "total_steps": step.total_steps, **self.pace.numbers()}
                 add_event(self.store, self.job["id"], message, data=data, step=step.step)
         self.pending.clear()
 
@@ -311,6 +312,43 @@ class _Training:
             add_event(store, job["id"], f"New fine-tuned model created: {name}")
             add_event(store, job["id"], "The job has successfully completed")
         _log.info("%s: succeeded", job["id"])
+
+
+class _Pace:
+    """How fast steps come, lately: what a training prepares before its first step says nothing about it."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[float, int, int]] = deque(maxlen=_PACE_STEPS)
+        self._rows = 0
+        self._last: Step | None = None
+
+    def step(self, step: Step, at: float) -> None:
+        """A step is over, at a time in seconds."""
+        self._rows += step.rows
+        self._steps.append((at, step.step, self._rows))
+        self._last = step
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the last step, about; None before there are two."""
+        seconds, steps, _ = self._lately()
+        if self._last is None or not steps:
+            return None
+        return (self._last.total_steps - self._last.step) * seconds / steps
+
+    def numbers(self) -> dict[str, float]:
+        """What a metrics event tells of it: rows per second and seconds left, as far as known."""
+        seconds, _, rows = self._lately()
+        left = self.seconds_left
+        told = {"rows_per_second": round(rows / seconds, 1)} if rows and seconds else {}
+        return told if left is None else {**told, "seconds_left": round(left, 1)}
+
+    def _lately(self) -> tuple[float, int, int]:
+        """Seconds, steps and rows between the first and the last of the steps that are remembered."""
+        if len(self._steps) < 2:
+            return 0.0, 0, 0
+        (since, step, rows), (until, last_step, last_rows) = self._steps[0], self._steps[-1]
+        return until - since, last_step - step, last_rows - rows
 
 
 def _metrics(step: Step) -> dict[str, float]:

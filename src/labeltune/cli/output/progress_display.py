@@ -32,6 +32,10 @@ class Progress(Protocol):
         """The total became known, or changed."""
         ...
 
+    def expect(self, seconds: float) -> None:
+        """Whoever does the work says how long it will take yet: that is shown, not what is reckoned."""
+        ...
+
 
 def in_megabytes(progress: Progress) -> Callable[[int, int], None]:
     """What takes bytes, those done and all of them, and shows them as megabytes."""
@@ -65,15 +69,21 @@ class _Silent:
 
     def resize(self, total: int | None) -> None: ...
 
+    def expect(self, seconds: float) -> None: ...
+
 
 class _PlainProgress:
     def __init__(self, description: str, total: int | None, unit: str) -> None:
         self.description, self.total, self.unit = description, total, unit
         self.done, self.started = 0, time.monotonic()
         self.told = self.started
+        self.ends: float | None = None
 
     def resize(self, total: int | None) -> None:
         self.total = total
+
+    def expect(self, seconds: float) -> None:
+        self.ends = time.monotonic() + seconds
 
     def __call__(self, advance: int = 1, /, **info: object) -> None:
         self.done += advance
@@ -84,7 +94,9 @@ class _PlainProgress:
         rate = self.done / (now - self.started)
         of = "" if self.total is None else f" of {self.total:,}"
         pieces = [f"{self.done:,}{of} {self.unit}", f"{rate:,.1f}/s"]
-        if self.total is not None and rate:
+        if self.ends is not None:
+            pieces.append(f"{_duration(self.ends - now)} left")
+        elif self.total is not None and rate:
             pieces.append(f"{_duration((self.total - self.done) / rate)} left")
         pieces += [f"{key} {as_text(value)}" for key, value in info.items()]
         sys.stderr.write(visible(f"{self.description}: {', '.join(pieces)}\n"))
@@ -101,6 +113,16 @@ def _duration(seconds: float) -> str:
 def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
     from rich import progress
     from rich.markup import escape
+    from rich.text import Text
+
+    class TimeLeft(progress.TimeRemainingColumn):
+        """What was said of it, if anything was."""
+
+        def render(self, task: progress.Task) -> Text:
+            ends = task.fields["ends"]
+            if ends is None:
+                return super().render(task)
+            return Text(_duration(ends - time.monotonic()), style="progress.remaining")
 
     # Rich parses its column templates as markup: only fixed words may stand in them.
     columns = (
@@ -109,11 +131,11 @@ def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
         progress.MofNCompleteColumn(),
         progress.TextColumn(f"{unit} · {{task.fields[rate]}}"),
         progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
+        TimeLeft(),
         progress.TextColumn("{task.fields[info]}", markup=False),
     )
     with progress.Progress(*columns, console=console_on(sys.stderr), transient=True) as display:
-        task = display.add_task("", total=total, info="", rate="")
+        task = display.add_task("", total=total, info="", rate="", ends=None)
 
         class Bar:
             def __call__(self, advance: int = 1, /, **info: object) -> None:
@@ -125,5 +147,8 @@ def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
 
             def resize(self, total: int | None) -> None:
                 display.update(task, total=total)
+
+            def expect(self, seconds: float) -> None:
+                display.update(task, ends=time.monotonic() + seconds)
 
         yield Bar()

@@ -40,6 +40,8 @@ __all__ = [
 ENGINES: Mapping[str, str] = {
     "linear": "labeltune.local.engines.linear.engine:Linear",
     "embed": "labeltune.local.engines.embed.engine:Embed",
+    "encoder": "labeltune.local.engines.encoder.engine:Encoder",
+    "llm": "labeltune.local.engines.llm.engine:Llm",
 }
 """The engines of this package: the name of the base model, and the class as an entry point names it."""
 
@@ -139,6 +141,8 @@ class Step:
     full_valid_loss: float | None = None
     full_valid_accuracy: float | None = None
     epoch_end: bool = False
+    rows: int = 0
+    """How many examples the step learnt from; 0 where the engine does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,11 @@ class Answer:
 
 
 class Run(Protocol):
-    """A training under way: iterate over it to train; between two steps it can be saved or left."""
+    """A training under way: iterate over it to train; between two steps it can be saved or left.
+
+    If it has `notes`, strings, they are told as events when the training begins: what the engine has to say
+    of the data.
+    """
 
     hyperparameters: Mapping[str, int | float]
     """The numbers used, under the protocol's names, with every `"auto"` resolved."""
@@ -182,6 +190,8 @@ class Engine(Protocol):
     """A kind of model.
 
     The module of an engine imports nothing heavy: what trains is imported by `fit`, what answers by `load`.
+    A class with `slow = True` answers in a thread of its own, one batch of requests at a time, while the
+    server does other things; without it, answers are made between two requests, which costs less for each.
     """
 
     name: ClassVar[str]

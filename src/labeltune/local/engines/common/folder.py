@@ -109,14 +109,17 @@ def read_folder(
     return values, arrays
 
 
-def copied_files(folder: Path, *, about: Mapping[str, Any]) -> dict[str, Path]:
-    """The files that were copied into a folder, each under its name, looked through for their hashes.
+def copied_files(
+    folder: Path, *, about: Mapping[str, Any], names: frozenset[str] | None = None
+) -> dict[str, Path]:
+    """The files that were copied into a folder, or only those in `names`, each under its name, looked through
+    for their hashes.
 
     A `.json` that was copied is read as a value, too. Raises `ModelDamagedError` as `read_folder` does.
     """
     found: dict[str, Path] = {}
     for name, entry in _read_manifest(folder, about)["files"].items():
-        if name.endswith(".npy"):
+        if name.endswith(".npy") or (names is not None and name not in names):
             continue
         path = _inside(folder, entry["file"])
         try:

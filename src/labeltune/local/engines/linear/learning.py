@@ -12,6 +12,7 @@ import numpy as np
 
 from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines import Step
+from labeltune.local.engines.common.asked import checked
 from labeltune.local.engines.common.calibration import decisions
 from labeltune.local.engines.common.folder import read_folder, write_folder
 from labeltune.local.engines.common.formats import read_format
@@ -188,6 +189,7 @@ class LinearRun:
                 train_loss=loss,
                 train_accuracy=accuracy,
                 epoch_end=epoch_end,
+                rows=int(real.sum()),
                 **valid,
             )
 
@@ -320,21 +322,6 @@ class _Saved:
     def read(cls, folder: Path, about: Mapping[str, Any]) -> _Saved:
         values, arrays = read_folder(folder, about=about, names=_TRAINING)
         return cls(folder=folder, arrays=arrays, **values["training"])
-
-
-def checked(asked: Hyperparameters) -> Hyperparameters:
-    """What was asked. Raises `TrainingRefusedError` if a number makes no sense."""
-    for name, value in (("n_epochs", asked.n_epochs), ("batch_size", asked.batch_size)):
-        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise TrainingRefusedError(f"{name} is {value!r}, expected a whole number from 1 on, or 'auto'")
-    rate = asked.learning_rate_multiplier
-    if rate != "auto" and (
-        isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf
-    ):
-        raise TrainingRefusedError(
-            f"learning_rate_multiplier is {rate!r}, expected a number above 0, or 'auto'"
-        )
-    return asked
 
 
 def _tokens(record: Record) -> int:

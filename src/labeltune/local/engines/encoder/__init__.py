@@ -1,0 +1,1 @@
+"""The engine `encoder`: a language model that reads text, with a head for each question, fine-tuned."""

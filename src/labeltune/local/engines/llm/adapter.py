@@ -1,0 +1,120 @@
+"""The base model with LoRA's matrices beside its layers (Hu et al., "LoRA", ICLR 2022)."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from labeltune.errors import AccessError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+    from labeltune.local.engines import Base
+    from labeltune.local.engines.neural.device import Device
+
+__all__ = ["lora_options", "put", "quiet", "read_base", "targets", "trainable", "with_lora"]
+
+_ATTENTION = re.compile(r"(^|[._])(self_)?(attn|attention)([._]|$)", re.IGNORECASE)
+RANKS = 512
+
+
+def lora_options(base: Base) -> tuple[int, str]:
+    """Rank, and where LoRA learns. Raises `SettingsError`."""
+    rank = base.options.get("rank", "16")
+    if not rank.isascii() or not rank.isdigit() or not 1 <= int(rank) <= RANKS:
+        raise SettingsError(f"rank={rank}: expected a whole number from 1 to {RANKS}")
+    where = base.options.get("lora", "all")
+    if where not in ("all", "attention"):
+        raise SettingsError(f"lora={where}: expected all or attention")
+    return int(rank), where
+
+
+def read_base(folder: Path, device: Device) -> torch.nn.Module:
+    """The model of a folder: safetensors alone, none of its code. Raises `AccessError`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.bfloat16 if device.half else torch.float32,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise AccessError(
+            f"{folder}: is no language model that transformers reads ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''})",
+            hint="give a chat model's folder, one with ...ForCausalLM under architectures in config.json",
+        ) from error
+    found: torch.nn.Module = model.to(device.torch).eval()
+    return found
+
+
+def targets(model: torch.nn.Module, where: str) -> list[str]:
+    """The names of the layers beside which LoRA learns."""
+    import torch
+
+    output: Any = model.get_output_embeddings()  # type: ignore[operator]
+    found = [
+        name
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear)
+        and layer is not output
+        and (where == "all" or _ATTENTION.search(name.rpartition(".")[0]))
+    ]
+    if not found:
+        raise AccessError(f"the model has no layers for lora={where}", hint="use lora=all")
+    return found
+
+
+def with_lora(model: torch.nn.Module, *, rank: int, names: Sequence[str], seed: int) -> Any:
+    """The model with matrices of this rank beside the layers of these names; nothing else learns.
+
+    Scaled by alpha / rank with alpha twice the rank, so that one learning rate serves every rank. They begin
+    as a function of the seed.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.05,
+        # Anchored: a name alone would fit every layer that ends so.
+        target_modules="|".join(re.escape(name) for name in names),
+        task_type="CAUSAL_LM",
+    )
+    with warnings.catch_warnings():
+        # peft asks models for names that transformers is about to rename.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, config)  # type: ignore[arg-type]
+
+
+def trainable(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """What learns, by name."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
+def put(module: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Set what learns. Raises `KeyError` if something is missing."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in trainable(module).items():
+            parameter.copy_(weights[name])
+
+
+def quiet() -> None:
+    """Keep transformers from telling its own story on standard error."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

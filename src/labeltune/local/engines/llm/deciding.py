@@ -1,0 +1,230 @@
+"""How one answer is decided, piece by piece, by the log-probabilities at its points of choice.
+
+A single label has its exact log-probability over all legal answers. A set is decided label by label, in the
+order of the labels: each one's probability is exact given what was decided before it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltune.local.engines.common.answers import Verdict
+from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.llm.grammar import START
+from labeltune.local.engines.llm.scoring import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from labeltune.local.engines.llm.grammar import State, Step
+    from labeltune.local.engines.llm.legal import Fan, Legal
+
+    Ids = tuple[int, ...]
+    Floats = NDArray[np.float64]
+    Asking = Generator[list[Request], list[list[Floats]], Floats]
+
+__all__ = ["Decided", "Decider", "uncalibrated"]
+
+LEAST_REACH = math.log(1e-6)
+"""Where an answer comes with less than this probability, its continuations share it evenly: no probability is
+off by more."""
+
+_FORCED = 12.0
+"""The log-odds of what cannot be otherwise."""
+
+
+@dataclass(slots=True)
+class Decided:
+    """What was decided of one conversation."""
+
+    scores: Floats
+    """Of each label of all heads, (k,): of a choice its log-probability, of a subset its log-odds."""
+    chosen: list[list[int]]
+    """The labels of each head that hold, rising."""
+    steps: list[Step] = field(default_factory=list)
+    """The answer."""
+
+
+def uncalibrated(layout: Layout) -> list[dict[str, Any]]:
+    """Decisions by the model's own probabilities, for lack of examples to calibrate them by."""
+    return [
+        {"slope": 1.0, "offset": 0.0, "thresholds": [0.5] * (part.stop - part.start) * (kind == "subset")}
+        for part, kind in zip(layout.slices, layout.kinds, strict=True)
+    ]
+
+
+class Decider:
+    """Decides answers as `calibration.decisions` says."""
+
+    def __init__(
+        self, legal: Legal, decided: Sequence[Mapping[str, Any]], tilt: Sequence[float] = ()
+    ) -> None:
+        self._legal = legal
+        self._grammar = legal.grammar
+        self.layout = Layout(legal.grammar.heads)
+        self._slopes = [float(decision["slope"]) for decision in decided]
+        self._offsets = [float(decision["offset"]) for decision in decided]
+        self._thresholds = [np.array(decision["thresholds"], dtype=np.float64) for decision in decided]
+        self._leaning = [np.array(decision.get("leaning", 0.0), dtype=np.float64) for decision in decided]
+        self._tilt = np.array(tilt, dtype=np.float64) if len(tilt) else np.zeros(self.layout.n_outputs)
+
+    def walk(self) -> Generator[list[Request], list[list[Floats]], Decided]:
+        """Decide one answer; see `Scorer.run`."""
+        scores = np.full(self.layout.n_outputs, -_FORCED)
+        decided = Decided(scores, [[] for _ in self._grammar.heads])
+        state: State | None = START
+        path: Ids = ()
+        known: dict[tuple[Ids, Ids], Floats] = {}
+        while state is not None:
+            logprobs = yield from self._evaluate(state, path, known)
+            step = self._decide(state, logprobs, decided)
+            decided.steps.append(step)
+            path += self._legal.pieces(state)[self._grammar.steps(state).index(step)]
+            state = step.after
+        return decided
+
+    def verdicts(self, decided: Decided) -> list[Verdict]:
+        """What is decided for each head, with calibrated probabilities."""
+        found = []
+        for head, (part, kind) in enumerate(zip(self.layout.slices, self.layout.kinds, strict=True)):
+            z = self._slopes[head] * decided.scores[part] + self._offsets[head]
+            if kind == "choice":
+                e = np.exp(z - z.max())
+                p = e / e.sum()
+            else:
+                p = _sigmoid(z)
+            found.append(Verdict(np.array(decided.chosen[head], dtype=np.intp), p))
+        return found
+
+    # --- probabilities of the steps from a state ------------------------
+
+    def _evaluate(self, state: State, path: Ids, known: dict[tuple[Ids, Ids], Floats]) -> Asking:
+        """The log-probability of each step from a state, given the tokens before it."""
+        fan = self._legal.fan(state)
+        found = np.full(fan.n_steps, -np.inf)
+        if not fan.nodes:
+            return np.zeros(fan.n_steps)
+        frontier = [(0, 0.0)]
+        while frontier:
+            wanted = [number for number, reach in frontier if reach >= LEAST_REACH]
+            missing = [n for n in wanted if (path + fan.nodes[n].path, fan.nodes[n].allowed) not in known]
+            if missing:
+                yield from self._ask(state, path, [fan.nodes[n] for n in missing], known)
+            behind: list[tuple[int, float]] = []
+            for number, reach in frontier:
+                node = fan.nodes[number]
+                if reach < LEAST_REACH:
+                    _spread(fan, number, reach, found)
+                    continue
+                logprobs = known[path + node.path, node.allowed]
+                for (settled, target), logprob in zip(node.leads, logprobs.tolist(), strict=True):
+                    if settled:
+                        found[target] = np.logaddexp(found[target], reach + logprob)
+                    else:
+                        behind.append((target, reach + logprob))
+            frontier = behind
+        return found
+
+    def _ask(
+        self, state: State, path: Ids, nodes: Sequence[Any], known: dict[tuple[Ids, Ids], Floats]
+    ) -> Generator[list[Request], list[list[Floats]], None]:
+        requests = [
+            Request(path + node.path, ((len(path) + len(node.path), node.allowed),)) for node in nodes
+        ]
+        if len(nodes) == 1 and self._grammar.blocks[state.block].kind == "flag":
+            requests = [self._foreseen(state, path)]
+        for request, values in zip(requests, (yield requests), strict=True):
+            for (length, allowed), value in zip(request.points, values, strict=True):
+                known[request.path[:length], allowed] = value
+
+    def _foreseen(self, state: State, path: Ids) -> Request:
+        """The points of this flag and of those after it as long as all are false, in one pass: most are."""
+        points: list[tuple[int, Ids]] = []
+        longest = path
+        following: State | None = state
+        while following is not None and self._grammar.blocks[following.block].kind == "flag":
+            fan = self._legal.fan(following)
+            if fan.nodes:
+                longest = path + fan.nodes[0].path
+                points.append((len(longest), fan.nodes[0].allowed))
+            path += self._legal.pieces(following)[0]
+            following = self._grammar.steps(following)[0].after
+        return Request(longest, tuple(points))
+
+    # --- decisions ------------------------------------------------------
+
+    def _decide(self, state: State, logprobs: Floats, decided: Decided) -> Step:
+        block = self._grammar.blocks[state.block]
+        steps = self._grammar.steps(state)
+        z = decided.scores[self.layout.slices[block.head]]
+        if block.kind == "choice":
+            step = steps[self._choose(state, steps, logprobs, z)]
+            decided.chosen[block.head] = [step.decision.labels[0]]
+            return step
+        place = (
+            self._flag(block, steps, logprobs, z) if block.kind == "flag" else self._next(state, logprobs, z)
+        )
+        step = steps[place]
+        decided.chosen[block.head] += step.decision.labels
+        return step
+
+    def _choose(self, state: State, steps: Sequence[Step], logprobs: Floats, z: Floats) -> int:
+        head = self._grammar.blocks[state.block].head
+        left = dict(state.left).get(head)
+        mass = 0.0 if left is None else float(np.logaddexp.reduce(z[list(left)]))
+        for step, logprob in zip(steps, logprobs.tolist(), strict=True):
+            # What is not decided yet, of a parent which child, is even for now.
+            labels = list(step.decision.labels)
+            z[labels] = mass + logprob - math.log(len(labels))
+        if left is None:
+            z -= self._tilt[self.layout.slices[head]]
+            z -= np.logaddexp.reduce(z)
+        leaning = self._slopes[head] * z + self._leaning[head]
+        return int(np.argmax([np.logaddexp.reduce(leaning[list(step.decision.labels)]) for step in steps]))
+
+    def _flag(self, block: Any, steps: Sequence[Step], logprobs: Floats, z: Floats) -> int:
+        odds = _FORCED if len(steps) == 1 else float(logprobs[1] - logprobs[0])
+        z[block.label] = np.clip(odds, -_FORCED, _FORCED)
+        return len(steps) - 1 if self._holds(block.head, z)[block.label] else 0
+
+    def _next(self, state: State, logprobs: Floats, z: Floats) -> int:
+        """Which label a list names next: the first one that holds, given that none before it did."""
+        head = self._grammar.blocks[state.block].head
+        start = state.before + 1
+        n = len(z) - start
+        rest = np.logaddexp.accumulate(logprobs[::-1])[::-1]
+        behind = np.append(rest[1:], -np.inf)
+        z[start:] = np.clip(logprobs[:n] - np.maximum(behind[:n], -700), -_FORCED, _FORCED)
+        ends = len(logprobs) > n
+        if not ends:
+            # A list that cannot be empty: that its last label holds if no other does says nothing of it.
+            z[-1] = _FORCED
+        named = np.flatnonzero(self._holds(head, z)[start:])
+        if len(named) and (ends or named[0] < n - 1):
+            return int(named[0])
+        return n if ends else int(logprobs.argmax())
+
+    def _holds(self, head: int, z: Floats) -> NDArray[np.bool_]:
+        p = _sigmoid(self._slopes[head] * z + self._offsets[head])
+        return np.asarray(p >= self._thresholds[head])
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))))
+
+
+def _spread(fan: Fan, number: int, reach: float, found: Floats) -> None:
+    """Share out the probability of coming to a node among the steps behind it."""
+    steps: list[int] = []
+    waiting = [number]
+    while waiting:
+        for settled, target in fan.nodes[waiting.pop()].leads:
+            (steps if settled else waiting).append(target)
+    for step in steps:
+        found[step] = np.logaddexp(found[step], reach - math.log(len(steps)))

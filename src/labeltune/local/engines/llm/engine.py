@@ -1,0 +1,177 @@
+"""The engine `llm`: a chat model that learns by LoRA. Its answers are legal, because they are scored, never
+sampled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from labeltune.local.engines.common.class_weight import is_balanced
+from labeltune.local.engines.common.formats import format_from_json
+from labeltune.local.engines.common.records import Template
+from labeltune.local.engines.llm.adapter import lora_options
+from labeltune.local.engines.llm.chat import Chat, check_template
+from labeltune.local.engines.llm.deciding import Decider
+from labeltune.local.engines.llm.grammar import Grammar
+from labeltune.local.engines.llm.legal import Legal
+from labeltune.local.engines.llm.manifest import OPTIONS
+from labeltune.local.engines.llm.saved import Saved
+from labeltune.local.engines.llm.scoring import Request, Scorer
+from labeltune.local.engines.neural.base_model import check_source, find_base
+from labeltune.local.engines.neural.extra import need_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines.llm.learning import LlmRun
+    from labeltune.local.engines.llm.legal import Written
+
+    Ids = tuple[int, ...]
+    Floats = NDArray[np.float64]
+
+__all__ = ["Llm"]
+
+_CLOSE, _CLOSE_HALF = 1e-3, 0.25
+"""How far, in nats, a whole answer may be from the same in one pass, in 32 and in 16 bits; farther, what is
+kept of conversations is not trusted for this model, and every point is computed from the beginning."""
+
+_LOOKED_AT = 100
+"""So many answers are looked at for those to compare."""
+
+
+class Llm:
+    """A trained model: `load` it and `answer`."""
+
+    name: ClassVar[str] = "llm"
+    options: ClassVar[Mapping[str, str]] = OPTIONS
+    slow: ClassVar[bool] = True
+
+    def __init__(self, saved: Saved, chat: Chat, module: Any) -> None:
+        self._template = Template.from_json(saved.template)
+        self._format = format_from_json(saved.answers)
+        self.legal = Legal(Grammar(self._format), chat.spell, chat.end)
+        self._decider = Decider(self.legal, saved.decisions, saved.tilt)
+        self.chat = chat
+        self._window = saved.window
+        opening = self.legal.opening
+        self.scorer = Scorer(module, pad=chat.pad, opening=opening, common=tuple(saved.common))
+        self._room = saved.window - len(opening) - 1
+        self._trust(_CLOSE_HALF if saved.half else _CLOSE)
+
+    @classmethod
+    def check(cls, base: Base) -> None:
+        """See `Engine`."""
+        from pathlib import Path
+
+        base.check_options(cls.options)
+        lora_options(base)
+        is_balanced(base)
+        need_torch("llm")
+        check_source(base)
+        folder = Path(base.source).expanduser()
+        if folder.is_dir():
+            check_template(folder)
+
+    @classmethod
+    def fit(
+        cls,
+        training: Sequence[Record],
+        validation: Sequence[Record],
+        hyperparameters: Hyperparameters,
+        *,
+        base: Base,
+        seed: int,
+        resume: Path | None = None,
+    ) -> LlmRun:
+        """See `Engine`."""
+        from labeltune.local.engines.llm.learning import LlmRun
+
+        cls.check(base)
+        return LlmRun(training, validation, hyperparameters, base=base, seed=seed, resume=resume)
+
+    @classmethod
+    def load(cls, folder: Path) -> Llm:
+        """See `Engine`. Raises `ModelDamagedError` also if the base model is gone or another one."""
+        from labeltune.local.engines.llm.merging import read_model
+
+        need_torch("llm")
+        saved, base, adapter = Saved.read(folder)
+        return cls(saved, Chat(base), read_model(saved, base, adapter))
+
+    @classmethod
+    def export(cls, folder: Path, out: Path) -> None:
+        """Write the model to the folder `out` as one that transformers reads and that `load` does, too."""
+        from labeltune.local.engines.llm.merging import merge
+
+        merge(folder, out)
+
+    @classmethod
+    def licence(cls, base: Base) -> str:
+        """The licence that the base model's card names."""
+        return find_base(base).licence or "not known"
+
+    def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
+        """See `Engine`."""
+        prompts = [self.prompt(conversation) for conversation in conversations]
+        found = self.scorer.run(prompts, [self._decider.walk() for _ in prompts])
+        return [self._format.answer(self._decider.verdicts(decided), top_logprobs) for decided in found]
+
+    def prompt(self, conversation: Sequence[Message]) -> Ids:
+        """The tokens of a conversation, as many as there is room for."""
+        return self.chat.prompt(conversation, self._room, self._template)[0]
+
+    def _trust(self, close: float) -> None:
+        """Compare a few answers with the same in one pass with nothing kept."""
+        prompts = [self.prompt(conversation) for conversation in _like_training(self._template)]
+        written = self._some_answers()
+        pairs = [(prompt, answer) for prompt in prompts for answer in written]
+        found = self.scorer.run([prompt for prompt, _ in pairs], [_total(answer) for _, answer in pairs])
+        for (prompt, answer), total in zip(pairs, found, strict=True):
+            if abs(total - self.scorer.log_probability(prompt, answer)) > close:
+                self.scorer.cached = False
+
+    def _some_answers(self) -> list[Written]:
+        """Two legal answers, of many those with the most points of choice."""
+        layout = self._decider.layout
+        heads = list(zip(layout.slices, layout.kinds, strict=True))
+        found: dict[Ids, Written] = {}
+        for number in range(min(_LOOKED_AT, max(part.stop - part.start for part, _ in heads))):
+            targets = np.zeros(layout.n_outputs, dtype=np.bool_)
+            for part, kind in heads:
+                targets[part.start + number % (part.stop - part.start)] = True
+                if kind == "subset" and number == 0:
+                    targets[part] = True
+            written = self.legal.write(self.legal.grammar.walk(targets))
+            found[written.ids] = written
+        return sorted(found.values(), key=lambda one: -sum(len(ids) > 1 for ids in one.allowed))[:2]
+
+
+def _total(answer: Written) -> Generator[list[Request], list[list[Floats]], float]:
+    """The log-probability of an answer, by its points of choice."""
+    points = tuple((n, allowed) for n, allowed in enumerate(answer.allowed) if len(allowed) > 1)
+    if not points:
+        return 0.0
+    ((values),) = yield [Request(answer.ids[: points[-1][0]], points)]
+    places = [allowed.index(answer.ids[length]) for length, allowed in points]
+    return float(sum(value[place] for value, place in zip(values, places, strict=True)))
+
+
+def _like_training(template: Template) -> list[list[Message]]:
+    """Two conversations within the fixed words of the training's, one longer than the other."""
+    roles = [role for role, from_end in template.frames if from_end == 1]
+    found = []
+    for text in ("a", "a text of several words, longer than the other one"):
+        conversation = []
+        for role in roles or ["user"]:
+            frame = template.frames.get((role, 1))
+            middle = "" if frame is None or frame.constant else text
+            content = middle if frame is None else f"{frame.prefix}{middle}{frame.suffix}"
+            conversation.append({"role": role, "content": content})
+        found.append(conversation)
+    return found

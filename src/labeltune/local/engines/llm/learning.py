@@ -1,0 +1,301 @@
+"""A training of the engine `llm`: what it learns from, how it goes on, and what it saves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import astuple, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltune.errors import SettingsError, TrainingRefusedError
+from labeltune.local.engines.common.asked import checked
+from labeltune.local.engines.common.calibration import decisions
+from labeltune.local.engines.common.class_weight import ClassWeights, is_balanced
+from labeltune.local.engines.common.folder import copied_files, read_folder, write_folder
+from labeltune.local.engines.common.formats import read_format
+from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.records import Template, content_of
+from labeltune.local.engines.llm.adapter import lora_options, quiet, read_base, targets, trainable, with_lora
+from labeltune.local.engines.llm.chat import Chat
+from labeltune.local.engines.llm.deciding import Decider, uncalibrated
+from labeltune.local.engines.llm.examples import LEAST_TEXT, Examples, common_beginning
+from labeltune.local.engines.llm.grammar import Grammar
+from labeltune.local.engines.llm.learner import Learner
+from labeltune.local.engines.llm.legal import Legal
+from labeltune.local.engines.llm.manifest import ABOUT
+from labeltune.local.engines.llm.saved import ADAPTER, Saved
+from labeltune.local.engines.llm.scoring import Scorer
+from labeltune.local.engines.neural.base_model import find_base
+from labeltune.local.engines.neural.device import Need, choose_device
+from labeltune.local.engines.neural.loop import Loop, Plan
+from labeltune.local.engines.neural.saving import read_tensors, tensor_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from labeltune.local.engines import Base, Hyperparameters, Record, Step
+    from labeltune.local.engines.llm.examples import Example
+
+__all__ = ["LlmRun", "window_of"]
+
+RATE, RATE_WIDTH = 2e-4, 2048
+"""The learning rate of multiplier 1 at this width of a model; at others in proportion to 1/√width. A rule of
+ours: the wider a model, the smaller the rate that it bears."""
+LONGEST = 2048
+"""The window, if neither the option nor the model sets a smaller one."""
+
+_SEEN = 2400
+"""So many examples are learnt from if nobody says how many epochs, between 2 and 20 epochs."""
+_ENOUGH = 50
+"""With fewer examples held out there is nothing to calibrate by."""
+_SOME = 256
+"""No more are decided anew at every checkpoint."""
+_MICRO_TOKENS = 8192
+_STATE = "state.safetensors"
+
+
+def window_of(base: Base, config: Mapping[str, Any]) -> int:
+    """How many tokens of a conversation are read, answer included. Raises `SettingsError`."""
+    inner = config.get("text_config")
+    longest = (inner if isinstance(inner, dict) else config).get("max_position_embeddings")
+    most = longest if isinstance(longest, int) and longest > 0 else None
+    asked = base.options.get("window")
+    if asked is None:
+        return min(LONGEST, most or LONGEST)
+    if not asked.isascii() or not asked.isdigit() or int(asked) < 2 * LEAST_TEXT:
+        raise SettingsError(f"window={asked}: expected a whole number of tokens from {2 * LEAST_TEXT} on")
+    if most is not None and int(asked) > most:
+        raise SettingsError(f"window={asked}: the model reads {most:,} tokens at the most")
+    return int(asked)
+
+
+class LlmRun:
+    """A training of `Llm` under way."""
+
+    hyperparameters: Mapping[str, int | float]
+    trained_tokens: int
+    notes: Sequence[str]
+
+    def __init__(
+        self,
+        training: Sequence[Record],
+        validation: Sequence[Record],
+        hyperparameters: Hyperparameters,
+        *,
+        base: Base,
+        seed: int,
+        resume: Path | None,
+    ) -> None:
+        quiet()
+        asked = checked(hyperparameters)
+        self._template = Template.of([record[:-1] for record in training])
+        self._format = _format_of(training, self._template)
+        self._layout = Layout(self._format.heads)
+        self._rank, self._where = lora_options(base)
+        self._device = choose_device(base.options.get("precision", "auto"))
+        self._base = find_base(base)
+        self._chat = Chat(self._base.folder)
+        self._window = window_of(base, self._base.config)
+        self._legal = Legal(Grammar(self._format), self._chat.spell, self._chat.end)
+        self._seed = seed
+        learnt, valid = self._examples(training), self._examples(validation)
+        self.notes = _notes(learnt, valid, self._window)
+        self._tilt: Sequence[float] = ()
+        rows = self._weighted(base, learnt)
+        rows, held = _split(learnt, valid, rows, seed)
+        self._held, self._common = held, common_beginning([row.prompt for row in rows])
+        self._about_base = self._base.to_json()
+        self._fingerprint = self._fingerprint_of(asked, base, training, validation)
+        self.hyperparameters = _chosen(asked, len(rows))
+        self._prepare(rows, valid.rows)
+        epochs = int(self.hyperparameters["n_epochs"])
+        self.trained_tokens = epochs * sum(len(row.prompt) + len(row.answer.ids) for row in rows)
+        if resume is not None:
+            self._resume(resume)
+
+    def _examples(self, records: Sequence[Record]) -> Examples:
+        return Examples.of(
+            records,
+            answer_format=self._format,
+            template=self._template,
+            chat=self._chat,
+            legal=self._legal,
+            window=self._window,
+        )
+
+    def _weighted(self, base: Base, learnt: Examples) -> list[Example]:
+        """The examples to learn from, with what their loss counts."""
+        if not is_balanced(base):
+            return learnt.rows
+        if [head.kind for head in self._format.heads] != ["choice"]:
+            raise TrainingRefusedError(
+                "class_weight=balanced: an answer that is a set, or has several fields, has no one class",
+                hint="leave it out: rare labels of a set are named by thresholds of their own",
+            )
+        weights = ClassWeights.balanced(self._layout, learnt.targets)
+        self._tilt = weights.tilt.astype(np.float64).tolist()
+        return [
+            replace(row, weight=float(weight))
+            for row, weight in zip(learnt.rows, weights.weights[:, 0], strict=True)
+        ]
+
+    def _prepare(self, rows: Sequence[Example], valid: Sequence[Example]) -> None:
+        model: Any = read_base(self._base.folder, self._device)
+        self._layers = targets(model, self._where)
+        self._module = with_lora(model, rank=self._rank, names=self._layers, seed=self._seed)
+        config = model.config.get_text_config()
+        self._learner = Learner(self._module, rows, valid, pad=self._chat.pad, device=self._device)
+        need = Need(
+            weights=self._base.n_weights,
+            trainable=sum(p.numel() for p in trainable(self._module).values()),
+            hidden=config.hidden_size,
+            layers=config.num_hidden_layers,
+            # Logits are computed for answers only, a small part of all tokens.
+            outputs=config.vocab_size // 8,
+            weight_bytes=2 if self._device.half else 4,
+            kept=int(bool(valid)),
+        )
+        micro = need.micro_tokens(
+            self._device,
+            most=_MICRO_TOKENS,
+            least=max(map(self._learner.length, [*rows, *valid])),
+            advice="use a smaller model, a smaller #window, or close other programs",
+        )
+        multiplier = float(self.hyperparameters["learning_rate_multiplier"])
+        plan = Plan(
+            n_epochs=int(self.hyperparameters["n_epochs"]),
+            batch_size=int(self.hyperparameters["batch_size"]),
+            learning_rate=multiplier * RATE * math.sqrt(RATE_WIDTH / config.hidden_size),
+            seed=self._seed,
+            micro_tokens=micro,
+            decay="cosine",
+        )
+        self._loop: Loop[Example] = Loop(self._learner, plan, self._device)
+
+    def __iter__(self) -> Iterator[Step]:
+        """See `Run`."""
+        yield from self._loop
+
+    def _decisions(self) -> list[dict[str, Any]]:
+        """Calibrated on what was held out, as the model is now."""
+        if not self._held:
+            return uncalibrated(self._layout)
+        self._module.eval()
+        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt)
+        scorer = Scorer(self._module, pad=self._chat.pad, opening=self._legal.opening, common=self._common)
+        found = scorer.run([row.prompt for row, _ in self._held], [decider.walk() for _ in self._held])
+        scores = np.stack([decided.scores for decided in found])
+        tilt = np.array(self._tilt, dtype=np.float32) if self._tilt else None
+        return decisions(self._layout, scores, np.stack([targets for _, targets in self._held]), tilt)
+
+    def save(self, folder: Path) -> None:
+        """See `Run`. A finished model is saved without the optimiser's state."""
+        saved = Saved(
+            template=self._template.to_json(),
+            answers=self._format.to_json(),
+            decisions=self._decisions(),
+            tilt=self._tilt,
+            window=self._window,
+            common=self._common,
+            half=self._device.half,
+            base=self._about_base,
+            rank=self._rank,
+            layers=self._layers,
+        )
+        state, tensors = self._loop.state()
+        training = {
+            "state": state,
+            "fingerprint": self._fingerprint,
+            "hyperparameters": dict(self.hyperparameters),
+        }
+        files = {ADAPTER: self._loop.weights()} | ({_STATE: tensors} if tensors else {})
+        with tensor_files(folder, files) as copies:
+            values = {"model": saved.to_json(), "training": training}
+            write_folder(folder, about=ABOUT, values=values, copies=copies)
+
+    def _resume(self, folder: Path) -> None:
+        values, _ = read_folder(folder, about=ABOUT, names=frozenset({"training"}))
+        training = values["training"]
+        if training["fingerprint"] != self._fingerprint:
+            raise TrainingRefusedError(
+                f"{folder}: this training began with another base model, other examples, hyperparameters or "
+                "another seed",
+                hint="start it anew",
+            )
+        files = copied_files(folder, about=ABOUT, names=frozenset({ADAPTER, _STATE}))
+        tensors = read_tensors(files[_STATE]) if _STATE in files else {}
+        self._loop.restore(training["state"], tensors, read_tensors(files[ADAPTER]))
+
+    def _fingerprint_of(
+        self, asked: Hyperparameters, base: Base, training: Sequence[Record], validation: Sequence[Record]
+    ) -> str:
+        digest = hashlib.sha256()
+        settings = [astuple(asked), dict(base.options), self._seed, self._about_base["sha256"]]
+        digest.update(json.dumps(settings).encode())
+        for part in (training, validation):
+            for record in part:
+                digest.update(json.dumps(record).encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+def _format_of(training: Sequence[Record], template: Template) -> Any:
+    answers = [content_of(record[-1]) for record in training]
+    if not answers:
+        raise TrainingRefusedError("there are no examples to learn from")
+    if len(set(answers)) == 1:
+        raise TrainingRefusedError(
+            f"all {len(training):,} examples have the same answer: there is nothing to learn",
+            hint="train on examples of at least two different answers",
+        )
+    return read_format(answers, template.declared_labels())
+
+
+def _chosen(asked: Hyperparameters, n: int) -> dict[str, int | float]:
+    size, epochs, rate = asked.batch_size, asked.n_epochs, asked.learning_rate_multiplier
+    if isinstance(size, str):
+        size = 8 if n < 400 else 16
+    if isinstance(epochs, str):
+        epochs = min(20, max(2, round(_SEEN / n)))
+    return {
+        "n_epochs": epochs,
+        "batch_size": size,
+        "learning_rate_multiplier": 1.0 if isinstance(rate, str) else float(rate),
+    }
+
+
+Held = list[tuple["Example", "NDArray[np.bool_]"]]
+
+
+def _split(learnt: Examples, valid: Examples, rows: list[Example], seed: int) -> tuple[list[Example], Held]:
+    """What is learnt from, and what is held out to calibrate by: validation examples if there are enough, or
+    a tenth of many examples.
+    """
+    random = np.random.default_rng([seed, 2])
+    if len(valid.rows) >= _ENOUGH:
+        chosen = sorted(random.permutation(len(valid.rows))[:_SOME].tolist())
+        return rows, [(valid.rows[number], valid.targets[number]) for number in chosen]
+    count = min(len(rows) // 10, _SOME)
+    if count < _ENOUGH:
+        return rows, []
+    out = set(random.permutation(len(rows))[:count].tolist())
+    kept = [row for number, row in enumerate(rows) if number not in out]
+    return kept, [(rows[number], learnt.targets[number]) for number in sorted(out)]
+
+
+def _notes(learnt: Examples, valid: Examples, window: int) -> list[str]:
+    notes = []
+    if cut := learnt.cut + valid.cut:
+        notes.append(f"{cut:,} texts are longer than the window of {window:,} tokens and lost their middle")
+    if learnt.otherwise:
+        notes.append(
+            f"{learnt.otherwise:,} answers are learnt in other tokens than the tokenizer would write them "
+            "in: it joins labels with what stands between them"
+        )
+    return notes

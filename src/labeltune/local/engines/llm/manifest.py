@@ -1,0 +1,21 @@
+"""What the manifest of a saved model says of itself, and the options after the base model's name."""
+
+from __future__ import annotations
+
+from labeltune.local.engines.common.class_weight import CLASS_WEIGHT
+from labeltune.local.engines.neural.device import PRECISION
+
+__all__ = ["ABOUT", "OPTIONS", "SCORING"]
+
+ABOUT = {"engine": "llm", "format": 1}
+
+OPTIONS = {
+    "rank": "of the matrices that LoRA learns, from 1 to 512; 16 if not given",
+    "lora": "all: every linear layer but the output learns; attention: only those of the attention",
+    "window": "tokens of a conversation, its answer included, that are read; longer texts lose their middle",
+    **PRECISION,
+    **CLASS_WEIGHT,
+}
+
+SCORING = frozenset({"model"})
+"""The values that answering needs."""
