@@ -93,7 +93,9 @@ def test_a_folder_that_is_no_model_is_refused_before_there_is_a_job(here: Path) 
 
 
 @pytest.mark.slow
-def test_from_a_folder_to_predictions_and_a_job_that_cannot_open_it(here: Path) -> None:
+def test_from_a_folder_to_predictions_and_a_job_that_cannot_open_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = onnx_folder(here / "vectors")
     trained = ran("train", "train.jsonl", "--model", "embed:vectors", "--class-weight", "balanced", "-q")
     model = trained.stdout.strip()
@@ -105,3 +107,9 @@ def test_from_a_folder_to_predictions_and_a_job_that_cannot_open_it(here: Path) 
     # The model that was made of it has its own copy.
     (here / "rows.csv").write_text("text,label\nwhere is my card,\n")
     assert ran("predict", "rows.csv", "--model", model, "--batch", "-q").exit_code == 0
+    # Without the package that runs it, it says what is missing.
+    monkeypatch.setattr("labeltune.local.engines.embed.extra.find_spec", lambda _: None)
+    (here / "others.csv").write_text("text,label\nmy password,\n")
+    refused = run("predict", "others.csv", "--model", model, "-o", "others.out.csv", "--resend", "0")
+    assert refused.exit_code != 0
+    assert 'pip install "labeltune[embed]"' in refused.stderr

@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labeltune.errors import ModelDamagedError
-from labeltune.local.errors import ApiError
+from labeltune.errors import AccessError, ModelDamagedError
+from labeltune.local.errors import ApiError, with_hint
 from labeltune.local.stored_models import LoadedModels, find_model
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Answerer:
         self._one_at_a_time = threading.Lock()
 
     async def answer(self, request: ChatRequest) -> Answer:
-        """The engine's answer. Raises `ApiError` for an unknown or a damaged model."""
+        """The engine's answer. Raises `ApiError` for a model that is unknown, damaged or cannot be opened."""
         model = find_model(self._store, request.model)
         engine = self.models.ready(model) or await self._load(model)
         loop = asyncio.get_running_loop()
@@ -64,6 +64,9 @@ class Answerer:
     async def _load(self, model: Row) -> Engine:
         try:
             return await asyncio.to_thread(self.models.load, model)
+        except AccessError as error:
+            # A package that it needs is gone: no use in trying again, as there is after a 500.
+            raise ApiError(403, with_hint(error), code="model_not_available") from error
         except ModelDamagedError as error:
             raise ApiError(
                 500, f"The model '{model['name']}' is damaged: {error}", code="model_damaged"

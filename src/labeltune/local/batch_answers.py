@@ -12,12 +12,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from labeltune.errors import DiskError, ModelDamagedError
+from labeltune.errors import AccessError, DiskError, ModelDamagedError
 from labeltune.files.writing import sha256_of
 from labeltune.local.batches import ENDPOINT
 from labeltune.local.chat import completion
 from labeltune.local.chat_request import LikeRequests
-from labeltune.local.errors import ApiError
+from labeltune.local.errors import ApiError, with_hint
 from labeltune.local.files import add_file
 from labeltune.local.store import disk_is_full, new_id, now
 from labeltune.local.stored_models import LoadedModels, find_model
@@ -175,6 +175,8 @@ class _Answering:
             raise _RefusedError(
                 [_error(error.code or "invalid_request", error.message, "body.model")]
             ) from error
+        except AccessError as error:
+            raise _RefusedError([_error("model_not_available", with_hint(error), "body.model")]) from error
         except ModelDamagedError as error:
             raise _RefusedError([_error("model_damaged", str(error), "body.model")]) from error
 

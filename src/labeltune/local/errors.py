@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["ApiError", "invalid", "not_found"]
+if TYPE_CHECKING:
+    from labeltune.errors import LabeltuneError
+
+__all__ = ["ApiError", "invalid", "not_found", "with_hint"]
 
 _TYPES = {401: "invalid_request_error", 429: "requests", 500: "server_error", 507: "server_error"}
 
@@ -43,3 +46,8 @@ def invalid(message: str, *, param: str | None = None, code: str | None = None) 
 def not_found(what: str, name: str, *, param: str, code: str | None = None) -> NoReturn:
     """Refuse the request with status 404, as OpenAI words it."""
     raise ApiError(404, f"No such {what}: {name}", param=param, code=code)
+
+
+def with_hint(error: LabeltuneError) -> str:
+    """One of our errors as a message, with what to do next."""
+    return f"{error} ({error.hint})" if error.hint else str(error)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from labeltune.errors import LabeltuneError
 from labeltune.local import engines
 from labeltune.local.engines import Base
-from labeltune.local.errors import ApiError
+from labeltune.local.errors import ApiError, with_hint
 
 if TYPE_CHECKING:
     from labeltune.local.engines import Engine
@@ -56,8 +56,7 @@ def check_base(name: str) -> None:
             )
         engines.get_engine(base.engine).check(base)
     except LabeltuneError as error:
-        advice = f" ({error.hint})" if error.hint else ""
-        raise ApiError(400, f"{error}{advice}", param="model", code="model_not_available") from error
+        raise ApiError(400, with_hint(error), param="model", code="model_not_available") from error
 
 
 def is_base(name: str) -> bool:

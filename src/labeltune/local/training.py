@@ -20,6 +20,7 @@ from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
 from labeltune.local.cards import write_card
 from labeltune.local.engines import Base, Hyperparameters
+from labeltune.local.errors import with_hint
 from labeltune.local.files import add_file
 from labeltune.local.jobs import add_event, model_name
 from labeltune.local.store import disk_is_full, new_id, now
@@ -115,9 +116,9 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
     except DiskError as error:
         _fail_full(store, job, str(error))
     except AccessError as error:
-        _fail(store, job, _error("model_not_available", _with_hint(error), "model"))
+        _fail(store, job, _error("model_not_available", with_hint(error), "model"))
     except LabeltuneError as error:
-        _fail(store, job, _error("training_refused", _with_hint(error), "training_file"))
+        _fail(store, job, _error("training_refused", with_hint(error), "training_file"))
     except MemoryError:
         _fail(store, job, _error("out_of_memory", "There was not enough memory to train.", None))
     except Exception as error:  # noqa: BLE001  (an engine's bug fails its job, not the worker)
@@ -401,10 +402,6 @@ def _move(store: Store, job: Row, status: str, from_status: str) -> None:
         "UPDATE jobs SET status = ? WHERE id = ? AND status = ?", status, job["id"], from_status
     ):
         raise _LeftError
-
-
-def _with_hint(error: LabeltuneError) -> str:
-    return f"{error} ({error.hint})" if error.hint else str(error)
 
 
 def _error(code: str, message: str, param: str | None) -> dict[str, str | None]:
