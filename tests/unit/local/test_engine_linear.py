@@ -318,7 +318,7 @@ def test_engines_are_a_table_and_nothing_heavy_is_imported_for_it() -> None:
 
     engine: type[Engine] = get_engine("linear")
     assert engine is Linear
-    assert list(ENGINES) == ["linear"]
+    assert "linear" in ENGINES
     with pytest.raises(AccessError, match="no engine named 'cubic'") as caught:
         get_engine("cubic")
     assert "linear" in (caught.value.hint or "")
