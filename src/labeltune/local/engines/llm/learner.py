@@ -19,7 +19,7 @@ __all__ = ["OUTSIDE", "Learner"]
 
 OUTSIDE = 0.1
 """What a nat of probability outside the legal answers counts beside a nat within: answers are chosen among
-the legal ones alone, but an exported model should write them unaided."""
+the legal ones alone, but an exported model should come to write them unaided."""
 
 
 class Learner:
