@@ -45,9 +45,8 @@ def tokenizer(folder: Path, *, words: bool = False, template: str | None = CHATM
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
     made.train_from_iterator(CORPUS, trainer)
-    whole = PreTrainedTokenizerFast(
-        tokenizer_object=made, unk_token="<unk>", eos_token="<|im_end|>", pad_token="<pad>"
-    )
+    fast: Any = PreTrainedTokenizerFast
+    whole = fast(tokenizer_object=made, unk_token="<unk>", eos_token="<|im_end|>", pad_token="<pad>")
     whole.chat_template = template
     whole.save_pretrained(folder)
     return len(whole)
@@ -88,6 +87,7 @@ def chat_model(
         values["layer_types"] = ["sliding_attention", "full_attention"]
         values["query_pre_attn_scalar"] = 16
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **values | dict(config or {})))
+    made: Any = AutoModelForCausalLM
+    model = made.from_config(AutoConfig.for_model(kind, **values | dict(config or {})))
     model.save_pretrained(folder)
     return folder

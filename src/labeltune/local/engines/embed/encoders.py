@@ -105,6 +105,7 @@ def _table(path: Path) -> Floats:
         raise AccessError(
             f"{path}: cannot be read: {error}", hint="save the vectors as 16 or 32 bit floats"
         ) from error
+    table: Floats
     (table,) = (tensor.astype(np.float32) for tensor in tensors.values() if tensor.ndim == 2)
     if "mapping" in tensors:
         table = table[tensors["mapping"].astype(np.int64)]

@@ -88,7 +88,7 @@ def base_network(base: BaseModel, *, outputs: int, pooling: str) -> Network:
     from transformers.utils import logging
 
     _refuse_others(base)
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call, unused-ignore]
+    logging.disable_progress_bar()
     try:
         encoder, told = AutoModel.from_pretrained(
             base.folder,

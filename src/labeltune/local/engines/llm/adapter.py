@@ -40,7 +40,7 @@ def read_base(folder: Path, device: Device) -> torch.nn.Module:
     from transformers import AutoModelForCausalLM
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=False,
@@ -61,7 +61,8 @@ def targets(model: torch.nn.Module, where: str) -> list[str]:
     """The names of the layers beside which LoRA learns."""
     import torch
 
-    output: Any = model.get_output_embeddings()  # type: ignore[operator]
+    whole: Any = model
+    output = whole.get_output_embeddings()
     found = [
         name
         for name, layer in model.named_modules()
@@ -74,7 +75,7 @@ def targets(model: torch.nn.Module, where: str) -> list[str]:
     return found
 
 
-def with_lora(model: torch.nn.Module, *, rank: int, names: Sequence[str], seed: int) -> Any:
+def with_lora(model: Any, *, rank: int, names: Sequence[str], seed: int) -> Any:
     """The model with matrices of this rank beside the layers of these names; nothing else learns.
 
     Scaled by alpha / rank with alpha twice the rank, so that one learning rate serves every rank. They begin
@@ -95,7 +96,7 @@ def with_lora(model: torch.nn.Module, *, rank: int, names: Sequence[str], seed: 
     with warnings.catch_warnings():
         # peft asks models for names that transformers is about to rename.
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(model, config)  # type: ignore[arg-type]
+        return get_peft_model(model, config)
 
 
 def trainable(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -116,5 +117,6 @@ def quiet() -> None:
     """Keep transformers from telling its own story on standard error."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    own: Any = logging
+    own.set_verbosity_error()
+    own.disable_progress_bar()

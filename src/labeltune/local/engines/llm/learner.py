@@ -19,7 +19,7 @@ __all__ = ["OUTSIDE", "Learner"]
 
 OUTSIDE = 0.1
 """What a nat of probability outside the legal answers counts beside a nat within: answers are chosen among
-the legal ones alone, but an exported model should write them unaided."""
+the legal ones alone, but an exported model should come to write them unaided."""
 
 
 class Learner:
@@ -84,7 +84,7 @@ class Learner:
         tokens = torch.tensor([[self._pad] * (width - len(row)) + list(row) for row in rows])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         module: Any = self.module
-        return module(  # type: ignore[no-any-return]
+        return module(
             input_ids=tokens.to(self._device.torch),
             attention_mask=mask.to(self._device.torch),
             position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(self._device.torch),

@@ -202,7 +202,7 @@ class Scorer:
         width = tokens.shape[1]
         before = fed.mask[chosen]
         positions = fed.lengths[chosen][:, None] + torch.arange(width, device=self._device)
-        return self.module(  # type: ignore[no-any-return]
+        return self.module(
             input_ids=tokens,
             # What fills a path up comes behind it, where nothing looks that is read.
             attention_mask=torch.cat([before, before.new_ones(len(rows), width)], dim=1).long(),

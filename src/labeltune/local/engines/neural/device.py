@@ -45,7 +45,10 @@ class Device:
         """The context in which a loss is computed."""
         import torch
 
-        return torch.autocast(self.kind, dtype=torch.bfloat16, enabled=self.half)
+        context: AbstractContextManager[object] = torch.autocast(
+            self.kind, dtype=torch.bfloat16, enabled=self.half
+        )
+        return context
 
     def free(self) -> int:
         """Bytes that are free on it."""

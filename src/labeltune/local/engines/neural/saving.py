@@ -46,6 +46,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        tensors: dict[str, torch.Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelDamagedError(f"{path}: is not a safetensors file", hint="train the model again") from error
+    return tensors
