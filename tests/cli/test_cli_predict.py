@@ -69,6 +69,7 @@ def test_json_is_one_document(folder: Folder) -> None:
         "valid": 3,
         "invalid": 1,
         "problems": {"empty": 1},
+        "unsure": 0,
         "asked": 2,
         "kept": 0,
         "maybe_billed": 0,

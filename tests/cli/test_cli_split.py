@@ -210,7 +210,7 @@ def test_wrong_input(arguments: list[str], exit_code: int, message: str, mode: l
     result = runner.invoke(app, ["split", *arguments, *mode])
     assert result.exit_code == exit_code
     assert message in result.stderr
-    if mode == ["--json"] and "--seed" not in arguments:
+    if mode == ["--json"]:
         assert json.loads(result.stdout)["error"]["exit_code"] == exit_code
     else:
         assert result.stdout == ""

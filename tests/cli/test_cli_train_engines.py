@@ -71,7 +71,7 @@ def test_where_there_are_no_class_weights_the_other_way_is_said(
     result = run(*argv, "--class-weight", "balanced")
     assert result.exit_code == 2
     assert "openai has no class weights" in result.stderr
-    assert "labeltune convert --repeat-rare K" in result.stderr
+    assert "labeltune convert DATA --repeat-rare 5" in result.stderr
     # What changes nothing is refused nowhere.
     assert json.loads(ran(*argv, "--class-weight", "none").stdout)["body"]["model"] == "gpt-4.1-mini"
 

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
 
 # Options of other programs that pages name: the benchmarks', docs/generate.py's, and pip's.
-FOREIGN = {"--check", "--env", "--no-deps", "--require-hashes", "--no-build-isolation"} | {
+FOREIGN = {
+    "--standalone",
+    "--nproc",
+    "--check",
+    "--env",
+    "--no-deps",
+    "--require-hashes",
+    "--no-build-isolation",
+} | {
     option
     for path in (ROOT / "benchmarks").glob("*.py")
     for option in re.findall(r'add_argument\(\s*"(--[a-z-]+)"', path.read_text(encoding="utf-8"))

@@ -71,9 +71,9 @@ COMMANDS = [
     ["jobs", "cancel", "ftjob-1"],
     ["jobs", "pause", "ftjob-1"],
     ["jobs", "resume", "ftjob-1"],
-    ["predict", "data.csv", "--model", "m"],
-    ["predict", "data.csv", "--model", "m", "--batch"],
-    ["predict", "data.csv", "--model", "m", "--dry-run"],
+    ["predict", "data.csv", "--force", "--model", "m"],
+    ["predict", "data.csv", "--force", "--model", "m", "--batch"],
+    ["predict", "data.csv", "--force", "--model", "m", "--dry-run"],
     ["train", "train.jsonl", "--model", "gpt-4.1-mini", "--dry-run"],
 ]
 OFFLINE = [
@@ -123,7 +123,7 @@ def test_key_in_logs_or_tracebacks(files: Folder, status: int) -> None:
 
 def test_key_in_a_page_of_a_proxy(files: Folder) -> None:
     with serving(echoing(200, html=True)) as port:
-        for argv in (["predict", "data.csv", "--model", "m"], ["jobs", "cancel", "ftjob-1"]):
+        for argv in (["predict", "data.csv", "--force", "--model", "m"], ["jobs", "cancel", "ftjob-1"]):
             result = run(*argv, "--provider", f"http://127.0.0.1:{port}/v1")
             assert result.exit_code == 5
             no_trace_of_the_key(files.path, result.stdout, result.stderr)
@@ -140,7 +140,9 @@ def test_key_in_what_offline_commands_write(files: Folder) -> None:
 def test_a_key_that_is_none_is_not_shown(files: Folder, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with serving(echoing(401)) as port:
-        result = run("predict", "data.csv", "--model", "m", "--provider", f"http://127.0.0.1:{port}/v1")
+        result = run(
+            "predict", "data.csv", "--force", "--model", "m", "--provider", f"http://127.0.0.1:{port}/v1"
+        )
     assert result.exit_code == 4
     no_trace_of_the_key(files.path, result.stdout, result.stderr)
 
@@ -157,7 +159,15 @@ def test_key_in_the_log_of_the_sdk_and_in_a_traceback_of_ours(files: Folder) -> 
     )
     with serving(echoing(401)) as port:
         for script in ("from labeltune.__main__ import main; main()", bug):
-            argv = ["predict", "data.csv", "--model", "m", "--provider", f"http://127.0.0.1:{port}/v1"]
+            argv = [
+                "predict",
+                "data.csv",
+                "--force",
+                "--model",
+                "m",
+                "--provider",
+                f"http://127.0.0.1:{port}/v1",
+            ]
             done = subprocess.run(
                 [sys.executable, "-c", script, *argv],
                 capture_output=True,
@@ -361,7 +371,7 @@ def test_untrusted_model_files(trained: str, tmp_path: Path) -> None:
             content["sha256"] = hashlib.sha256(body).hexdigest()
             manifest.write_text(json.dumps(content, separators=(",", ":")))
         for more in ((), ("--batch",)):
-            result = run("predict", "data.csv", "--model", trained, *more)
+            result = run("predict", "data.csv", "--force", "--model", trained, *more)
             assert result.exit_code not in (0, 1, 3), result.stderr
             assert (
                 "damaged" in result.stderr
@@ -384,7 +394,7 @@ def test_names_as_paths(trained: str, tmp_path: Path, name: str) -> None:
     del trained
     outside = {path for path in tmp_path.parent.iterdir() if path != tmp_path}
     before = {path for path in tmp_path.rglob("*") if "home" not in path.relative_to(tmp_path).parts[:1]}
-    assert run("predict", "data.csv", "--model", name).exit_code == 4
+    assert run("predict", "data.csv", "--force", "--model", name).exit_code == 4
     if name != "..":  # the SDK refuses to make an address of it
         assert run("jobs", "show", name).exit_code in (2, 4, 10)
         assert run("jobs", "cancel", name).exit_code in (2, 4, 10)
@@ -454,12 +464,15 @@ def test_tampered_journal(folder: Folder, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_tampered_ledger(trained: str, tmp_path: Path, seed: int) -> None:
-    ran("predict", "data.csv", "--model", trained, "-q")
+    ran("predict", "data.csv", "--force", "--model", trained, "-q")
     (tmp_path / ".labeltune" / "ledger.db").exists() or ran(
         "upload", write_chat(tmp_path / "t.jsonl", 12), "-q"
     )
     overwrite(tmp_path / ".labeltune" / "ledger.db", random.Random(seed))
-    for argv in (["upload", "t.jsonl"], ["predict", "data.csv", "--model", trained, "-o", "other.csv"]):
+    for argv in (
+        ["upload", "t.jsonl"],
+        ["predict", "data.csv", "--force", "--model", trained, "-o", "other.csv"],
+    ):
         assert run(*argv).exit_code in (0, 2, 8)
 
 
@@ -468,7 +481,7 @@ def test_tampered_home_of_the_local_provider(trained: str, tmp_path: Path, seed:
     stop_worker(tmp_path / "home")
     (database,) = (tmp_path / "home").glob("*.db")
     overwrite(database, random.Random(seed))
-    for argv in (["jobs", "list"], ["predict", "data.csv", "--model", trained]):
+    for argv in (["jobs", "list"], ["predict", "data.csv", "--force", "--model", trained]):
         assert run(*argv).exit_code not in (1, None)
 
 

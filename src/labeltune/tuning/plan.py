@@ -54,7 +54,7 @@ class Settings:
             if self.class_weight == "balanced":
                 raise SettingsError(
                     f"--class-weight balanced: {provider.name} has no class weights, the local engines have",
-                    hint="let rare rows come several times instead: labeltune convert --repeat-rare K",
+                    hint="let rare rows come several times instead: labeltune convert DATA --repeat-rare 5",
                 )
             return model
         base = Base.parse(model)

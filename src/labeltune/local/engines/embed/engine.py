@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balance
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import copied_files, read_folder
 from labeltune.local.engines.common.formats import format_from_json
+from labeltune.local.engines.common.hub import licence_of
 from labeltune.local.engines.embed.manifest import ABOUT
 from labeltune.local.engines.embed.mixing import Mix
 from labeltune.local.engines.embed.sources import Sentences, describe, find_folder
@@ -18,7 +20,6 @@ from labeltune.local.engines.linear.engine import Linear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -119,6 +120,14 @@ class Embed:
             intercepts=arrays["head_intercepts"],
             mix=Mix.from_json(model["mix"]),
         )
+
+    @classmethod
+    def licence(cls, base: Base) -> str:
+        """See `Portable`."""
+        if not base.source:
+            return "MIT, of the vectors that the package wordllama carries"
+        folder = Path(base.source)
+        return (licence_of(folder) if folder.is_dir() else "") or "not known"
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer depends on its own conversation only, to the last bit."""

@@ -7,8 +7,6 @@ Only safetensors, ONNX and JSON are read: nothing in them can run.
 from __future__ import annotations
 
 import json
-import os
-import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
+from labeltune.local.engines.common.hub import HUB_NAME, is_offline
 from labeltune.local.engines.embed.extra import need
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Sentences", "describe", "find_folder", "is_offline"]
 
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?\Z")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5")
 _ONNX = ("model.onnx", "onnx/model.onnx", "model_*.onnx", "onnx/model_*.onnx")
 _SMALL = ("*.json", "*.txt", "model.onnx", "onnx/model.onnx")
@@ -73,11 +71,6 @@ class Sentences:
         return sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
 
-def is_offline() -> bool:
-    """Whether the environment says that nothing is to be fetched from a hub."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-
-
 def find_folder(base: Base, *, fetch: bool) -> Path | None:
     """The folder of a base's sentence model; of a hub's it is fetched, or None without `fetch`.
 
@@ -91,7 +84,7 @@ def find_folder(base: Base, *, fetch: bool) -> Path | None:
     folder = Path(base.source).expanduser()
     if folder.is_dir():
         return folder
-    if folder.is_absolute() or base.source.startswith((".", "~")) or not _HUB_NAME.match(base.source):
+    if folder.is_absolute() or base.source.startswith((".", "~")) or not HUB_NAME.match(base.source):
         raise AccessError(
             f"{base}: there is no folder {base.source}",
             hint="give the folder of a sentence model, or a hub's name such as OWNER/NAME",

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
+from labeltune.local.engines.common.hub import HUB_NAME, is_offline, licence_of
 
 if TYPE_CHECKING:
     from labeltune.local.engines import Base
@@ -25,7 +24,6 @@ PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md
 """What is fetched of a hub's model: nothing that can run, and no weights in other forms."""
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?\Z")
 _HINT = "give the folder of a model in the form of transformers (config.json, tokenizer.json, *.safetensors)"
 
 
@@ -58,13 +56,7 @@ class BaseModel:
     @property
     def licence(self) -> str:
         """The licence that the model's card names; empty if it names none."""
-        try:
-            card = (self.folder / "README.md").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        front = re.match(r"---\s*\n(.*?)\n---", card, re.DOTALL)
-        found = re.search(r"^license(?:_name)?:\s*(.+)$", front[1], re.MULTILINE) if front else None
-        return found[1].strip().strip("'\"") if found else ""
+        return licence_of(self.folder)
 
     def to_json(self) -> dict[str, str]:
         """What a model that learnt from it carries of it."""
@@ -98,7 +90,7 @@ def _local_folder(base: Base) -> Path | None:
         return folder
     if folder.suffix == ".gguf" or folder.is_file():
         raise AccessError(f"{base.source}: is a file, expected a folder", hint=_HINT)
-    if folder.is_absolute() or not _HUB_NAME.match(base.source):
+    if folder.is_absolute() or not HUB_NAME.match(base.source):
         raise AccessError(f"{base.source}: there is no such folder", hint=_HINT)
     return None
 
@@ -106,11 +98,10 @@ def _local_folder(base: Base) -> Path | None:
 def _fetch(base: Base) -> Path:
     from huggingface_hub import snapshot_download
 
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     try:
         return Path(snapshot_download(base.source, allow_patterns=list(PATTERNS)))
     except (OSError, ValueError) as error:
-        if offline:
+        if is_offline():
             raise AccessError(
                 f"{base.source}: is no folder here, not on this disk, and HF_HUB_OFFLINE forbids to fetch it",
                 hint="fetch it once without HF_HUB_OFFLINE, or give its folder",
