@@ -222,7 +222,7 @@ def token_counter(model: str | None = None, *, mode: TokenMode = "auto") -> Toke
         return Estimator()
     name = _encoding_name(model)
     if name is None:
-        return _estimator(mode, f"the vocabulary of {model} is not known", "let them be estimated")
+        return _estimator(mode, f"the vocabulary of {model} is not known", 'tokens="auto" estimates them')
     try:
         return Tokenizer(name)
     except ImportError:
