@@ -28,7 +28,7 @@ HOSTILE = {
     "signs in a row": "!" * 2_000 + "=-" * 700 + "/" * 33 + "\\" * 34,
     "digits": "0" * 1_000 + " 1,234,567.89 ١٢٣٤ १२३४ Ⅷ ½ ²³",
     "line ends": "a\r\nb\n\r\n\n c\r\r d \n  \n\te\n/\n//\r\n.\n\n",
-    "apostrophes": "I'LL we'Re don't 's 'S 'tis O'Neill's rock'n'roll l\u2019ami I'ſ",
+    "apostrophes": "I'LL we'Re don't 's 'S 'tis O'Neill's rock'n'roll l\u2019ami",
     "cases": "camelCase HTTPServer XMLHttpRequest iPhone McDonald ǅ ǈabc ßtraße İstanbul ŒUVRE",
     "Cyrillic, Greek": "Где моя карта? Ёлка ПРИВЕТ. Πού είναι η κάρτα μου; ΆΛΛΟ",
     "Arabic, Hebrew": "أين بطاقتي؟ مُحَمَّد كتــاب איפה הכרטיס שלי? שָׁלוֹם",
