@@ -226,7 +226,7 @@ def token_counter(model: str | None = None, *, mode: TokenMode = "auto") -> Toke
     try:
         return Tokenizer(name)
     except ImportError:
-        return _estimator(mode, "toktok-rs is not installed", 'pip install "labeltune[tokens]"')
+        return _estimator(mode, "toktok-rs is not installed", "pip install toktok-rs")
 
 
 def _estimator(mode: TokenMode, reason: str, hint: str) -> Estimator:

@@ -118,7 +118,7 @@ def test_without_the_extra_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SettingsError, match="toktok-rs is not installed") as caught:
         token_counter(mode="exact")
     assert caught.value.hint is not None
-    assert 'pip install "labeltune[tokens]"' in caught.value.hint
+    assert "pip install toktok-rs" in caught.value.hint
 
 
 @pytest.mark.parametrize("model", ["mistral-7b", "linear", "Qwen/Qwen3-8B"])
