@@ -1,17 +1,15 @@
 """How fast check is against convert on the same table, in CPU seconds, and how far estimated tokens are off.
 
     python benchmarks/check.py [--rows 160000] [--repeat 3]
-    python benchmarks/check.py --fetch-vocabulary FOLDER
-    TIKTOKEN_CACHE_DIR=FOLDER python benchmarks/check.py --tokens
+    python benchmarks/check.py --tokens
 
 Each figure is the smallest of several runs, each in a process of its own, one after the other; memory is that
 process's peak. The table is that of `convert.py`, but for one row in fifty: a copy of an earlier one,
 as it is or in capitals. Target: a table and a chat file of 160,000 records are checked in at most twice the
 time that convert takes. Ends with 1 if it is missed.
 
-`--tokens` compares the estimate with tiktoken's exact counts on the English sets beside the checkout. Target:
-at most 10 % of each set's total. The vocabulary that it needs is fetched by tiktoken itself, or, where only a
-package index can be reached, taken out of litellm's wheel, which carries tiktoken's files byte for byte.
+`--tokens` compares the estimate with exact counts, by the extra `[tokens]`, on the English sets beside the
+checkout. Target: at most 10 % of each set's total.
 """
 
 from __future__ import annotations
@@ -86,7 +84,7 @@ def tokens() -> bool:
     """Whether the estimate is within a tenth of the exact count, on each set."""
     from labeltune.pricing.tokens import Estimator, token_counter
 
-    exact, estimate = token_counter(mode="exact", seconds=60), Estimator()
+    exact, estimate = token_counter(mode="exact"), Estimator()
     good = True
     print(f"{'':26}{'texts':>8}{'tokens':>11}{'estimate':>11}{'error':>8}")
     for name, column in SETS:
@@ -99,35 +97,15 @@ def tokens() -> bool:
     return good
 
 
-def fetch_vocabulary(folder: Path) -> None:
-    """Fill a folder for `TIKTOKEN_CACHE_DIR`; tiktoken compares the files with their published hashes."""
-    import zipfile
-
-    with tempfile.TemporaryDirectory() as name:
-        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", name, "litellm"]
-        subprocess.run(fetch, check=True)
-        (wheel,) = Path(name).glob("*.whl")
-        folder.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(wheel) as packed:
-            for member in packed.namelist():
-                own = Path(member).name
-                if "/tokenizers/" in member and len(own) == 40:
-                    (folder / own).write_bytes(packed.read(member))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=160_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--tokens", action="store_true", help="measure the estimate of tokens instead")
-    parser.add_argument("--fetch-vocabulary", type=Path, metavar="FOLDER", help="for --tokens, offline later")
     parser.add_argument("--one", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         one(arguments.one[0], Path(arguments.one[1]))
-        return 0
-    if arguments.fetch_vocabulary:
-        fetch_vocabulary(arguments.fetch_vocabulary)
         return 0
     good = tokens() if arguments.tokens else speed(arguments.rows, arguments.repeat)
     if not good:

@@ -38,7 +38,7 @@ ALLOWED = {
     "jinja2": ("evaluation/report/", "local/engines/llm/chat.py"),
     "sklearn": ("evaluation/metrics/", "sklearn.py"),
     "pandas": ("api.py",),
-    "tiktoken": ("pricing/tokens.py",),
+    "toktok": ("pricing/tokens.py",),
     "pickle": (),
     "joblib": (),
     "requests": (),

@@ -22,7 +22,7 @@ GOOD = "text,label\n" + "".join(f"question {n} {n}{n} about it,{INTENTS[n % 3]}\
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LABELTUNE_PRICES", str(tmp_path / "prices.toml"))
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "no vocabulary"))
+    monkeypatch.setitem(sys.modules, "toktok", None)  # tokens are estimated
     Path("prices.toml").write_text("")
     Path("task.toml").write_text(tasks.INTENT_TOML)
     Path("good.csv").write_text(GOOD)

@@ -18,7 +18,6 @@ BY_LIBRARIES = {
     "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",  # platformdirs
     "TMPDIR",  # tempfile
     "COLUMNS",  # rich
-    "TIKTOKEN_CACHE_DIR",  # tiktoken
 }  # fmt: skip
 """What others read for us, and a user has reason to set."""
 

@@ -53,8 +53,8 @@ def train(
             "--model",
             metavar="BASE",
             help="The base model. On this machine: linear, embed, embed:NAME|DIR, encoder:NAME|DIR, "
-            "llm:NAME|DIR; at openai: gpt-4.1-mini-2025-04-14 and others. By default what the task says under "
-            "[defaults]; on this machine embed if its extra is installed, else linear.",
+            "llm:NAME|DIR; at openai: gpt-4.1-mini-2025-04-14 and others. By default what the task says "
+            "under [defaults]; on this machine embed if its extra is installed, else linear.",
         ),
     ] = None,
     epochs: Annotated[

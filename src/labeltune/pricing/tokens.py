@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import string
-import threading
 from abc import ABC, abstractmethod
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune.errors import SettingsError
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BETWEEN_TEXTS",
     "EXAMPLE_LIMIT",
-    "FETCH_SECONDS",
     "TOKENS_PER_MESSAGE",
     "TOKENS_PER_RECORD",
     "Estimator",
@@ -53,9 +51,6 @@ its end, where the label stands."""
 
 OLD_EXAMPLE_LIMIT = 16_385
 """The same for gpt-3.5-turbo (OpenAI cookbook, `examples/Chat_finetuning_data_prep.ipynb`)."""
-
-FETCH_SECONDS = 3.0
-"""So long may the vocabulary take to arrive before tokens are estimated."""
 
 
 # ------------------------------------------------------------------------------------------------- counting
@@ -110,25 +105,31 @@ class TokenCounter(ABC):
 
 
 class Tokenizer(TokenCounter):
-    """Exact counts, by tiktoken."""
+    """Exact counts, by toktok, which carries the vocabularies; special tokens are text like any other."""
 
     estimated = False
 
-    def __init__(self, encoding: Any) -> None:
-        self._encode = encoding.encode_ordinary
+    def __init__(self, encoding: str) -> None:
+        from toktok import batch_count
+
+        self._batch_count = batch_count
+        self._encoding = encoding
 
     def total(self, texts: Sequence[str]) -> float:
         """The tokens of all these texts."""
-        return sum([self._count(text) for text in texts])
+        try:
+            return self._total(texts)
+        except UnicodeEncodeError:
+            return self._total([_without_lone_surrogates(text) for text in texts])
 
-    def _count(self, text: str) -> int:
-        if len(text) <= _PIECE:
-            return len(self._encode(text))
-        # tiktoken's regular expression overflows on a million spaces; each cut costs a token at most.
-        return sum(len(self._encode(text[at : at + _PIECE])) for at in range(0, len(text), _PIECE))
+    def _total(self, texts: Sequence[str]) -> int:
+        # A pool of threads costs more than it saves on short texts.
+        return sum(self._batch_count(texts, self._encoding, threads=1))
 
 
-_PIECE = 100_000
+def _without_lone_surrogates(text: str) -> str:
+    """Pairs joined, and U+FFFD for each surrogate without its other half, as tiktoken has it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Estimator(TokenCounter):
@@ -211,10 +212,8 @@ def count_record(counter: TokenCounter, messages: Iterable[Mapping[str, Any]]) -
 # -------------------------------------------------------------------------------------------- the tokenizer
 
 
-def token_counter(
-    model: str | None = None, *, mode: TokenMode = "auto", seconds: float = FETCH_SECONDS
-) -> TokenCounter:
-    """What counts tokens as `model` does: exactly if the vocabulary is there or comes in time, else roughly.
+def token_counter(model: str | None = None, *, mode: TokenMode = "auto") -> TokenCounter:
+    """What counts tokens as `model` does: exactly if the extra `[tokens]` is installed, else roughly.
 
     Models of other makers have vocabularies of their own: their tokens are estimated. `mode` "estimate" does
     not look for a vocabulary; "exact" raises `SettingsError` where there is none.
@@ -223,16 +222,16 @@ def token_counter(
         return Estimator()
     name = _encoding_name(model)
     if name is None:
-        reason = f"the vocabulary of {model} is not known"
-    else:
-        encoding, reason = _encoding(name, seconds)
-        if encoding is not None:
-            return Tokenizer(encoding)
+        return _estimator(mode, f"the vocabulary of {model} is not known", 'tokens="auto" estimates them')
+    try:
+        return Tokenizer(name)
+    except ImportError:
+        return _estimator(mode, "toktok-rs is not installed", "pip install toktok-rs")
+
+
+def _estimator(mode: TokenMode, reason: str, hint: str) -> Estimator:
     if mode == "exact":
-        raise SettingsError(
-            f"tokens cannot be counted exactly: {reason}",
-            hint="pip install tiktoken; TIKTOKEN_CACHE_DIR names a folder with the vocabulary",
-        )
+        raise SettingsError(f"tokens cannot be counted exactly: {reason}", hint=hint)
     return Estimator()
 
 
@@ -261,28 +260,6 @@ def _encoding_name(model: str | None) -> str | None:
 def example_limit(model: str | None) -> int:
     """How many tokens an example may have to be learnt whole."""
     return OLD_EXAMPLE_LIMIT if model and re.match(r"gpt-3\.?5", base_model(model)) else EXAMPLE_LIMIT
-
-
-@lru_cache(maxsize=4)
-def _encoding(name: str, seconds: float) -> tuple[Any, str]:
-    """The encoding, or None and why not. Never waits longer than told, whatever the network does."""
-    try:
-        import tiktoken
-    except ImportError:
-        return None, "tiktoken is not installed"
-    outcome: list[tuple[Any, str]] = []
-
-    def load() -> None:
-        try:
-            outcome.append((tiktoken.get_encoding(name), ""))
-        except Exception as error:  # noqa: BLE001  # whatever the network or the disk answers, tokens are estimated
-            outcome.append((None, f"the vocabulary cannot be fetched ({type(error).__name__})"))
-
-    # tiktoken waits for the network without end; a daemon is left behind.
-    thread = threading.Thread(target=load, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return outcome[0] if outcome else (None, f"the vocabulary did not arrive in {seconds:g} s")
 
 
 # --------------------------------------------------------------------------------------------------- epochs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from labeltune.prepare.check.neighbours import plain_forms
 from labeltune.prepare.check.private import private_matters
 from labeltune.prepare.check.text import format_checked
 from labeltune.prepare.duplicates import plain
-from labeltune.pricing import tokens
 from labeltune.pricing.tokens import JoinedTexts
 from labeltune.task import Task
 
@@ -406,19 +404,10 @@ def test_a_table_and_its_chat_file_cost_the_same(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bytes_as_tokens(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def bytes_as_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     """A vocabulary that needs no download: each byte is a token."""
-    tiktoken = pytest.importorskip("tiktoken")
-    encoding = tiktoken.Encoding(
-        "bytes",
-        pat_str=r"[\s\S]",
-        mergeable_ranks={bytes([byte]): byte for byte in range(256)},
-        special_tokens={},
-    )
-    monkeypatch.setattr("tiktoken.registry.ENCODINGS", {"o200k_base": encoding})
-    tokens._encoding.cache_clear()
-    yield
-    tokens._encoding.cache_clear()
+    pytest.importorskip("toktok")
+    monkeypatch.setattr("toktok.batch_count", lambda texts, *_, **__: [len(text.encode()) for text in texts])
 
 
 @pytest.mark.usefixtures("bytes_as_tokens")

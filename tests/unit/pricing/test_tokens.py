@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import os
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -22,26 +19,6 @@ from labeltune.pricing.tokens import (
     example_limit,
     token_counter,
 )
-
-O200K = "fb374d419588a4632f3f557e76b4b70aebbca790"
-"""The name of o200k_base in tiktoken's cache."""
-VOCABULARY = os.environ.get("TIKTOKEN_CACHE_DIR")
-
-
-@pytest.fixture(autouse=True)
-def _forget_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens._encoding.cache_clear()
-    registry = pytest.importorskip("tiktoken.registry")
-    monkeypatch.setattr(registry, "ENCODINGS", {})
-
-
-@pytest.fixture
-def vocabulary() -> str:
-    """The folder that `benchmarks/check.py --fetch-vocabulary` fills."""
-    if VOCABULARY is None or not (Path(VOCABULARY) / O200K).is_file():
-        pytest.skip("TIKTOKEN_CACHE_DIR holds no vocabulary")
-    return VOCABULARY
-
 
 SETS = [
     ("banking77/train.csv", "text", 134_504),
@@ -66,9 +43,8 @@ def test_the_estimate_is_within_a_tenth(name: str, column: str, counted: int, sh
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("name", "column", "counted"), [SETS[1], SETS[4]])
-def test_the_counts_it_is_compared_with(
-    name: str, column: str, counted: int, shared_data: Path, vocabulary: str
-) -> None:
+def test_the_counts_it_is_compared_with(name: str, column: str, counted: int, shared_data: Path) -> None:
+    pytest.importorskip("toktok")
     exact = token_counter(mode="exact")
     assert isinstance(exact, Tokenizer)
     assert exact.total(texts_of(shared_data / name, column)) == counted
@@ -86,13 +62,17 @@ def test_counts_that_were_written_down() -> None:
     assert Estimator().total(ENGLISH) == pytest.approx(sum(COUNTED), rel=0.1)
 
 
-def test_the_exact_counts(vocabulary: str) -> None:
+def test_the_exact_counts() -> None:
+    pytest.importorskip("toktok")
     exact = token_counter(mode="exact")
     assert tuple(exact.count(text) for text in ENGLISH) == COUNTED
     assert not exact.estimated
     # Special tokens are text like any other, and long texts are counted in pieces.
     assert exact.count("<|endoftext|>") > 1
     assert exact.count(" " * 300_000) > 1
+    # A lone surrogate counts as U+FFFD, a pair as its character.
+    assert exact.count("a\ud800b") == exact.count("a\ufffdb")
+    assert exact.count("\ud83d\ude00") == exact.count("😀")
 
 
 @pytest.mark.parametrize(
@@ -133,39 +113,12 @@ def test_a_record_has_a_frame() -> None:
 
 
 def test_without_the_extra_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    monkeypatch.setitem(sys.modules, "toktok", None)
     assert token_counter().estimated
-    with pytest.raises(SettingsError, match="tiktoken is not installed") as caught:
+    with pytest.raises(SettingsError, match="toktok-rs is not installed") as caught:
         token_counter(mode="exact")
     assert caught.value.hint is not None
-    assert "pip install tiktoken" in caught.value.hint
-
-
-def test_without_the_network_it_is_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tiktoken")
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    assert token_counter().estimated
-    with pytest.raises(SettingsError, match="cannot be"):
-        token_counter(mode="exact")
-
-
-def test_a_network_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiktoken = pytest.importorskip("tiktoken")
-    release = threading.Event()
-    monkeypatch.setattr(tiktoken, "get_encoding", lambda _: release.wait())
-    try:
-        assert token_counter(seconds=0.05).estimated
-    finally:
-        release.set()
-
-
-def test_damaged_vocabulary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tiktoken")
-    url = b"https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
-    assert hashlib.sha1(url).hexdigest() == O200K
-    (tmp_path / O200K).write_bytes(b"IQ== 0\n")
-    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    assert token_counter().estimated
+    assert "pip install toktok-rs" in caught.value.hint
 
 
 @pytest.mark.parametrize("model", ["mistral-7b", "linear", "Qwen/Qwen3-8B"])
