@@ -78,7 +78,9 @@ class JournalMachine(RuleBasedStateMachine):
         )
         kept = len(rows) - changes.changed - changes.new if old else None
         assert kept is None or kept + changes.changed + changes.gone == len(old)
-        if changes.changed and not accept:
+        in_place = sum(a == b for a, b in zip(self.rows, rows, strict=False))
+        assert changes.edited == bool(changes.changed and 2 * in_place >= len(old))
+        if changes.edited and not accept:
             return
         self.rows = rows
         for row in rows:
