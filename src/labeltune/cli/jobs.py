@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_near
+from labeltune.cli.formats import aligned, moment
 from labeltune.cli.help import HelpfulApp
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
 from labeltune.defaults import DEFAULT_TASK_FILE
@@ -43,11 +43,9 @@ def list_(
 
     found = list_jobs(provider_near(provider, task), limit=limit)
     rows = [
-        (job.id, str(job.status), _date(job.created_at), job.fine_tuned_model or job.model) for job in found
+        (job.id, str(job.status), moment(job.created_at), job.fine_tuned_model or job.model) for job in found
     ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    lines = ["  ".join([*map(str.ljust, row, widths), row[3]]) for row in rows]
-    out.result({"jobs": [_document(job) for job in found]}, *map(output.visible, lines))
+    out.result({"jobs": [_document(job) for job in found]}, *map(output.visible, aligned(rows)))
 
 
 @jobs.command()
@@ -104,7 +102,7 @@ def events(
     from labeltune.tuning.jobs import job_events
 
     found = job_events(provider_near(provider, task), job, limit=limit)
-    lines = (f"{_date(event.created_at)}  {event.level:5}  {event.message}" for event in found)
+    lines = (f"{moment(event.created_at)}  {event.level:5}  {event.message}" for event in found)
     out.result({"events": [asdict(event) for event in found]}, *map(output.visible, lines))
 
 
@@ -170,9 +168,5 @@ def _document(thing: Any) -> dict[str, Any]:
 def _described(document: dict[str, Any]) -> Iterator[str]:
     for key, value in document.items():
         if value not in (None, [], {}):
-            shown = _date(value) if key.endswith("_at") and isinstance(value, int) else value
+            shown = moment(value) if key.endswith("_at") and isinstance(value, int) else value
             yield output.visible(f"{key}: {shown}")
-
-
-def _date(timestamp: int | None) -> str:
-    return "" if not timestamp else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
