@@ -52,6 +52,10 @@ def test_each_line_of_standard_input_is_a_text(model: str) -> None:
     bad = run("classify", "-m", model, stdin=b"fine\n\xff\n")
     assert bad.exit_code == 7
     assert "standard input:2: is not UTF-8" in bad.stderr
+    # As an argument such bytes arrive as surrogates.
+    bad = run("classify", "fine", "a\udcffb", "-m", model)
+    assert bad.exit_code == 7
+    assert "text 2: has bytes that are no UTF-8" in bad.stderr
 
 
 def test_candidates_with_their_probabilities(model: str) -> None:

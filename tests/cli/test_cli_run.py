@@ -110,6 +110,15 @@ def test_an_edited_table_or_task_is_followed(table: Path) -> None:
     assert document(ran(*WAY, "--json", "-q"))["model"] != first["model"]
 
 
+def test_the_part_train_is_trained_on_wherever_it_stands_in_the_sizes(table: Path) -> None:
+    sizes = "extra=0.1,test=0.2,validation=0.1,train=0.6"
+    result = ran(*WAY, "--sizes", sizes)
+    (train,) = [line for line in result.stderr.splitlines() if line.startswith("$ labeltune train ")]
+    assert shlex.split(train)[3:5] == ["run/train.jsonl", "run/validation.jsonl"]
+    assert Path("run/extra.csv").exists()
+    assert not Path("run/extra.jsonl").exists()
+
+
 def test_a_task_that_is_there_is_taken(table: Path) -> None:
     ran("init", "data.csv", "-q")
     result = ran(*WAY)

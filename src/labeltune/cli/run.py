@@ -89,7 +89,7 @@ class _Walk:
 
     def go(self, model: str | None) -> None:
         """All of them; the result is the page."""
-        from labeltune.studies.whole_way import TEST
+        from labeltune.studies.whole_way import TEST, TRAIN, VALIDATION
 
         way = self._way
         if not way.task.exists():
@@ -97,12 +97,12 @@ class _Walk:
             self._sink.note(f"   {way.task} is yours to edit: the same command goes on with what it says")
         parts = self._take("split", way.split()).document["parts"]
         paths = {name: str(part["path"]) for name, part in parts.items()}
-        test = paths.pop(TEST)
-        chats = [self._take(f"convert {name}", way.convert(path)).result[0] for name, path in paths.items()]
-        chats = chats[:2]
+        # In this order, however --sizes has them: the first is trained on. Other parts are the user's own.
+        learnt = [name for name in (TRAIN, VALIDATION) if name in paths]
+        chats = [self._take(f"convert {name}", way.convert(paths[name])).result[0] for name in learnt]
         self._take("check", way.check(chats))
         (trained,) = self._take("train", way.train(chats, model), always=True).result
-        predicted = self._take("predict", way.predict(test, trained))
+        predicted = self._take("predict", way.predict(paths[TEST], trained))
         measured = self._take("evaluate", way.evaluate())
         self._conclude(trained, predicted, measured)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labeltune.errors import SettingsError
+from labeltune.errors import DataError, SettingsError
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.task import ReadOptions
@@ -81,7 +81,7 @@ def classify(
     options = replace(options or PredictOptions(), read=_HERE, probabilities=True, spreadsheet=False)
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         data, output = Path(folder) / "texts.jsonl", Path(folder) / "answers.jsonl"
-        data.write_text("".join(_row(task, text) for text in texts), encoding="utf-8")
+        data.write_text("".join(_rows(task, texts)), encoding="utf-8")
         predict(
             str(data),
             task=task,
@@ -99,9 +99,12 @@ def classify(
             ]
 
 
-def _row(task: Task, text: str) -> str:
-    values = dict.fromkeys(task.text, "") | {task.text[0]: text}
-    return json.dumps(values, ensure_ascii=False) + "\n"
+def _rows(task: Task, texts: Sequence[str]) -> Iterator[str]:
+    for number, text in enumerate(texts, 1):
+        if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise DataError(f"text {number}: has bytes that are no UTF-8")
+        values = dict.fromkeys(task.text, "") | {task.text[0]: text}
+        yield json.dumps(values, ensure_ascii=False) + "\n"
 
 
 def _refuse_other_columns(task: Task) -> None:

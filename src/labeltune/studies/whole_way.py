@@ -20,7 +20,7 @@ from labeltune.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["DEFAULT_FOLDER", "DEFAULT_SIZES", "TEST", "TRAIN", "Done", "Log", "Step", "Way"]
+__all__ = ["DEFAULT_FOLDER", "DEFAULT_SIZES", "TEST", "TRAIN", "VALIDATION", "Done", "Log", "Step", "Way"]
 
 DEFAULT_FOLDER = "run"
 DEFAULT_SIZES = "train=0.7,validation=0.1,test=0.2"
