@@ -48,7 +48,8 @@ def make_parts(source: Path, folder: Path, rows: int, per_part: int) -> int:
             writer = csv.writer(handle)
             writer.writerow(header)
             for place, (name, text, *flags) in islice(numbered, per_part):
-                writer.writerow([name, f"{place} {text}", *flags])
+                # Few new words: a model keeps some of those that it has met, up to a limit of its own.
+                writer.writerow([name, f"{place // 1000} {place % 1000} {text}", *flags])
         size += path.stat().st_size
     return size
 
