@@ -136,3 +136,12 @@ def test_the_output_of_predict_is_not_written_into() -> None:
     result = convert("in", "-o", "out")
     assert result.exit_code == 9
     assert "is the output of predict" in result.stderr
+
+
+def test_parts_without_rows_become_empty_files() -> None:
+    table("in/a.csv", ROWS[:10])
+    table("in/b.csv", [])
+    result = convert("in", "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    assert [Path(f"out/{name}.jsonl").stat().st_size > 0 for name in "ab"] == [True, False]
+    assert Path("out/_SUCCESS").exists()

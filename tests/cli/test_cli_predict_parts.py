@@ -169,3 +169,18 @@ def test_from_python(model: str) -> None:
     with pytest.raises(DataError, match="1 of 4 parts were refused"):
         lt.predict("in", model=model, output="other", provider="local")
     assert len(contents("other")) == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("--batch",)])
+def test_parts_without_rows_become_parts_without_rows(model: str, arguments: tuple[str, ...]) -> None:
+    Path("in/b.csv").write_text("text,label\n")
+    write_table("in/c.parquet", ["text", "label"], [])
+    result = ran("predict", "in", "-o", "out", "--model", model, *arguments)
+    assert "6 of 6 parts are in out" in result.stderr
+    assert Path("out/b.csv").read_text().startswith("text,label,predicted_intent,")
+    assert len(Path("out/b.csv").read_text().splitlines()) == 1
+    assert manifest()["totals"]["rows"] == 4 * ROWS
+    Path("in/d.csv").write_text("")
+    result = run("predict", "in", "-o", "out", "--model", model, *arguments)
+    assert result.exit_code == 7
+    assert "in/d.csv" in result.stderr

@@ -72,6 +72,7 @@ def convert(
     repeat_rare: int = 1,
     read: ReadOptions = NOTHING_TOLD,
     progress: Callable[[int, int], None] | None = None,
+    may_be_empty: bool = False,
 ) -> Converted:
     """Write each row of a table as a record of a chat file: the task's prompt, its labels as the answer.
 
@@ -79,7 +80,8 @@ def convert(
     together as a `DataError`, and nothing is written; with `on_error="skip"` they go to `OUT.rejected.csv`.
     `repeat_rare` writes rows of rare labels up to so many times, one after the other, until their label is as
     frequent as the commonest: for training only. `read` tells how to read the table, before the task.
-    `progress` is told now and then how many bytes of how many were read.
+    `progress` is told now and then how many bytes of how many were read. With `may_be_empty` a table without
+    any labelled row becomes an empty file.
     Raises `SettingsError`, `DataError` and `DiskError`.
     """
     started = time.monotonic()
@@ -96,6 +98,7 @@ def convert(
     repeated = 0
     with ExitStack() as stack:
         table = stack.enter_context(open_table(data, read, task=task))
+        table.may_be_empty = may_be_empty
         conversion = _Conversion(task, table, progress=progress)
         handle = stack.enter_context(_whole(target))
         if rejected is not None:
@@ -163,7 +166,7 @@ class _Conversion:
             self.left_out["no_label"] = unlabelled
         for code, count in table.bad_counts.items():
             self.left_out[code] = self.left_out.get(code, 0) + count
-        if not written:
+        if not written and (table.bad_rows or not table.may_be_empty):
             raise self._nothing()
 
     def _nothing(self) -> DataError:

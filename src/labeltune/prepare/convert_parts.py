@@ -110,7 +110,7 @@ def _convert(
         rejected = local.with_name(local.name.removesuffix(CHAT_ENDING) + REJECTED_ENDING)
         try:
             with open_part(place, part) as source:
-                made = convert(task, source, local, on_error=on_error, read=read)
+                made = convert(task, source, local, on_error=on_error, read=read, may_be_empty=True)
         except DataError as error:
             done.refused[part.input] = error
             rejected.unlink(missing_ok=True)

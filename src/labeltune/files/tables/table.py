@@ -54,6 +54,8 @@ class Table(ABC):
         self.strip = bool(self._options.strip)
         """Whether space around labels is taken off: for those who read labels."""
         self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
+        self.may_be_empty = False
+        """Whether a header without rows is a table: one of many may hold none."""
         self.marked = False
         """Whether marks of `neutralise` are taken off what is read; `take_off_marks` finds out."""
         self.notes: list[str] = []
@@ -112,7 +114,7 @@ class Table(ABC):
         """What is left to say when the rows have ended."""
         if self._source is not None:
             self._source.check_unchanged()
-        if not any_row:
+        if not any_row and not self.may_be_empty:
             raise self._no_rows()
         self.raise_findings()
 

@@ -245,8 +245,9 @@ class _Rows:
 
 @contextmanager
 def part_table(place: Place, part: Part, options: PredictOptions, task: Task) -> Iterator[Table]:
-    """The table of a part."""
+    """The table of a part; one of many may be without rows."""
     with open_part(place, part) as source, open_table(source, options.read, task=task) as table:
+        table.may_be_empty = True
         yield table
 
 
