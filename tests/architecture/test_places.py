@@ -35,7 +35,7 @@ ALLOWED = {
         "local/",
         "files/write_ahead.py",
     ),
-    "jinja2": ("evaluation/report/", "local/engines/llm/chat.py"),
+    "jinja2": ("pages/", "local/engines/llm/chat.py"),
     "sklearn": ("evaluation/metrics/", "sklearn.py"),
     "pandas": ("api.py",),
     "toktok": ("pricing/tokens.py",),
