@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
     from labeltune.evaluation.metrics.intervals import Interval
     from labeltune.evaluation.metrics.quality import FieldQuality
+    from labeltune.evaluation.report.headline import Headline
     from labeltune.evaluation.report.model import (
         Calibration,
         Comparison,
         FieldProbabilities,
         OtherAnswer,
         Report,
-        Share,
         ShownRow,
         Spent,
         SureAnswers,
     )
+    from labeltune.evaluation.report.shares import Share
 
 __all__ = ["report_document"]
 
@@ -33,6 +34,7 @@ def report_document(report: Report) -> dict[str, Any]:
     """Plain values, ready for `json.dumps`; keys are never renamed, only added."""
     quality = report.quality
     return {
+        "headline": _headline(report.headline),
         "rows": quality.rows,
         "invalid": quality.invalid,
         "invalid_rate": quality.invalid_rate,
@@ -70,6 +72,22 @@ def report_document(report: Report) -> dict[str, Any]:
             for gate in report.gates
         ],
         "warnings": [*report.warnings, *few_row_lines(quality)],
+    }
+
+
+def _headline(headline: Headline) -> dict[str, Any]:
+    checked = headline.checked
+    return {
+        "text": str(headline),
+        "right": _share(headline.right),
+        "checked": None
+        if checked is None
+        else {
+            "rows": checked.rows if checked.rest is not None else None,
+            "chosen": checked.chosen if checked.rest is not None else None,
+            "rest": None if checked.rest is None else _share(checked.rest),
+            "promised": checked.promised if checked.chosen == "promise" else None,
+        },
     }
 
 
@@ -173,7 +191,7 @@ def _example(answer: OtherAnswer, row: ShownRow) -> dict[str, Any]:
     return {
         "line": row.line,
         "id": row.id or None,
-        "text": row.text,
+        "text": row.text or None,
         "true": list(row.true),
         "predicted": None if row.problem else list(row.predicted),
         "other": list(answer.predicted) if answer.valid else None,
