@@ -30,10 +30,10 @@ _FEWEST = 20
 def measure_checked(predictions: Predictions, task: Task, sure: SureAnswers | None) -> Checked | None:
     """None where no valid answer has a confidence, and none is said to be unsure.
 
-    Where answers are unsure by a limit that was chosen on other rows, the others are measured here as they
-    are. Else the limit would be chosen on the rows that it is measured on, and the best of many noisy figures
-    is too good: so it is one whose promise is kept on new rows (`metrics.promise`). Where there is none, about
-    a third is left to people, whatever the answers are worth: a cut that does not depend on which are right.
+    Where answers are unsure by a limit that was chosen on other rows, the others are measured as they are.
+    Else the limit would be chosen on the rows that it is measured on, and the best of many noisy figures is
+    too good: so it is one whose promise is kept on new rows (`metrics.promise`). Where there is none, about a
+    third is left to people, whatever the answers are worth: a cut that does not depend on which are right.
     """
     if sure is not None and sure.accuracy is not None and all(one.type == "single" for one in task.fields):
         rows = predictions.rows - sure.coverage.count

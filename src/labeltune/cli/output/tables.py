@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from labeltune.cli.output.text import as_text, visible
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["Bar", "Grid", "grid_as_table", "rows_as_table"]
+__all__ = ["Bar", "Grid", "Line", "grid_as_table", "rows_as_table"]
 
 _SHADES, _PLAIN_SHADES = "█▓░", "#=-"
 _WIDE, _WIDE_BAR, _NARROW_BAR = 100, 24, 10
@@ -35,6 +35,19 @@ class Bar:
         starts = [0, *ends[:2]]
         shown = "".join(shade * (end - start) for shade, start, end in zip(shades, starts, ends, strict=True))
         return shown.ljust(width)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a result, and how it is meant; only a terminal with colours tells them apart."""
+
+    text: str
+    tone: Literal["lead", "good", "bad", "soft"]
+
+    @property
+    def style(self) -> str:
+        """As Rich has it."""
+        return {"lead": "bold", "good": "green", "bad": "bold red", "soft": "dim"}[self.tone]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ def choose_promise(
     Both arrays (n_rows,); a row without a confidence (NaN) is never sure. A cut passes if so many right rows
     above it were unlikely (exact binomial, one-sided) from rows that are right less often than promised. As
     that is asked of many cuts, how unlikely is set by simulation: of files on which every cut falls just
-    short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, in less time.
+    short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, which is
+    quicker.
     """
     known = np.flatnonzero(~np.isnan(confidence))
     order = known[np.argsort(-confidence[known], kind="stable")]

@@ -108,7 +108,7 @@ class Checked:
             return ""
         wanted = f"{_of_a_hundred(self.promised)} %"
         if self.more_rows:
-            return f" {counted(rows, *noun)} are too few to say how many to check for {wanted}."
+            return f" {counted(rows, *noun)} are too few to promise {wanted} on new ones."
         return f" However many are checked, less than {wanted} of the rest are right here."
 
 

@@ -1,4 +1,4 @@
-"""What each metric says, in a sentence for whoever has never heard of it, and in which order they are told."""
+"""What each metric says, for whoever has never heard of it, and in which order they are told."""
 
 from __future__ import annotations
 

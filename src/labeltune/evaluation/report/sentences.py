@@ -49,6 +49,7 @@ __all__ = [
     "probability_line",
     "ranking_cells",
     "seconds",
+    "short_notes",
     "shortened",
     "shown_metrics",
     "spending_lines",
@@ -117,12 +118,30 @@ def notes(report: Report) -> Iterator[str]:
     if report.sure is not None:
         yield sure_line(report.sure)
     yield _method(report)
+    yield from _cautions(report)
+    yield from _origins(report)
+
+
+def short_notes(report: Report) -> Iterator[str]:
+    """The same without how the figures were made."""
+    if report.sure is not None:
+        yield sure_line(report.sure)
+    yield from _cautions(report)
+    yield from _origins(report)
+
+
+def _cautions(report: Report) -> Iterator[str]:
+    """What to know of labels that few rows have, or none."""
     for field in report.quality.fields:
         absent, labels = int((field.scores.support == 0).sum()), len(field.shape.labels)
         if absent:
             name = field.shape.name
             yield f"Labels of {name} that are on no row, and 0 in macro averages: {absent:,} of {labels:,}."
     yield from few_row_lines(report.quality)
+
+
+def _origins(report: Report) -> Iterator[str]:
+    """Which thresholds were applied, and what the predictions cost."""
     if report.tuned_on is not None:
         yield f"{_tuned(report)} by the thresholds of {report.tuned_on}."
     if report.spent is not None and not report.comparisons:

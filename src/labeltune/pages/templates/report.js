@@ -84,10 +84,12 @@ function showErrors() {
 }
 
 // A map's cells are as large as the window has room for; their names stay as they are.
-function fitMap(heat) {
+function fitMap(heat, width, smallest) {
   const { side, margin, columns } = heat.dataset;
-  const room = document.documentElement.clientWidth - 56 - Number(margin);
-  const size = Math.max(14, Math.min(48, Math.floor(room / Number(columns))));
+  const room = width - 56 - Number(margin);
+  const size = Math.max(smallest, Math.min(48, Math.floor(room / Number(columns))));
+  const frame = heat.parentNode;
+  frame.classList.toggle("broad", Number(margin) + columns * size + 16 > frame.parentNode.clientWidth);
   const scale = size / Number(heat.dataset.size ?? side);
   if (scale === 1) return;
   const wider = (node, ...names) => {
@@ -110,10 +112,16 @@ function fitMap(heat) {
   heat.dataset.size = String(size);
 }
 
-function fitMaps() {
-  for (const heat of document.querySelectorAll(".heat")) fitMap(heat);
+function fitMaps(width, smallest) {
+  for (const heat of document.querySelectorAll(".heat")) fitMap(heat, width, smallest);
 }
 
+const toWindow = () => fitMaps(document.documentElement.clientWidth, 14);
+// What does not scroll must fit: about the width of a sheet.
+const toPaper = () => fitMaps(700, 4);
+
 if (document.getElementById("data")) showErrors();
-fitMaps();
-window.addEventListener("resize", fitMaps);
+toWindow();
+window.addEventListener("resize", toWindow);
+window.addEventListener("beforeprint", toPaper);
+window.addEventListener("afterprint", toWindow);
