@@ -120,8 +120,9 @@ def _cells(line: TableLine) -> tuple[str, ...]:
 
 
 def _confusions(field: FieldQuality, shown: list[tuple[str, str, int]]) -> Grid:
-    rows = tuple((f"{count:,}", truth, predicted) for truth, predicted, count in shown)
-    return Grid(("rows", "true", "predicted"), rows, title=f"{field.shape.name}: commonest confusions")
+    rows = tuple((truth, predicted, f"{count:,}") for truth, predicted, count in shown)
+    title = f"{field.shape.name}: commonest confusions"
+    return Grid(("true", "predicted", "rows"), rows, title=title, names=2)
 
 
 def _ranking(field: FieldQuality, probabilities: FieldProbabilities) -> Grid:

@@ -60,7 +60,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "calibration": None if report.calibration is None else _calibration(report.calibration),
         "reviewed": report.reviewed,
         "cost": _spent(report.spent),
-        "comparisons": [_comparison(comparison, report.rows) for comparison in report.comparisons],
+        "comparisons": [_comparison(comparison, report) for comparison in report.comparisons],
         "gates": [
             {
                 "name": gate.name,
@@ -162,7 +162,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[str, Any]:
+def _comparison(comparison: Comparison, report: Report) -> dict[str, Any]:
     result = comparison.result
     return {
         "other": comparison.other,
@@ -175,7 +175,7 @@ def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[st
             "lost": result.lost,
         },
         "examples": {
-            name: [_example(answer, rows[answer.line]) for answer in answers]
+            name: [_example(answer, report.rows[answer.line], texts=report.texts) for answer in answers]
             for name, answers in (("won", comparison.won), ("lost", comparison.lost))
         },
         "cost": {"predictions": _spent(comparison.spent), "other": _spent(comparison.spent_there)},
@@ -187,11 +187,11 @@ def _spent(spent: Spent | None) -> dict[str, Any] | None:
     return None if spent is None else asdict(spent)
 
 
-def _example(answer: OtherAnswer, row: ShownRow) -> dict[str, Any]:
+def _example(answer: OtherAnswer, row: ShownRow, *, texts: bool) -> dict[str, Any]:
     return {
         "line": row.line,
         "id": row.id or None,
-        "text": row.text or None,
+        "text": row.text if texts else None,
         "true": list(row.true),
         "predicted": None if row.problem else list(row.predicted),
         "other": list(answer.predicted) if answer.valid else None,
