@@ -103,6 +103,7 @@ def test_one_option_is_one_thing() -> None:
         "--new-job",
         "--thresholds",
         "--sizes",
+        "--all",
     }
     helps: dict[str, set[str]] = {}
     for _, command in tree():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
@@ -83,12 +83,6 @@ FailOverOption = Annotated[
 FailIfWorseOption = Annotated[
     str | None,
     typer.Option(metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."),
-]
-NoTextsOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-texts", help="Leave the texts of rows, and words from them, out of every form of the report."
-    ),
 ]
 AllOption = Annotated[
     bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")

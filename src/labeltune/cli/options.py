@@ -20,6 +20,7 @@ __all__ = [
     "JsonOption",
     "MaxCostOption",
     "ModelOption",
+    "NoTextsOption",
     "PredictionsOption",
     "ProbabilitiesOption",
     "ProviderOption",
@@ -39,6 +40,9 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing on standard error but errors.")
+]
+NoTextsOption = Annotated[
+    bool, typer.Option("--no-texts", help="Leave the rows' texts, and words from them, out of the report.")
 ]
 TaskOption = Annotated[
     Path,

@@ -13,6 +13,7 @@ from labeltune.cli.options import (
     DataArgument,
     JsonOption,
     MaxCostOption,
+    NoTextsOption,
     ProviderOption,
     QuietOption,
     TaskOption,
@@ -48,9 +49,7 @@ def run(
     ] = _SIZES,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     max_cost: MaxCostOption = None,
-    no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="Leave the texts of rows out of the report, as evaluate does.")
-    ] = False,
+    no_texts: NoTextsOption = False,
     *,
     read: ReadOptions,
     json: JsonOption = False,
