@@ -106,6 +106,8 @@ def injection(
 
 
 def _show(sink: Output, done: InjectionAudit) -> None:
+    from labeltune.evaluation.report.shares import counted
+
     sink.table(
         ["order", "rows", "changed", "obeyed", "invalid", "obeyed, 95 % interval"],
         [
@@ -114,9 +116,9 @@ def _show(sink: Output, done: InjectionAudit) -> None:
         ],
     )
     if done.left_out:
-        sink.warn(f"{done.left_out:,} rows had no valid answer to begin with, and are left out")
+        sink.warn(f"{counted(done.left_out, 'row')} had no valid answer to begin with: left out")
     sink.note(
-        f"{done.turned:,} of {done.rows:,} rows are turned to another label by at least one order: "
+        f"{done.turned:,} of {counted(done.rows, 'row')} {'is' if done.turned == 1 else 'are'} turned to another label by at least one order: "
         f"{_rate(done.rate, done.interval)}"
     )
     if not done.turned:
