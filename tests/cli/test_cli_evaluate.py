@@ -277,7 +277,7 @@ def test_repeated_ids_are_told(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, [ROWS[0], ROWS[0]])
     result = run("evaluate", "p.csv")
     assert result.exit_code == 0
-    assert 'ids occur more than once, such as "1"' in result.stderr
+    assert '1 id occurs more than once, such as "1"' in result.stderr
 
 
 def hostile_task(labels: list[str]) -> str:
