@@ -233,19 +233,53 @@ def test_wrong_rows_are_filtered_and_searched(browser: Any) -> None:
     assert all(f"missed: {HOSTILE[0]}" in each.text for each in shown)
 
 
+@pytest.fixture(scope="module")
+def two_levels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page about two fields, compared with two others."""
+    folder = tmp_path_factory.mktemp("two")
+    labels = [("Order Management", "Tracking"), ("Billing", "Refund"), ("Billing", "Invoice")]
+    for name in ("p.csv", "q.csv", "r.csv"):
+        source = random.Random(name)
+        with (folder / name).open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.writer(handle)
+            names = [field.name for field in tasks.INQUIRY.fields]
+            writer.writerow(["inquiry", *names, *(f"predicted_{name}" for name in names), "confidence"])
+            for number in range(60):
+                true, said = labels[number % 3], source.choice(labels)
+                writer.writerow([f"inquiry {number}", *true, *said, source.random()])
+    others = tuple(str(folder / name) for name in ("q.csv", "r.csv"))
+    options = EvaluateOptions(bootstrap=20, compare=others, errors=True)
+    path = folder / "report.html"
+    path.write_text(format_html(evaluate(str(folder / "p.csv"), tasks.INQUIRY, options)), encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility(browser: Any, scheme: str) -> None:
+@pytest.mark.parametrize("which", ["page", "two_levels"])
+def test_accessibility(browser: Any, request: pytest.FixtureRequest, which: str, scheme: str) -> None:
     if not (AXE.is_file() or MUST_RUN):
         pytest.skip("needs axe-core")
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
+    browser.get(request.getfixturevalue(which).as_uri())
+    browser.execute_script("for (const x of document.querySelectorAll('details')) x.open = true")
     browser.execute_script(AXE.read_text(encoding="utf-8"))
     violations = browser.execute_async_script(
         "const done = arguments[0]; axe.run().then(x => done(x.violations.map("
         "v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html.slice(0, 200)).join(' | '))))"
     )
     assert violations == []
+
+
+def test_names_beside_the_map_are_whole_in_their_margin(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    outside = browser.execute_script(
+        "const left = document.querySelector('.heat .left').getBoundingClientRect().left;"
+        "return [...document.querySelectorAll('.left text')]"
+        ".filter(x => x.getBoundingClientRect().left < left).map(x => x.textContent)"
+    )
+    assert outside == []
 
 
 @pytest.mark.parametrize("width", [360, 414])
