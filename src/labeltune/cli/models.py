@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, counted, entry, moment, score, size
 from labeltune.cli.help import HelpfulApp
@@ -32,7 +32,9 @@ models = HelpfulApp(
 _FORM = "labeltune"
 """The first of `tuning.exporting.FORMS`, which is imported when it is needed."""
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id: ft:…")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model's id: ft:…", autocompletion=completion.models)
+]
 
 
 @models.command("list")
@@ -171,7 +173,10 @@ def _evaluated(info: ModelInfo) -> str:
 
 @models.command()
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="MODEL…", help="The models' ids: ft:…")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL…", autocompletion=completion.models, help="The models' ids: ft:…"),
+    ],
     yes: YesOption = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.options import (
     JsonOption,
     QuietOption,
@@ -51,7 +51,11 @@ def split(
     seed: SeedOption = _SEED,
     group: Annotated[
         str | None,
-        typer.Option(metavar="COL", help="Keep rows with the same value in this column in one part."),
+        typer.Option(
+            metavar="COL",
+            autocompletion=completion.columns,
+            help="Keep rows with the same value in this column in one part.",
+        ),
     ] = None,
     keep_duplicates_together: Annotated[
         bool, typer.Option(help="Keep rows with the same or nearly the same text in one part.")
