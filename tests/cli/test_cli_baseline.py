@@ -112,7 +112,7 @@ def test_a_baseline_that_cannot_be_trained_says_why(tables: Path) -> None:
     Path("few.csv").write_text(f"text,label\ntext,{LABELS[0]}\n", encoding="utf-8")
     few = run("baseline", "few.csv", "test.csv")
     assert few.exit_code == 7
-    assert "few.csv: 1 rows to train on, expected at least 10" in few.stderr
+    assert "few.csv: 1 row to train on, expected at least 10" in few.stderr
     Path("train.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
     result = run("baseline", "train.csv", "test.csv")
     assert result.exit_code == 10
