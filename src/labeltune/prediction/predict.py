@@ -16,6 +16,7 @@ from labeltune.files.tables.writing import WRITERS
 from labeltune.files.threshold_file import read_thresholds
 from labeltune.files.writing import STANDARD_STREAM, same_file, sha256_of, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.export import Export
 from labeltune.prediction.fingerprint import refuse_other_task
@@ -114,6 +115,8 @@ def predict(
     """
     job = Job(data, task, model, provider, output, options, story or Silence(), Path(state))
     _check_output(job)
+    if job.options.probabilities:
+        check_probabilities(job.task, confidence=job.options.confidence)
     thresholds = _thresholds(job)
     with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)

@@ -16,6 +16,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.jsonl import is_chat_file
 from labeltune.files.writing import STANDARD_STREAM, same_file
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence as PredictSilence
@@ -91,6 +92,8 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     """
     started = time.monotonic()
     _check_paths(training, test, output)
+    if probabilities:
+        check_probabilities(task, confidence=True)
     story = story or _Silence()
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         chat = Path(folder) / CHAT_NAME
