@@ -21,8 +21,8 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
-from labeltune.evaluation.report.shares import counted
 from labeltune.evaluation.report.table import HEADERS, average_lines, confusions, label_lines, worst_first
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

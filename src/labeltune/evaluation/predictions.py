@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.errors import DataError
-from labeltune.evaluation.report.shares import counted
 from labeltune.task.columns import probability_columns
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,8 +74,8 @@ class Predictions:
         repeated = [] if self.ids is None else self.ids.repeated()
         said = []
         if repeated:
-            occur = "occurs" if len(repeated) == 1 else "occur"
-            said.append(f'{counted(len(repeated), "id")} {occur} more than once, such as "{repeated[0]}"')
+            repeats = counted(len(repeated), "id occurs", "ids occur")
+            said.append(f'{repeats} more than once, such as "{repeated[0]}"')
         if self.lacks:
             said.append(
                 f'the other probabilities are not used, for there is no column "{self.lacks[0]}"'

@@ -16,7 +16,7 @@ from labeltune.evaluation.report.headline import Checked, Headline, Noun, labels
 from labeltune.evaluation.report.markdown import format_markdown, plain
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.report.page import format_html
-from labeltune.evaluation.report.shares import Share, counted, per_cent
+from labeltune.evaluation.report.shares import Share, per_cent
 from labeltune.evaluation.report.text import format_text
 
 INQUIRIES: Noun = ("inquiry", "inquiries")
@@ -170,11 +170,6 @@ def test_rows_are_called_by_their_column_only_where_that_is_a_thing(columns: lis
 )
 def test_no_share_is_rounded_to_all_or_nothing(value: float, rows: int, said: str) -> None:
     assert per_cent(value, rows) == said
-
-
-def test_one_and_several() -> None:
-    assert [counted(count, "row") for count in (0, 1, 1_000)] == ["0 rows", "1 row", "1,000 rows"]
-    assert counted(2, *INQUIRIES) == "2 inquiries"
 
 
 def sampled(rows: int, seed: int, power: float) -> tuple[np.ndarray, np.ndarray]:

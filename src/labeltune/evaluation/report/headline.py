@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from labeltune.evaluation.report.shares import Share, counted, per_cent
+from labeltune.evaluation.report.shares import Share, per_cent
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
-from labeltune.evaluation.report.shares import counted
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
