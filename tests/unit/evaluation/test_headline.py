@@ -70,6 +70,15 @@ def unsure(rows: int, count: int, of: int) -> Checked:
                 "100 inquiries are too few to promise 95 % on new ones."
             ),
         ),
+        (  # The share itself says enough.
+            share(1900, 2000),
+            "the right label",
+            Checked(667, share(1300, 1333), "third", 0.95, more_rows=True),
+            (
+                "1,900 of 2,000 inquiries got the right label: 95.0 % (94.0 to 95.9). "
+                "If people check the 667 least sure, 97.5 % of the rest are right (96.5 to 98.3)."
+            ),
+        ),
         (
             share(50, 200),
             "the right label",

@@ -98,7 +98,7 @@ class Checked:
         return f"the {'one' if self.rows == 1 else f'{self.rows:,}'} least sure"
 
     def _why_no_promise(self, noun: Noun, rows: int) -> str:
-        if self.chosen != "third":
+        if self.chosen != "third" or (self.rest and self.rest.interval.low >= self.promised):
             return ""
         wanted = f"{_of_a_hundred(self.promised)} %"
         if self.more_rows:
