@@ -149,8 +149,9 @@ class _Walk:
 
     def _conclude(self, model: str, predicted: Done, measured: Done) -> None:
         way, sink = self._way, self._sink
-        headline = measured.document["headline"]
-        sink.note(headline["text"])
+        headline = measured.document.get("headline")
+        if headline is not None:
+            sink.note(headline["text"])
         sink.hint(f"open {way.page} in a browser; the model is {model}")
         sink.result(
             {
