@@ -16,9 +16,15 @@ from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import DataError, ExitCode, Finding, Where
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from labeltune.prediction.classify import Classified
 
 __all__ = ["classify"]
+
+_SHOWN_WORDS = 8
+_SHOWN_WEIGHT = 0.005
+"""Less is shown as 0.00."""
 
 
 def classify(
@@ -38,6 +44,9 @@ def classify(
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     *,
+    why: Annotated[
+        bool, typer.Option("--why", help="Show the words that spoke for and against each label.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -61,10 +70,12 @@ def classify(
             model=name,
             provider=provider_of(provider, definition),
             top=top,
+            why=why,
             story=story,
         )
     out.result(
-        {"answers": [_document(answer, top) for answer in answers]}, *(_line(one, top) for one in answers)
+        {"answers": [_document(answer, top, why=why) for answer in answers]},
+        *(line for one in answers for line in (_line(one, top), *_why(one))),
     )
     invalid = [answer.problem for answer in answers if answer.problem]
     if invalid:
@@ -99,9 +110,24 @@ def _one_line(label: str) -> str:
     return output.visible(label).replace("\t", " ").replace("\n", " ")
 
 
-def _document(answer: Classified, top: int) -> dict[str, object]:
+def _why(answer: Classified) -> Iterator[str]:
+    """A line for each label: the words that counted most, the strongest first, with their sign."""
+    for reason in answer.reasons:
+        against = f" rather than {reason.against}" if reason.against is not None else ""
+        strongest = sorted(reason.words, key=lambda word: -abs(word.weight))[:_SHOWN_WORDS]
+        words = ", ".join(f"{word.text} {word.weight:+.2f}" for word in strongest)
+        beside = f"; the text as a whole {reason.rest:+.2f}" if abs(reason.rest) >= _SHOWN_WEIGHT else ""
+        is_not = "" if reason.chosen else "not "
+        line = f"{is_not}{reason.label}{against}: {words or 'no word that the model knows'}{beside}"
+        yield f"  {_one_line(line)}"
+
+
+def _document(answer: Classified, top: int, *, why: bool) -> dict[str, object]:
     document = asdict(answer)
     del document["shown"]
+    del document["reasons"]
+    if why:
+        document["why"] = [asdict(reason) for reason in answer.reasons]
     if not top:
         del document["candidates"]
     else:
