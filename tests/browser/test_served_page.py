@@ -173,6 +173,16 @@ def texts(browser: Any, selector: str) -> list[str]:
     return found
 
 
+def texts_of(browser: Any, selector: str, attribute: str) -> list[str]:
+    """An attribute of all that a selector finds, at once: what is drawn anew meanwhile is not missed."""
+    found: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map(x => x.getAttribute(arguments[1]))",
+        selector,
+        attribute,
+    )
+    return found
+
+
 def ask(browser: Any, text: str, *, by_key: bool = False) -> None:
     """Type a text, ask, and wait for its answer."""
     from selenium.webdriver import Keys
@@ -499,6 +509,7 @@ def test_the_key_is_asked_for_and_goes_into_no_address(chromium: Any, locked: Se
 def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Served, Callable[[int], None]]]:
     """A server with the engine `tally`, whose steps are let go one by one."""
     site, told = tmp_path / "site", tmp_path / "allowed"
+    site.mkdir()
     tally_engine.install(site)
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])))
@@ -525,8 +536,8 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Serv
 
 def points(browser: Any) -> int:
     """How many points the curve of the first job has."""
-    lines = all_of(browser, "#jobs-list figure > svg polyline")
-    return len(lines[0].get_attribute("points").split()) if lines else 0
+    lines = texts_of(browser, "#jobs-list figure > svg polyline", "points")
+    return len(lines[0].split()) if lines else 0
 
 
 def test_a_jobs_curve_grows_while_it_trains(
