@@ -86,7 +86,10 @@ class Served:
         """Train a model; returns its name."""
         files = [
             self.client.files.create(file=(name, content), purpose="fine-tune").id
-            for name, content in (("train.jsonl", chat_file(90)), ("validation.jsonl", chat_file(30, begin=90)))
+            for name, content in (
+                ("train.jsonl", chat_file(90)),
+                ("validation.jsonl", chat_file(30, begin=90)),
+            )
         ]
         job = self.client.fine_tuning.jobs.create(
             model=base, training_file=files[0], validation_file=files[1], suffix="teams"
@@ -346,7 +349,9 @@ def test_a_table_is_predicted_and_downloaded(
     assert by_id(browser, "table-state").text == "4 rows predicted, 1 without a text."
 
 
-def test_a_table_of_many_pieces_keeps_its_rows_in_order(browser: Any, downloads: Path, tmp_path: Path) -> None:
+def test_a_table_of_many_pieces_keeps_its_rows_in_order(
+    browser: Any, downloads: Path, tmp_path: Path
+) -> None:
     """Longer than what is looked at, than a piece of the stream and than what is kept as text."""
     filler = "z" * 2000
     with (tmp_path / "long.csv").open("w", encoding="utf-8", newline="") as handle:

@@ -65,9 +65,7 @@ def test_a_chat_completion_stays_as_it_is(provider: Provider) -> None:
         assert before.choices == after.choices
         assert set(before.model_dump(exclude_unset=True)) == set(after.model_dump(exclude_unset=True))
         with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'labeltune'"):
-            await ask(
-                model=job.fine_tuned_model, messages=messages, extra_body={"labeltune": {"why": True}}
-            )
+            await ask(model=job.fine_tuned_model, messages=messages, extra_body={"labeltune": {"why": True}})
 
     run(test())
 

@@ -66,8 +66,8 @@ class Answerer:
         return await future
 
     async def explain(self, name: str, messages: Sequence[Message]) -> Explanation:
-        """Why the model of this name answers as it does. Raises `ApiError` as `answer` does, and for an engine
-        that cannot say.
+        """Why the model of this name answers as it does. Raises `ApiError` as `answer` does, and for an
+        engine that cannot say.
         """
         engine = await self._engine(name)
         explain = getattr(engine, "explain", None)

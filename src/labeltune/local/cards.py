@@ -119,8 +119,8 @@ def _labels(training: Sequence[Record]) -> list[str] | None:
 
 
 def _prompt(training: Sequence[Record]) -> list[dict[str, str]] | None:
-    """How the model is asked: for each message its role and `content`, and for the one with the text the words
-    `before` and `after` it. None where more than one message varies, or it is not the user's.
+    """How the model is asked: for each message its role and `content`, and for the one with the text the
+    words `before` and `after` it. None where more than one message varies, or it is not the user's.
     """
     from labeltune.local.engines.common.records import Template
 

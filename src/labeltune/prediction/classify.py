@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import DataError, SettingsError
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
-from labeltune.prediction.reasons import explain
 from labeltune.task import ReadOptions
 from labeltune.task.columns import CONFIDENCE, PROBLEM, predicted_columns, probability_columns
 from labeltune.task.template import ColumnSlot, parse_template
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
 
-    from labeltune.prediction.reasons import WhyLabel
     from labeltune.prediction.story import Story
     from labeltune.providers import Provider
     from labeltune.task import Task
@@ -56,8 +54,6 @@ class Classified:
     probabilities: Mapping[str, float]
     candidates: tuple[tuple[str, float], ...] = ()
     """What the answer could have been, likeliest first: labels, or paths, with their probabilities."""
-    reasons: tuple[WhyLabel, ...] = ()
-    """Why each label, if it was asked for."""
 
 
 def classify(
@@ -67,25 +63,21 @@ def classify(
     model: str,
     provider: Provider,
     top: int = 0,
-    why: bool = False,
     options: PredictOptions | None = None,
     story: Story | None = None,
     state: str | os.PathLike[str] | None = None,
 ) -> list[Classified]:
-    """Ask the model about each text; answers come in order, with `top` candidates each, and with `why` the
-    words that decided.
+    """Ask the model about each text; answers come in order, with `top` candidates each.
 
     A text is the task's text column, or the first of several. Nothing is kept: the same call asks again.
     Raises `SettingsError` where the prompt wants a column that a text alone does not have, or the answers
-    tell no candidates, or the provider cannot say why, and what `predict` raises.
+    tell no candidates, and what `predict` raises.
     """
     _refuse_other_columns(task)
     if top:
         refuse_candidates(task)
     if not texts:
         return []
-    # Before anything is billed: who cannot say why is not asked for labels.
-    reasons = explain(texts, task=task, model=model, provider=provider) if why else [()] * len(texts)
     options = replace(options or PredictOptions(), read=_HERE, probabilities=True, spreadsheet=False)
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         data, output = Path(folder) / "texts.jsonl", Path(folder) / "answers.jsonl"
@@ -102,8 +94,8 @@ def classify(
         )
         with output.open(encoding="utf-8") as lines:
             return [
-                replace(_classified(task, text, json.loads(line), top), reasons=of_text)
-                for text, of_text, line in zip(texts, reasons, lines, strict=True)
+                _classified(task, text, json.loads(line), top)
+                for text, line in zip(texts, lines, strict=True)
             ]
 
 

@@ -149,7 +149,7 @@ def _reason(found: Mapping[str, Any], renderer: Renderer, row: Sequence[str]) ->
     for word in found["words"]:
         start = -1 if place is None or word["message"] != place[0] else word["start"] - place[1]
         end = start + word["end"] - word["start"]
-        if 0 <= start and end <= len(text):
+        if start >= 0 and end <= len(text):
             words.append(Word(text[start:end], float(word["weight"]), start, end))
         else:
             rest += float(word["weight"])

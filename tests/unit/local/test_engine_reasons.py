@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 AUTO = Hyperparameters()
 TEXTS = st.text(
-    st.one_of(st.sampled_from("my card İstanbul ſ ß ΣΑΣ transfer, 転送 \n\t\x1c"), st.characters()), max_size=60
+    st.one_of(st.sampled_from("my card İstanbul ſ ß ΣΑΣ transfer, 転送 \n\t\x1c"), st.characters()),
+    max_size=60,
 )
 
 

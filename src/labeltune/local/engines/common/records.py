@@ -104,8 +104,8 @@ class Template:
     def located(
         self, conversation: Sequence[Message], spans: Iterable[tuple[int, int]]
     ) -> list[tuple[int, int, int]]:
-        """Where parts of `text` stand in the conversation: the number of the message, and where in its content
-        each begins and ends. The parts reach over no line break.
+        """Where parts of `text` stand in the conversation: the number of the message, and where in its
+        content each begins and ends. The parts reach over no line break.
         """
         nothing = Frame()
         begins, shifts, length = [], [], 0

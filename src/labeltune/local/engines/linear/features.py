@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["WORD", "Features", "Vocabulary", "pieces_of", "pieces_with_starts", "plain", "values_of", "words_of"]
+__all__ = [
+    "WORD",
+    "Features",
+    "Vocabulary",
+    "pieces_of",
+    "pieces_with_starts",
+    "plain",
+    "values_of",
+    "words_of",
+]
 
 Features = tuple["NDArray[np.int32]", "NDArray[np.float32]"]
 """Feature numbers, rising, and the value of each: 1 + ln(count)."""
@@ -117,7 +126,9 @@ def pieces_with_starts(token: str) -> list[tuple[str, int]]:
     """The pieces of a token, and the character that each begins with; -1 is the space before the token."""
     length = len(token) + 2
     starts = (
-        start - 1 for size in range(_SHORTEST, min(_LONGEST, length) + 1) for start in range(length - size + 1)
+        start - 1
+        for size in range(_SHORTEST, min(_LONGEST, length) + 1)
+        for start in range(length - size + 1)
     )
     return list(zip(pieces_of(token), starts, strict=True))
 

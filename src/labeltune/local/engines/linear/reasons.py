@@ -56,9 +56,7 @@ def word_shares(
     return found
 
 
-def _of_characters(
-    vocabulary: Vocabulary, lowered: str, numbers: NDArray[np.int32], added: Floats
-) -> Floats:
+def _of_characters(vocabulary: Vocabulary, lowered: str, numbers: NDArray[np.int32], added: Floats) -> Floats:
     """What each character adds, (characters, directions)."""
     places = [*_word_places(vocabulary, lowered), *_piece_places(vocabulary, lowered)]
     row = np.searchsorted(numbers, np.array([number for number, _ in places], dtype=np.int64))
@@ -90,7 +88,7 @@ def _word_places(vocabulary: Vocabulary, lowered: str) -> Iterator[tuple[int, li
 
 
 def _piece_places(vocabulary: Vocabulary, lowered: str) -> Iterator[tuple[int, list[Span]]]:
-    """The features that are pieces, each time they occur, and where; the spaces at either end are no place."""
+    """The features that are pieces, each time they occur, and where; spaces are no place."""
     for match in _TOKEN.finditer(lowered):
         begin, end = match.span()
         for piece, start in pieces_with_starts(match.group()):
