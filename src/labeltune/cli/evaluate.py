@@ -84,6 +84,15 @@ FailIfWorseOption = Annotated[
     str | None,
     typer.Option(metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."),
 ]
+NoTextsOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-texts", help="Leave the texts of rows, and words from them, out of every form of the report."
+    ),
+]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
+]
 BootstrapOption = Annotated[
     int,
     typer.Option(min=0, max=1_000_000, help="How many resamples the intervals come from; 0 for none."),
@@ -100,6 +109,8 @@ def evaluate(
     markdown: MarkdownOption = None,
     github: GithubOption = False,
     training: TrainingOption = None,
+    no_texts: NoTextsOption = False,
+    everything: AllOption = False,
     review_below: ReviewBelowOption = None,
     review_output: ReviewOutputOption = _REVIEW_OUTPUT,
     fail_under: FailUnderOption = None,
@@ -137,10 +148,12 @@ def evaluate(
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
         state=state,
+        texts=not no_texts,
+        date=_day_of(predictions),
     )
     report = run(predictions, definition, options)
     forms.write(out, report)
-    _show(out, report, options.review)
+    _show(out, report, options.review, everything=everything)
     _check(out, report)
 
 
@@ -206,15 +219,26 @@ def _tell_github(out: Output, report: Report) -> None:
         out.annotate(command)
 
 
-def _show(out: Output, report: Report, review: Review | None) -> None:
+def _day_of(path: str) -> str:
+    """The day on which a file was written last, as the title of its report has it."""
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date().isoformat()
+    except OSError:
+        return ""
+
+
+def _show(out: Output, report: Report, review: Review | None, *, everything: bool) -> None:
     from labeltune.cli.report_view import report_blocks
     from labeltune.evaluation.report.document import report_document
+    from labeltune.evaluation.report.shares import counted
     from labeltune.evaluation.report.text import format_text
 
-    out.show(report_document(report), format_text(report), report_blocks(report))
+    out.show(report_document(report), format_text(report), report_blocks(report, everything=everything))
     if review is not None:
         out.note(
-            f"wrote {review.output}: {report.reviewed:,} rows below {review.below:g}, unsure, "
+            f"wrote {review.output}: {counted(report.reviewed or 0, 'row')} below {review.below:g}, unsure, "
             "or without an answer"
         )
     for warning in report.warnings:
@@ -224,7 +248,8 @@ def _show(out: Output, report: Report, review: Review | None) -> None:
 def _check(out: Output, report: Report) -> None:
     """Tell how the gates were met; raises `GateError` if one was not."""
     for gate in report.gates:
-        if gate.passed:
+        # On a terminal the report has told it.
+        if gate.passed and not out.shows_blocks:
             out.note(str(gate))
     failed = [str(gate) for gate in report.gates if not gate.passed]
     if failed:

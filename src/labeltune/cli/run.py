@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +48,9 @@ def run(
     ] = _SIZES,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     max_cost: MaxCostOption = None,
+    no_texts: Annotated[
+        bool, typer.Option("--no-texts", help="Leave the texts of rows out of the report, as evaluate does.")
+    ] = False,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -73,6 +75,7 @@ def run(
         read=tuple(shlex.split(read_words(read))),
         place=() if provider is None else ("--provider", provider),
         budget=() if max_cost is None else ("--max-cost", f"{max_cost:g}"),
+        shown=("--no-texts",) if no_texts else (),
     )
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +88,6 @@ class _Walk:
     def __init__(self, sink: Output, way: Way, log: Log) -> None:
         self._sink, self._way, self._log = sink, way, log
         self._commands: list[dict[str, Any]] = []
-        self._measured: output.Step | None = None
 
     def go(self, model: str | None) -> None:
         """All of them; the result is the page."""
@@ -127,7 +129,6 @@ class _Walk:
         if code not in (ExitCode.OK, ExitCode.INVALID_ANSWERS):
             raise typer.Exit(code)
         if name == "evaluate":
-            self._measured = kept
             self._write_numbers(kept)
         return self._log.record(name, step, exit_code=code, result=kept.lines, document=kept.document)
 
@@ -144,9 +145,8 @@ class _Walk:
 
     def _conclude(self, model: str, predicted: Done, measured: Done) -> None:
         way, sink = self._way, self._sink
-        if not sink.json_mode and sys.stdout.isatty():
-            text = "\n".join(measured.result)
-            sink.show({}, text, self._measured.blocks if self._measured else [text])
+        headline = measured.document["headline"]
+        sink.note(headline["text"])
         sink.hint(f"open {way.page} in a browser; the model is {model}")
         sink.result(
             {
@@ -156,6 +156,7 @@ class _Walk:
                 "task": str(way.task),
                 "model": model,
                 "steps": self._commands,
+                "headline": headline,
                 "metrics": measured.document.get("metrics"),
                 "intervals": measured.document.get("intervals"),
             },

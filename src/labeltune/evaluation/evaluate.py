@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
 from labeltune.evaluation.applying_thresholds import apply_thresholds
+from labeltune.evaluation.checking import measure_checked
 from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.evaluation.reading import read_predictions
 from labeltune.evaluation.remembering import remember
+from labeltune.evaluation.report.headline import noun_of
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
@@ -70,6 +72,10 @@ class EvaluateOptions:
     """other predictions that these must not be shown to be worse than"""
     state: str | os.PathLike[str] = STATE_FOLDER
     """where the journals of prediction runs are, which know what they cost"""
+    texts: bool = True
+    """whether the report may hold a word of any row"""
+    date: str = ""
+    """the day of the predictions, for the title"""
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -126,9 +132,13 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     gates = check_gates(options.gates, quality, probabilities, calibration, sure)
     if options.not_worse_than is not None:
         gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
-    return Report(
+    report = Report(
         source=table.source,
         quality=quality,
+        task=task.source,
+        date=options.date,
+        noun=noun_of(task.text),
+        checked=measure_checked(predictions, task, sure),
         problems=predictions.problems,
         tuned_on=None if thresholds is None else _described(options.thresholds, thresholds),
         sure=sure,
@@ -144,6 +154,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         gates=gates,
         warnings=tuple(warnings),
     )
+    return report if options.texts else report.without_texts()
 
 
 def _rows(

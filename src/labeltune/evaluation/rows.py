@@ -31,9 +31,16 @@ _TEXT_LENGTH = 600
 
 
 def pick_errors(predictions: Predictions, *, count: int = SHOWN_ERRORS) -> IntArray:
-    """The places of wrong rows, in the order of the file; if there are too many, some of every kind."""
+    """The places of wrong rows, in the order of the file; if there are too many, the surest, a quarter of the
+    room, and some of every kind.
+    """
     wrong = np.flatnonzero(~predictions.pairs.right[predictions.patterns.inverse])
-    return np.sort(_spread(wrong, predictions.patterns.inverse, count))
+    surest = wrong[:0]
+    if predictions.confidence is not None and len(wrong) > count:
+        ranked = np.argsort(-predictions.confidence[wrong], kind="stable")  # NaN comes last
+        surest = wrong[ranked[: count // 4]]
+        wrong = np.setdiff1d(wrong, surest)
+    return np.sort(np.append(surest, _spread(wrong, predictions.patterns.inverse, count - len(surest))))
 
 
 def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:

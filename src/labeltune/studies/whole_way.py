@@ -51,6 +51,7 @@ class Way:
     read: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
     budget: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parts = [part.partition("=")[0].strip() for part in self.sizes.split(",")]
@@ -112,7 +113,7 @@ class Way:
 
     def evaluate(self) -> Step:
         """Measure."""
-        words = ("evaluate", self.predictions, "--html", self.page, *self._described)
+        words = ("evaluate", self.predictions, "--html", self.page, *self.shown, *self._described)
         return Step(words, (self.predictions, str(self.task)), (self.page, self.document))
 
     @property
