@@ -90,6 +90,12 @@ NoTextsOption = Annotated[
         "--no-texts", help="Leave the texts of rows, and words from them, out of every form of the report."
     ),
 ]
+WhyOption = Annotated[
+    bool,
+    typer.Option(
+        "--why", help="In the page, tell the words that decided in each wrong row; the model is asked."
+    ),
+]
 AllOption = Annotated[
     bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
 ]
@@ -109,6 +115,7 @@ def evaluate(
     markdown: MarkdownOption = None,
     github: GithubOption = False,
     training: TrainingOption = None,
+    why: WhyOption = False,
     no_texts: NoTextsOption = False,
     everything: AllOption = False,
     review_below: ReviewBelowOption = None,
@@ -128,6 +135,8 @@ def evaluate(
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.task import read_task
 
+    if why and (html is None or no_texts):
+        raise SettingsError("--why: the words stand in the page, with the texts: give --html, not --no-texts")
     definition = read_task(task)
     forms = _Forms(html, markdown, github=github)
     review_file = None if review_below is None else review_output
@@ -148,6 +157,7 @@ def evaluate(
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
         state=state,
+        why=why,
         texts=not no_texts,
         date=_day_of(predictions),
     )

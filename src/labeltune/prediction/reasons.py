@@ -95,12 +95,17 @@ def explain_rows(
 
 
 def top_words(reasons: Sequence[WhyLabel], most: int) -> list[tuple[str, float]]:
-    """The words that counted most for or against the first label, each once whatever its case, with the sum
-    of its weights, those that counted most first.
+    """The words that counted most for (above 0) or against the answer, the weightiest first.
+
+    Each stands there once, in lower case, with the sum of its weights; what speaks for a label that was not
+    chosen speaks against the answer.
     """
     total: dict[str, float] = {}
-    for word in reasons[0].words if reasons else ():
-        total[word.text.lower()] = total.get(word.text.lower(), 0.0) + word.weight
+    for reason in reasons:
+        sign = 1.0 if reason.chosen else -1.0
+        for word in reason.words:
+            name = word.text.lower()
+            total[name] = total.get(name, 0.0) + sign * word.weight
     return sorted(total.items(), key=lambda pair: (-abs(pair[1]), pair[0]))[:most]
 
 
