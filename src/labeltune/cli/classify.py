@@ -46,7 +46,7 @@ def classify(
     provider: ProviderOption = None,
     *,
     why: Annotated[
-        bool, typer.Option("--why", help="Show the words that spoke for and against each label.")
+        bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -91,10 +91,7 @@ NoTextsOption = Annotated[
     ),
 ]
 WhyOption = Annotated[
-    bool,
-    typer.Option(
-        "--why", help="In the page, tell the words that decided in each wrong row; the model is asked."
-    ),
+    bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
 ]
 AllOption = Annotated[
     bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
