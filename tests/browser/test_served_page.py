@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import csv
 import io
@@ -10,11 +11,11 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import openai
 import pytest
 
@@ -65,10 +66,19 @@ class Asked:
     app: ASGIApp
     paths: list[str] = field(default_factory=list)
     down: bool = False
+    failing: int = 0
+    """So many chat completions fail before the next one succeeds."""
+    held: threading.Event | None = None
+    """Chat completions wait for it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
-        if self.down:
+        chat = scope["path"].endswith("/chat/completions")
+        if chat and self.held is not None:
+            await asyncio.to_thread(self.held.wait)
+        fails = chat and self.failing > 0
+        self.failing -= int(fails)
+        if self.down or fails:
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
@@ -396,6 +406,37 @@ def test_a_row_with_too_many_cells_ends_it_and_what_was_done_is_kept(browser: An
     assert predicted(downloads, "odd_predicted.csv").count("\r\n") == 257
 
 
+def test_what_fails_for_a_while_is_asked_again(browser: Any, served: Served, downloads: Path) -> None:
+    drop_file(browser, "again.csv", b"text\na parcel\nmy money\n")
+    wait_until(lambda: shown(browser, "predict"))
+    served.asked.failing = 3
+    by_id(browser, "predict").click()
+    content = predicted(downloads, "again_predicted.csv")
+    assert served.asked.failing == 0
+    assert [row.split(",")[:2] for row in content.split("\r\n")[1:3]] == [
+        ["a parcel", "delivery"],
+        ["my money", "refund"],
+    ]
+
+
+def test_a_table_is_stopped_and_begun_again(browser: Any, served: Served, downloads: Path) -> None:
+    drop_file(browser, "stop.csv", b"text\n" + b"a parcel\n" * 400)
+    wait_until(lambda: shown(browser, "predict"))
+    served.asked.held = threading.Event()
+    try:
+        by_id(browser, "predict").click()
+        wait_until(lambda: shown(browser, "stop"))
+        by_id(browser, "stop").click()
+        wait_until(lambda: "Stopped." in by_id(browser, "table-state").text)
+    finally:
+        served.asked.held.set()
+        served.asked.held = None
+    assert by_id(browser, "table-state").text == "Stopped. 0 rows predicted."
+    assert not shown(browser, "download")
+    by_id(browser, "predict").click()
+    assert predicted(downloads, "stop_predicted.csv").count("delivery") == 400
+
+
 def test_the_lines_for_curl_and_python_run(browser: Any, served: Served) -> None:
     python, curl = by_id(browser, "python").text, by_id(browser, "curl").text
     assert f'base_url="{served.url}v1"' in python
@@ -592,15 +633,3 @@ def test_it_asks_nothing_while_nobody_looks_and_stops_where_nobody_answers(
     by_id(chromium, "again").click()
     wait_until(lambda: "/v1/fine_tuning/jobs" in locked.asked.paths)
     assert not shown(chromium, "paused")
-
-
-# ------------------------------------------------------------------------------------------------ who may open
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}],
-    ids=["host", "origin", "site"],
-)
-def test_row_103_a_foreign_page_does_not_get_the_page(served: Served, headers: dict[str, str]) -> None:
-    assert httpx2.get(served.url, headers=headers).status_code == 403

@@ -78,11 +78,8 @@ class Answerer:
                 param="model",
                 code=NOT_EXPLAINED,
             )
-        if getattr(engine, "slow", False):
-            found = await asyncio.to_thread(self._explained_alone, explain, messages)
-        else:
-            found = explain([messages])
-        explanation: Explanation = found[0]
+        # In a thread, whatever the engine: of a long text there is a second's work, and others wait.
+        explanation: Explanation = (await asyncio.to_thread(self._explained_alone, explain, messages))[0]
         return explanation
 
     def _explained_alone(

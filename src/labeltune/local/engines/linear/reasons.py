@@ -89,12 +89,18 @@ def _word_places(vocabulary: Vocabulary, lowered: str) -> Iterator[tuple[int, li
 
 def _piece_places(vocabulary: Vocabulary, lowered: str) -> Iterator[tuple[int, list[Span]]]:
     """The features that are pieces, each time they occur, and where; spaces are no place."""
+    known: dict[str, list[tuple[int, int, int]]] = {}
     for match in _TOKEN.finditer(lowered):
-        begin, end = match.span()
-        for piece, start in pieces_with_starts(match.group()):
-            if (number := vocabulary.pieces.get(piece)) is not None:
-                first = begin + start
-                yield number, [(max(first, begin), min(first + len(piece), end))]
+        token, at = match.group(), match.start()
+        found = known.get(token)
+        if found is None:
+            found = known[token] = [
+                (number, max(start, 0), min(start + len(piece), len(token)))
+                for piece, start in pieces_with_starts(token)
+                if (number := vocabulary.pieces.get(piece)) is not None
+            ]
+        for number, begin, end in found:
+            yield number, [(at + begin, at + end)]
 
 
 def _cut(span: Span, text: str, of_characters: Floats) -> Iterator[Span]:
