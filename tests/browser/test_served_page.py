@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -378,6 +379,34 @@ def test_a_table_of_many_pieces_keeps_its_rows_in_order(
     assert [int(row[0]) for row in rows] == [*range(700)]
     assert {row[1] for row in rows} == {f"{filler}\n"}
     assert [row[3] for row in rows] == [[*TOPICS][number % 3] for number in range(700)]
+
+
+def test_any_table_comes_back_as_it_was_wherever_it_is_cut(browser: Any) -> None:
+    """Written by the page's own writer with any line ends, and read in pieces of a few characters."""
+    source = random.Random(3)
+    signs = [*'aé",;\n\r\t |', "\r\n", "\U0001f600"]
+
+    def cell() -> str:
+        return "".join(source.choices(signs, k=source.randrange(5)))
+
+    def made() -> tuple[str, str, list[list[str]], int]:
+        rows = [[cell() for _ in range(source.randint(2, 4))] for _ in range(source.randint(1, 4))]
+        return source.choice(",;\t|"), source.choice(["\r\n", "\n", "\r"]), rows, source.randint(1, 6)
+
+    tables = [made() for _ in range(2000)]
+    read = browser.execute_script(
+        """
+        return arguments[0].map(([delimiter, end, rows, piece]) => {
+          const text = rows.map((row) => csvLine(row, delimiter).slice(0, -2) + end).join("");
+          const reader = new CsvReader(delimiter);
+          const found = [];
+          for (let at = 0; at < text.length; at += piece) found.push(...reader.push(text.slice(at, at + piece)));
+          return [...found, ...reader.end()].map(({ cells }) => cells);
+        });
+        """,
+        tables,
+    )
+    assert read == [rows for _, _, rows, _ in tables]
 
 
 @pytest.mark.parametrize(

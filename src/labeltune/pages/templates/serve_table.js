@@ -14,35 +14,57 @@ const chosen = { file: null, delimiter: ",", encoding: "utf-8", mark: "", header
 class CsvReader {
   constructor(delimiter) {
     Object.assign(this, { delimiter, row: [], cell: "", state: "start", line: 1, begun: 1, afterReturn: false });
+    this.stop = new RegExp(`[\\r\\n${delimiter === "\t" ? "\\t" : delimiter}]`, "g");
   }
 
   // The rows that are complete with this piece, each with the line it begins in.
   push(text) {
     const rows = [];
-    for (const sign of text) {
-      const lineFeed = this.afterReturn && sign === "\n";
-      this.afterReturn = sign === "\r";
-      if (sign === "\n" || sign === "\r") this.line += lineFeed ? 0 : 1;
+    for (let at = 0; at < text.length; ) {
+      const sign = text[at];
+      const secondHalf = this.afterReturn && sign === "\n";
+      this.afterReturn = false;
       if (this.state === "quoted") {
-        if (sign === '"') this.state = "quote";
-        else this.cell += sign;
-      } else if (lineFeed) {
+        at = this.takeQuoted(text, at, secondHalf);
         continue;
-      } else if (sign === '"' && this.state === "start") {
+      }
+      if (secondHalf) {
+        at += 1;
+      } else if (sign === '"' && this.state !== "plain") {
+        // Within quotation marks two of them are one.
+        if (this.state === "quote") this.cell += sign;
         this.state = "quoted";
-      } else if (sign === '"' && this.state === "quote") {
-        this.cell += sign;
-        this.state = "quoted";
+        at += 1;
       } else if (sign === this.delimiter) {
         this.endCell();
+        at += 1;
       } else if (sign === "\n" || sign === "\r") {
+        this.line += 1;
+        this.afterReturn = sign === "\r";
         this.endRow(rows);
+        at += 1;
       } else {
-        this.cell += sign;
+        this.stop.lastIndex = at;
+        const end = this.stop.exec(text)?.index ?? text.length;
+        this.cell += text.slice(at, end);
         this.state = "plain";
+        at = end;
       }
     }
     return rows;
+  }
+
+  // Takes all up to the next quotation mark; returns where to go on.
+  takeQuoted(text, at, secondHalf) {
+    const found = text.indexOf('"', at);
+    const part = text.slice(at, found < 0 ? text.length : found);
+    this.cell += part;
+    this.line += (part.match(/\r\n?|\n/g) ?? []).length - (secondHalf ? 1 : 0);
+    // Where a pair of CR and LF is cut in two, it counts once.
+    this.afterReturn = found < 0 && part.endsWith("\r");
+    if (found < 0) return text.length;
+    this.state = "quote";
+    return found + 1;
   }
 
   end() {
