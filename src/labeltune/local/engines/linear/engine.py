@@ -211,4 +211,4 @@ class Linear:
         """What the features of a text are multiplied with their weights by, float (features,)."""
         weighted = values * self._scales.take(numbers)
         length = np.sqrt(weighted @ weighted)
-        return values / length if length else np.zeros_like(values)
+        return np.asarray(values / length, dtype=np.float32) if length else np.zeros_like(values)
