@@ -277,7 +277,7 @@ def test_repeated_ids_are_told(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, [ROWS[0], ROWS[0]])
     result = run("evaluate", "p.csv")
     assert result.exit_code == 0
-    assert 'ids occur more than once, such as "1"' in result.stderr
+    assert '1 id occurs more than once, such as "1"' in result.stderr
 
 
 def hostile_task(labels: list[str]) -> str:
@@ -731,7 +731,7 @@ def test_annotations_are_a_result_not_a_story(here: Path, monkeypatch: pytest.Mo
     assert quiet.exit_code == 11
     assert quiet.stderr.splitlines()[:-1] == [
         f"::error title=Quality gate::{quiet.stderr.splitlines()[-1].removeprefix('error: ').replace('%', '%25')}",
-        '::warning title=Evaluation::p.csv: 1 ids occur more than once, such as "1"',
+        '::warning title=Evaluation::p.csv: 1 id occurs more than once, such as "1"',
     ]
     write(here / "p.csv", TOXIC_HEADER, ROWS)
     document = run("evaluate", "p.csv", "-q", "--json", "--github", "--compare", "q.csv")

@@ -99,10 +99,12 @@ def test_one_option_is_one_thing() -> None:
         "--limit",
         "--seed",
         "--force",
+        "--html",
         "--probabilities",
         "--new-job",
         "--thresholds",
         "--sizes",
+        "--all",
     }
     helps: dict[str, set[str]] = {}
     for _, command in tree():

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import output
-from labeltune.cli.options import JsonOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli import completion, output
+from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
@@ -75,20 +75,21 @@ ReviewOutputOption = Annotated[
 ]
 FailUnderOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="METRIC=X", help="End with exit code 11 if METRIC or FIELD.METRIC is below X."),
+    typer.Option(
+        metavar="METRIC=X",
+        autocompletion=completion.gates,
+        help="End with exit code 11 if METRIC or FIELD.METRIC is below X.",
+    ),
 ]
 FailOverOption = Annotated[
-    list[str] | None, typer.Option(metavar="METRIC=X", help="End with exit code 11 if it is above X.")
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC=X", autocompletion=completion.gates, help="End with exit code 11 if it is above X."
+    ),
 ]
 FailIfWorseOption = Annotated[
     str | None,
     typer.Option(metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."),
-]
-NoTextsOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-texts", help="Leave the texts of rows, and words from them, out of every form of the report."
-    ),
 ]
 WhyOption = Annotated[
     bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
@@ -239,8 +240,8 @@ def _day_of(path: str) -> str:
 def _show(out: Output, report: Report, review: Review | None, *, everything: bool) -> None:
     from labeltune.cli.report_view import report_blocks
     from labeltune.evaluation.report.document import report_document
-    from labeltune.evaluation.report.shares import counted
     from labeltune.evaluation.report.text import format_text
+    from labeltune.wording import counted
 
     out.show(report_document(report), format_text(report), report_blocks(report, everything=everything))
     if review is not None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from labeltune.cli import completion
 from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "JsonOption",
     "MaxCostOption",
     "ModelOption",
+    "NoTextsOption",
     "PredictionsOption",
     "ProbabilitiesOption",
     "ProviderOption",
@@ -39,6 +41,9 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing on standard error but errors.")
+]
+NoTextsOption = Annotated[
+    bool, typer.Option("--no-texts", help="Leave the rows' texts, and words from them, out of the report.")
 ]
 TaskOption = Annotated[
     Path,
@@ -61,6 +66,7 @@ ProviderOption = Annotated[
     typer.Option(
         "--provider",
         metavar="NAME|URL",
+        autocompletion=completion.providers,
         envvar="LABELTUNE_PROVIDER",
         help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
         "what the task says under [defaults], else openai.",
@@ -78,6 +84,7 @@ TableFormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FMT",
+        autocompletion=completion.formats,
         help="The table's format, where its name does not tell: csv, tsv, jsonl, json, parquet, excel.",
         rich_help_panel=TABLE,
     ),
@@ -106,6 +113,7 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="M",
+        autocompletion=completion.models,
         help="The model: what train printed. By default what the task says under [defaults].",
     ),
 ]

@@ -21,8 +21,8 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
-from labeltune.evaluation.report.shares import counted
 from labeltune.evaluation.report.table import HEADERS, average_lines, confusions, label_lines, worst_first
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def report_blocks(report: Report, *, everything: bool = False) -> Iterator[Block
         yield from spending_lines(comparison)
         yield from example_lines(comparison, report.rows)
     if not everything:
-        more = f"{counted(left_out, 'more label')}" if left_out else "averages and intervals of each kind"
+        more = f"{counted(left_out, 'more label')}" if left_out else "averages, and how all was measured"
         yield Line(f"… {more}: --all", "soft")
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
     MaxCostOption,
+    NoTextsOption,
     ProviderOption,
     QuietOption,
     TaskOption,
@@ -40,7 +41,12 @@ def run(
     ] = Path(_FOLDER),
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="BASE", help="The base model, as train takes it."),
+        typer.Option(
+            "--model",
+            metavar="BASE",
+            autocompletion=completion.bases,
+            help="The base model, as train takes it.",
+        ),
     ] = None,
     provider: ProviderOption = None,
     sizes: Annotated[
@@ -48,9 +54,7 @@ def run(
     ] = _SIZES,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     max_cost: MaxCostOption = None,
-    no_texts: Annotated[
-        bool, typer.Option("--no-texts", help="Leave the texts of rows out of the report, as evaluate does.")
-    ] = False,
+    no_texts: NoTextsOption = False,
     *,
     read: ReadOptions,
     json: JsonOption = False,

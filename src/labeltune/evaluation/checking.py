@@ -38,7 +38,7 @@ def measure_checked(predictions: Predictions, task: Task, sure: SureAnswers | No
     if sure is not None and sure.accuracy is not None and all(one.type == "single" for one in task.fields):
         rows = predictions.rows - sure.coverage.count
         promised = ACCURACY if sure.limit is None else sure.limit.accuracy
-        return Checked(rows, sure.accuracy, "unsure", promised, unanswered=rows - sure.unsure)
+        return Checked(rows, sure.accuracy, "unsure", promised)
     if predictions.confidence is None:
         return None
     inverse = predictions.patterns.inverse

@@ -28,6 +28,8 @@ MAX_CELLS = 6_000
 _NUMBERED = 30
 """Up to how many labels a cell shows its count."""
 _NAME_LENGTH = 28
+_LETTER = 6.7
+"""How wide a letter of a name is, at most on average."""
 _PALE, _FULL = 0.55, 0.85
 """Opacities at which the ink on a cell changes, in the dark and in the light."""
 
@@ -184,7 +186,7 @@ def heat_map(field: FieldQuality) -> HeatMap:
         ),
         left_out=max(0, len(there) - MAX_CELLS),
         side=34 if few else 16,
-        margin=14 + 6 * max(_width(name) for name in (*names, *last)),
+        margin=14 + math.ceil(_LETTER * max(_width(name) for name in (*names, *last))),
         numbered=few,
         exclusive=field.shape.single,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from labeltune.evaluation.report.shares import Share, counted, per_cent
+from labeltune.evaluation.report.shares import Share, per_cent
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +71,6 @@ class Checked:
     """
     promised: float
     """the accuracy that was asked of the others, 0 to 1"""
-    unanswered: int = 0
-    """how many of those to check have no valid answer"""
     more_rows: bool = False
     """where nothing can be promised: whether more rows might change that"""
 
@@ -96,15 +95,10 @@ class Checked:
         return f"If people check {self._those()}, {wanted} of the rest are right."
 
     def _those(self) -> str:
-        number = "one" if self.rows == 1 else f"{self.rows:,}"
-        if self.chosen != "unsure":
-            return f"the {number} least sure"
-        if self.unanswered:
-            return f"the {number} that {_are(self.rows)} unsure or without a valid answer"
-        return f"the {number} unsure"
+        return f"the {'one' if self.rows == 1 else f'{self.rows:,}'} least sure"
 
     def _why_no_promise(self, noun: Noun, rows: int) -> str:
-        if self.chosen != "third":
+        if self.chosen != "third" or (self.rest and self.rest.interval.low >= self.promised):
             return ""
         wanted = f"{_of_a_hundred(self.promised)} %"
         if self.more_rows:

@@ -26,7 +26,7 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
-from labeltune.evaluation.report.shares import counted
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,6 +41,8 @@ __all__ = ["MAX_BYTES", "format_markdown", "plain"]
 
 MAX_BYTES = 64_000
 """A comment on GitHub holds 65,536 characters."""
+
+MEANING = "what it says"
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -77,7 +79,7 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     for comparison in report.comparisons:
         yield from _comparison(comparison, report)
     yield from _table(
-        ("metric", "value", INTERVAL, "what it says"),
+        ("metric", "value", INTERVAL, MEANING),
         (
             (
                 plain(name),
@@ -108,7 +110,8 @@ def _facts(report: Report) -> Iterator[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---' if place == 0 else '--:' for place in range(len(head)))}|"
+    names = (head[0], MEANING)
+    yield f"|{'|'.join('---' if one in names else '--:' for one in head)}|"
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""

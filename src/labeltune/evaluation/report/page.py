@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.quality import FieldQuality
     from labeltune.evaluation.report.model import FieldProbabilities, Report, ShownRow
 
-__all__ = ["MAX_DATA_BYTES", "format_html"]
+__all__ = ["MAX_DATA_BYTES", "format_html", "report_data"]
 
 MAX_DATA_BYTES = 2_000_000
 """How much of the page the texts of wrong rows may take."""
@@ -63,7 +63,7 @@ def format_html(report: Report) -> str:
             "ranking_metrics": RANKING_METRICS,
             "few": SHOWN_CURVES,
             "coverage_headings": COVERAGE_HEADINGS,
-            "data": _data(report),
+            "data": report_data(report),
         },
         filters=_FILTERS,
     )
@@ -157,7 +157,7 @@ def _surest_first(row: ShownRow) -> float:
     return 1.0 if row.confidence is None else -row.confidence
 
 
-def _data(report: Report) -> dict[str, Any]:
+def report_data(report: Report) -> dict[str, Any]:
     """The wrong rows, for the page's script, the surest answers first; as many as there is room for.
 
     A row is a list: line, id, text, true labels, predicted ones, problem, confidence, unsure, and where they

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labeltune.evaluation.metrics.quality import FEW_ROWS, MEANS_OVER_LABELS, FieldQuality, Quality
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
 from labeltune.evaluation.report.meanings import in_order
-from labeltune.evaluation.report.shares import counted
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

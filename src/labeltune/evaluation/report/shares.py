@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labeltune.evaluation.metrics.intervals import Interval
 
-__all__ = ["Share", "counted", "per_cent"]
+__all__ = ["Share", "per_cent"]
 
 _MANY = 1_000
 """From so many rows on a share is said to a tenth of a per cent: fewer do not know it."""
@@ -34,8 +34,3 @@ def per_cent(value: float, rows: int) -> str:
     while places < 6 and 0 < value < 1 and float(f"{100 * value:.{places}f}") in (0, 100):
         places += 1
     return f"{100 * value:.{places}f}"
-
-
-def counted(count: int, one: str, several: str = "") -> str:
-    """So many of a thing: 1 row, 2 rows, 1,000 inquiries."""
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
