@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cli.remote import LABELS, here, ran, run
+from labeltune.studies.whole_way import DEFAULT_SIZES, Way
 
 __all__ = ["here"]
 
@@ -73,3 +74,20 @@ def test_words_need_a_page_with_texts(here: Path, options: tuple[str, ...]) -> N
     result = run("evaluate", "p.csv", "--why", *options)
     assert result.exit_code == 2
     assert "the words stand in the page" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "shown", "asked"),
+    [
+        ("ft:linear:local::1a2b3c4d", (), True),
+        ("ft:embed-minilm:local::1a2b3c4d", (), True),
+        ("ft:linear:local::1a2b3c4d", ("--no-texts",), False),
+        ("ft:encoder-small:local::1a2b3c4d", (), False),
+        ("ft:gpt-4.1-mini:acme::9z", (), False),
+    ],
+)
+def test_run_asks_for_the_words_where_the_model_knows_them(
+    model: str, shown: tuple[str, ...], asked: bool
+) -> None:
+    way = Way("data.csv", Path("run"), Path("task.toml"), DEFAULT_SIZES, shown=shown)
+    assert ("--why" in way.evaluate(model).words) == asked
