@@ -91,6 +91,9 @@ FailIfWorseOption = Annotated[
     str | None,
     typer.Option(metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."),
 ]
+WhyOption = Annotated[
+    bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
+]
 AllOption = Annotated[
     bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
 ]
@@ -110,6 +113,7 @@ def evaluate(
     markdown: MarkdownOption = None,
     github: GithubOption = False,
     training: TrainingOption = None,
+    why: WhyOption = False,
     no_texts: NoTextsOption = False,
     everything: AllOption = False,
     review_below: ReviewBelowOption = None,
@@ -129,6 +133,8 @@ def evaluate(
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.task import read_task
 
+    if why and (html is None or no_texts):
+        raise SettingsError("--why: the words stand in the page, with the texts: give --html, not --no-texts")
     definition = read_task(task)
     forms = _Forms(html, markdown, github=github)
     review_file = None if review_below is None else review_output
@@ -149,6 +155,7 @@ def evaluate(
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
         state=state,
+        why=why,
         texts=not no_texts,
         date=_day_of(predictions),
     )

@@ -72,10 +72,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "classify": (
         'labeltune classify "Where is my parcel?" --model ft:linear:local::1a2b3c4d',
-        "labeltune classify --model ft:linear:local::1a2b3c4d --top 3 < texts.txt",
+        "labeltune classify --model ft:linear:local::1a2b3c4d --top 3 --why < texts.txt",
     ),
     "evaluate": (
-        "labeltune evaluate predictions.csv --html report.html",
+        "labeltune evaluate predictions.csv --html report.html --why",
         "labeltune evaluate predictions.csv --compare old.csv --fail-under macro_f1=0.8",
     ),
     "thresholds": (

@@ -109,7 +109,7 @@ class _Walk:
         self._take("check", way.check(chats))
         (trained,) = self._take("train", way.train(chats, model), always=True).result
         predicted = self._take("predict", way.predict(paths[TEST], trained))
-        measured = self._take("evaluate", way.evaluate())
+        measured = self._take("evaluate", way.evaluate(trained))
         self._conclude(trained, predicted, measured)
 
     def _take(self, name: str, step: Step, *, always: bool = False) -> Done:

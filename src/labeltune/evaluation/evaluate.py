@@ -15,6 +15,7 @@ from labeltune.evaluation.confidence import measure_confidence, measure_probabil
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.evaluation.reading import read_predictions
+from labeltune.evaluation.reasons import try_reasons
 from labeltune.evaluation.remembering import remember
 from labeltune.evaluation.report.headline import noun_of
 from labeltune.evaluation.report.model import Report
@@ -72,6 +73,8 @@ class EvaluateOptions:
     """other predictions that these must not be shown to be worse than"""
     state: str | os.PathLike[str] = STATE_FOLDER
     """where the journals of prediction runs are, which know what they cost"""
+    why: bool = False
+    """whether wrong rows should tell the words that decided; the model that answered is asked for them"""
     texts: bool = True
     """whether the report may hold a word of any row"""
     date: str = ""
@@ -122,6 +125,11 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
             reviewed = write_review(predictions, table, below=review.below, path=review.output)
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
+        if options.why:
+            rows, unsaid = try_reasons(
+                rows, errors, predictions=predictions, table=table, task=task, spent=spent
+            )
+            warnings += unsaid
         training = None if options.training is None else read_training(options.training)
     if spent is not None:
         warnings += remember(path, task, quality, spent, state=options.state)

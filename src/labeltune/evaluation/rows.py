@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables import Table
     from labeltune.task import Task
 
-__all__ = ["SHOWN_ERRORS", "pick_errors", "show_rows", "write_review"]
+__all__ = ["SHOWN_ERRORS", "fetch", "pick_errors", "show_rows", "write_review"]
 
 SHOWN_ERRORS = 2_000
 """How many wrong rows a report holds at most."""
@@ -53,7 +53,7 @@ def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
     return picked
 
 
-def _fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
+def fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
     """The values of the rows at these places, in the order of the file."""
     with suppress(UnusualTableError):
         return _fetch_from_blocks(table, np.sort(wanted))
@@ -80,7 +80,7 @@ def show_rows(
     columns = [table.header.index(column) for column in task.text]
     problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
     shown = {}
-    for place, values in _fetch(table, places).items():
+    for place, values in fetch(table, places).items():
         confidence = np.nan if predictions.confidence is None else predictions.confidence[place]
         valid = predictions.pairs.valid[predictions.patterns.inverse[place]]
         line = int(predictions.lines[place])
@@ -113,7 +113,7 @@ def write_review(predictions: Predictions, table: Table, *, below: float, path: 
     sure = np.where(valid & ~np.isnan(confidence), confidence, -1.0)
     wanted = np.flatnonzero((sure < below) | predictions.unsure)
     wanted = wanted[np.argsort(sure[wanted], kind="stable")]
-    rows = _fetch(table, wanted)
+    rows = fetch(table, wanted)
     problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
     # What was safe to open in a spreadsheet stays so.
     marked = neutralise if table.marked else list

@@ -21,6 +21,8 @@ __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "serve"]
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 
+_HERE = {"0.0.0.0": DEFAULT_HOST, "::": "::1"}  # noqa: S104  (not listened on: looked up)
+"""Where this machine reaches a server that listens on every address."""
 _BACKLOG = 2048
 _GRACE_S = 10
 """How long requests under way may take to end when the server is told to stop."""
@@ -73,10 +75,11 @@ def serve(
             # uvicorn has taken them all.
             for number in ignored:
                 signal.signal(number, signal.SIG_IGN)
+            number = listener.getsockname()[1]
             if ready is not None:
-                shown = f"[{host}]" if ":" in host else host
-                ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
+                ready(f"http://{_bracketed(host)}:{number}/v1")
             say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
+            say(f"in a browser: http://{_bracketed(_HERE.get(host, host))}:{number}/")
 
         stopped = server.shutdown
 
@@ -89,6 +92,11 @@ def serve(
         server.startup = startup  # type: ignore[method-assign]
         server.shutdown = shutdown  # type: ignore[method-assign]
         server.run(sockets=[listener])
+
+
+def _bracketed(host: str) -> str:
+    """A host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _listening(host: str, port: int) -> socket.socket:
