@@ -62,8 +62,8 @@ def export_data(
     """Write a table as another tool reads it, whole or not at all; its labels are those of the task.
 
     `output` is by default the table's name with that tool's name: `data.doccano.jsonl`.
-    Raises `SettingsError` for a format that is not written or has no place for several fields, `DataError` for rows that hold no
-    label of the task, all of them together, and `DiskError`.
+    Raises `SettingsError` for a format that is not written or has no place for several fields, `DataError`
+    for rows that hold no label of the task, all of them together, and `DiskError`.
     """
     options = options or ExportOptions()
     if to not in WRITTEN:
@@ -87,7 +87,7 @@ def export_data(
             format.write(handle, sheet)
         return Exported(
             table.source, target, to, rows.written, dict(tally.lost),
-            (*table.notes, *notes, *tally.notes), tuple(table.warnings),
+            (*table.notes, *notes, *tally.told), tuple(table.warnings),
         )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def _protect(path: str, target: str, task: Task | None) -> None:
     if target == STANDARD_STREAM:
         return
     for name in (path, None if task is None else task.source):
-        if name not in (None, STANDARD_STREAM) and same_file(name, target):  # type: ignore[arg-type]  # checked
+        if name not in (None, STANDARD_STREAM) and same_file(name, target):
             raise SettingsError(
                 f"{target}: is read by this command, and an input is never overwritten",
                 hint="name another output with -o",

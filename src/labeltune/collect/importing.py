@@ -147,7 +147,7 @@ class _Import:
         return self._done(target, tally, shape, rows)
 
     def _done(self, target: str, tally: Tally, shape: Shape, rows: int) -> Imported:
-        told = [sentence for sentence in tally.notes if not sentence.startswith(_WARNING)]
+        told = [sentence for sentence in tally.told if not sentence.startswith(_WARNING)]
         return Imported(
             input=self._given.path,
             output=target,
@@ -163,7 +163,7 @@ class _Import:
             id=ID if shape.has_ids else None,
             annotator=ANNOTATOR if shape.people else None,
             notes=tuple(told),
-            warnings=tuple(one.removeprefix(_WARNING) for one in tally.notes if one not in told),
+            warnings=tuple(one.removeprefix(_WARNING) for one in tally.told if one not in told),
         )
 
     def _nothing(self, tally: Tally) -> DataError:
@@ -200,7 +200,7 @@ def _protect(path: str, target: str, options: ImportOptions) -> None:
         return
     task = None if options.task is None else options.task.source
     for name in (path, options.labels, task):
-        if name not in (None, STANDARD_STREAM) and same_file(name, target):  # type: ignore[arg-type]  # checked
+        if name not in (None, STANDARD_STREAM) and same_file(name, target):
             raise SettingsError(
                 f"{target}: is read by this command, and an input is never overwritten",
                 hint="name another output with -o",

@@ -101,7 +101,7 @@ def _labels(
             )
         }
     value = next((record[key] for key in _LABEL_KEYS if key in record), None)
-    if is_spans(value):
+    if isinstance(value, list) and is_spans(value):
         tally.lose(_SPANS, len(value))
         return {"label": ()}
     if isinstance(value, str) and "#" in value and given.names:

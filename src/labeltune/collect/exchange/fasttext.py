@@ -66,7 +66,7 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
         # One space parts labels and text.
         text = text[1:] if text[:1] in (" ", "\t") else text
         if _INSIDE.search(text):
-            tally.note(f"{where}: {_PREFIX} stands within a text, and is taken for text")
+            tally.note(f"{_PREFIX} stands within a text, and is taken for text", where)
         names = dict.fromkeys((_read_back(name, where, tally),) for name in _LABEL.findall(labels))
         yield Item(where, {"text": _read_back(text, where, tally)}, {"label": tuple(names)})
 
@@ -77,7 +77,7 @@ def _read_back(written: str, where: Where, tally: Tally) -> str:
         return written
 
     def sign(found: re.Match[str]) -> str:
-        tally.note(f"{where}: stand-ins such as ␠ and ␊ are read back as space and line ends")
+        tally.note("stand-ins such as ␠ and ␊ are read back as space and line ends", where)
         return found[1] or _SIGNS[found[2]]
 
     return _WRITTEN.sub(sign, written)

@@ -47,8 +47,8 @@ class Tally:
     """Where the first one of each reason stands."""
     lost: Counter[str] = field(default_factory=Counter)
     """Pieces of items by what they are: spans, predictions, nested metadata."""
-    notes: dict[str, None] = field(default_factory=dict)
-    """What was concluded on the way."""
+    notes: dict[str, Where | None] = field(default_factory=dict)
+    """What was concluded on the way, and where it was first."""
 
     def drop(self, reason: str, where: Where) -> None:
         """One item is left out."""
@@ -60,6 +60,11 @@ class Tally:
         if count:
             self.lost[what] += count
 
-    def note(self, sentence: str) -> None:
-        """Something that a reader should know, told once."""
-        self.notes.setdefault(sentence)
+    def note(self, sentence: str, where: Where | None = None) -> None:
+        """Something that a reader should know, told once however often it is noticed."""
+        self.notes.setdefault(sentence, where)
+
+    @property
+    def told(self) -> list[str]:
+        """The notes as sentences, each with its first place."""
+        return [note if where is None else f"{note}, first at {where}" for note, where in self.notes.items()]

@@ -199,7 +199,7 @@ def _short_fields(given: Given, tally: Tally) -> list[str]:
     fields = [name for name in names if name in surely or name in likely]
     if likely:
         tally.note(
-            f"taken for labels: {', '.join(fields)}; Label Studio's JSON tells labels from data, this form does not"
+            f"taken for labels: {', '.join(fields)}; this form does not tell them from data, as JSON does"
         )
     return fields
 

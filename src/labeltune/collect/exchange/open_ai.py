@@ -147,7 +147,7 @@ def read_legacy(given: Given, tally: Tally) -> Iterator[Item]:
         tally.records += 1
         text = text_at(where, record, "prompt", _LEGACY).removesuffix(separator)
         label = text_at(where, record, "completion", _LEGACY).removesuffix(stop).strip()
-        labels = {"label": ((label,),) if label else ()}
+        labels: Labels = {"label": ((label,),) if label else ()}
         yield Item(where, {"text": text}, labels, extra=scalars(record, tally, but=("prompt", "completion")))
 
 
