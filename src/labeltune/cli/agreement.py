@@ -17,8 +17,8 @@ from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.evaluation.report.agreement import Agreement
     from labeltune.evaluation.answers_of_people import By
+    from labeltune.evaluation.report.agreement import Agreement
     from labeltune.task import ReadOptions
 
 __all__ = ["agreement"]

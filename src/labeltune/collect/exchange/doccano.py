@@ -100,6 +100,8 @@ def _labels(
                 )
             )
         }
+    if not record.keys() & {*_LABEL_KEYS, "entities"}:
+        raise wrong_shape(where, record, _NAME, 'a list of labels under "label"')
     value = next((record[key] for key in _LABEL_KEYS if key in record), None)
     if isinstance(value, list) and is_spans(value):
         tally.lose(_SPANS, len(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import DataError, SettingsError, Where
 from labeltune.files.json_items import is_json, json_items
 from labeltune.files.sources import ByteSource
-from labeltune.files.tables import FORMATS, open_table
+from labeltune.files.tables import open_table
 from labeltune.files.tables.content import look
 from labeltune.files.utf8 import decoded, utf8
 from labeltune.task import ReadOptions
@@ -124,13 +125,13 @@ class Given:
                     yield Where(source.name, line), text
             source.check_unchanged()
 
-    def table(self, format: str | None = None) -> Table:
-        """The file as a table. Raises as `open_table` does."""
+    @contextmanager
+    def table(self) -> Iterator[Table]:
+        """The file as a table. Raises as `open_table` does. The source stays open: it is read more than once."""
         if self.source is None:
             raise DataError(f"{self.path}: is a folder, expected a file")
-        if format is None and self.source.ending not in [e for _, ends in FORMATS.values() for e in ends]:
-            format = "csv"
-        return open_table(ByteSource(self.source.path), ReadOptions(format=format, encoding=self.encoding))
+        is_tsv = self.source.ending in (".tsv", ".tab")
+        yield open_table(self.source, ReadOptions(format="tsv" if is_tsv else "csv", encoding=self.encoding))
 
     @cached_property
     def is_json(self) -> bool:

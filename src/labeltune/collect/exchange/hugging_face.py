@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -181,28 +182,32 @@ def _table_rows(path: FilePath) -> Iterator[tuple[int, dict[str, Any], _Names]]:
     pa = needs_package("pyarrow", str(path))
     line = 0
     try:
-        schema, batches = _batches(path)
-        names = _schema_names(schema)
-        for batch in batches:
-            for row in batch.to_pylist():
-                line += 1
-                yield line, row, names
+        with _opened(path) as (schema, batches):
+            names = _schema_names(schema)
+            for batch in batches:
+                for row in batch.to_pylist():
+                    line += 1
+                    yield line, row, names
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{path}:{line + 1}: damaged in this row or soon after: {error}", hint="fetch the file again"
         ) from error
 
 
-def _batches(path: FilePath) -> tuple[Any, Iterable[Any]]:
-    if path.suffix == ".arrow":
-        from pyarrow import ipc
+@contextmanager
+def _opened(path: FilePath) -> Iterator[tuple[Any, Iterable[Any]]]:
+    """The schema of a Parquet or Arrow file, and its rows in batches."""
+    with path.open("rb") as handle:
+        if path.suffix == ".arrow":
+            from pyarrow import ipc
 
-        reader = ipc.open_stream(path.open("rb"))
-        return reader.schema, reader
-    from pyarrow import parquet
+            with ipc.open_stream(handle) as reader:
+                yield reader.schema, reader
+        else:
+            from pyarrow import parquet
 
-    file = parquet.ParquetFile(path)
-    return file.schema_arrow, file.iter_batches(_BATCH)
+            with parquet.ParquetFile(handle) as file:
+                yield file.schema_arrow, file.iter_batches(_BATCH)
 
 
 def _schema_names(schema: Any) -> _Names:
