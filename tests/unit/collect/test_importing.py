@@ -11,7 +11,7 @@ import pytest
 
 from exports import EXPORTS, LABELS, ROWS, choices, label, label_studio, lines, taxonomy, text
 from labeltune.collect.exchange.formats import FORMATS
-from labeltune.collect.importing import ImportOptions, Imported, import_data
+from labeltune.collect.importing import Imported, ImportOptions, import_data
 from labeltune.errors import DataError
 from labeltune.files.tables import open_table
 from labeltune.prepare.infer import Wishes, propose_task

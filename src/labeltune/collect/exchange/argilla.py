@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.collect.exchange.items import Item
-from labeltune.collect.exchange.values import expect_object, is_spans, label_paths, scalars, wrong_shape
+from labeltune.collect.exchange.values import (
+    expect_object,
+    is_spans,
+    label_paths,
+    listed,
+    mapped,
+    scalars,
+    wrong_shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,11 +68,11 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
 
 
 def _nested(where: Where, record: Mapping[str, Any], tally: Tally) -> Iterator[Item]:
-    tally.lose("suggestions", len(record.get("suggestions") or ()))
-    tally.lose("vectors", len(record.get("vectors") or ()))
+    tally.lose("suggestions", len(listed(record.get("suggestions")) or mapped(record.get("suggestions"))))
+    tally.lose("vectors", len(mapped(record.get("vectors"))))
     texts = _texts(record["fields"], tally)
-    extra = scalars(record.get("metadata") or {}, tally, of="metadata.")
-    given = list(_responses(record.get("responses") or {}))
+    extra = scalars(mapped(record.get("metadata")), tally, of="metadata.")
+    given = list(_responses(record.get("responses")))
     yield from _people(where, texts, given, str(record.get("id") or ""), extra, tally)
 
 
@@ -81,8 +89,8 @@ def _responses(responses: Any) -> Iterator[tuple[str, str, str, Any]]:
                         answer.get("value"),
                     )
         return
-    for response in responses:
-        for question, answer in (response.get("values") or {}).items():
+    for response in filter(None, map(mapped, listed(responses))):
+        for question, answer in mapped(response.get("values")).items():
             value = answer.get("value") if isinstance(answer, dict) else answer
             yield question, str(response.get("user_id") or ""), str(response.get("status") or ""), value
 
@@ -91,9 +99,9 @@ def _flat(where: Where, record: Mapping[str, Any], tally: Tally) -> Iterator[Ite
     questions = [key.removesuffix(_RESPONSES) for key in record if key.endswith(_RESPONSES)]
     given: list[tuple[str, str, str, Any]] = []
     for question in questions:
-        values = record[question + _RESPONSES] or []
-        users = record.get(f"{question}{_RESPONSES}.users") or []
-        states = record.get(f"{question}{_RESPONSES}.status") or []
+        values = listed(record[question + _RESPONSES])
+        users = listed(record.get(f"{question}{_RESPONSES}.users"))
+        states = listed(record.get(f"{question}{_RESPONSES}.status"))
         for place, value in enumerate(values):
             user = users[place] if place < len(users) else ""
             state = states[place] if place < len(states) else ""
@@ -123,7 +131,7 @@ def _old(where: Where, record: Mapping[str, Any], tally: Tally) -> Iterator[Item
         if isinstance(inputs, dict) and not isinstance(text, str)
         else {"text": str(text or "")}
     )
-    extra = scalars(record.get("metadata") or {}, tally, of="metadata.")
+    extra = scalars(mapped(record.get("metadata")), tally, of="metadata.")
     agent = str(record.get("annotation_agent") or "")
     given = [("label", agent, "", record["annotation"])]
     yield from _people(where, texts, given, str(record.get("id") or ""), extra, tally)

@@ -12,6 +12,7 @@ from labeltune.collect.exchange.values import (
     expect_object,
     is_spans,
     label_paths,
+    listed,
     scalars,
     text_at,
     wrong_shape,
@@ -89,10 +90,10 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
 def _labels(
     given: Given, where: Where, record: Mapping[str, Any], tally: Tally
 ) -> dict[str, tuple[Path, ...]]:
-    tally.lose(_SPANS, len(record.get("entities") or ()))
-    tally.lose(_RELATIONS, len(record.get("relations") or ()))
+    tally.lose(_SPANS, len(listed(record.get("entities"))))
+    tally.lose(_RELATIONS, len(listed(record.get("relations"))))
     annotations = record.get("annotations")
-    if annotations is not None:
+    if isinstance(annotations, list):
         return {
             "label": tuple(
                 dict.fromkeys(

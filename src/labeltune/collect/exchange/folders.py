@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from labeltune.collect.exchange.items import Item
-from labeltune.errors import Where
+from labeltune.errors import DataError, Where
 from labeltune.files.sources import ByteSource
 from labeltune.files.utf8 import decoded, utf8
 
@@ -40,7 +40,8 @@ def recognise(sample: Sample) -> str | None:
 
 def read(given: Given, tally: Tally) -> Iterator[Item]:
     """An item for each file. Parts such as `train/` and `test/` at the top are a column, no labels."""
-    assert given.folder is not None
+    if given.folder is None:
+        raise DataError(f"{given.path}: is a file, expected a folder for each label")
     paths = [(path, path.relative_to(given.folder)) for path in given.files]
     tops = {within.parts[0] for _, within in paths if len(within.parts) > 1}
     in_parts = bool(tops) and tops <= _SPLITS

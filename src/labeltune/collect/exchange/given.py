@@ -127,7 +127,7 @@ class Given:
 
     @contextmanager
     def table(self) -> Iterator[Table]:
-        """The file as a table. Raises as `open_table` does. The source stays open: it is read more than once."""
+        """The file as a table. Raises as `open_table` does. Its source stays open, to be read again."""
         if self.source is None:
             raise DataError(f"{self.path}: is a folder, expected a file")
         is_tsv = self.source.ending in (".tsv", ".tab")
@@ -184,6 +184,4 @@ def _is_hidden(path: Path) -> bool:
 def _is_docbin(source: ByteSource) -> bool:
     """Whether a file begins as the zlib data that spaCy's DocBin writes, and is called so or is no text."""
     head = source.head()
-    return source.ending == ".spacy" or (
-        head[:1] == b"\x78" and head[1:2] in (b"\x01", b"\x5e", b"\x9c", b"\xda")
-    )
+    return source.ending == ".spacy" or (head[:2] in (b"x\x01", b"x\x9c", b"x\xda"))

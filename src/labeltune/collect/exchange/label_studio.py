@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.collect.exchange.items import Item, Tally
-from labeltune.collect.exchange.values import expect_object, is_spans, label_paths, scalars, wrong_shape
+from labeltune.collect.exchange.values import (
+    expect_object,
+    is_spans,
+    label_paths,
+    listed,
+    scalars,
+    wrong_shape,
+)
 from labeltune.errors import DataError, Where
 
 if TYPE_CHECKING:
@@ -60,8 +67,8 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
         if not isinstance(data, dict) or annotations is None:
             raise wrong_shape(where, task, _NAME, 'a task with "data" and "annotations"')
         tally.records += 1
-        tally.lose("predictions", len(task.get("predictions") or ()))
-        tally.lose("drafts", len(task.get("drafts") or ()))
+        tally.lose("predictions", len(listed(task.get("predictions"))))
+        tally.lose("drafts", len(listed(task.get("drafts"))))
         if not annotations:
             tally.drop("no annotation", where)
         for annotation in annotations:
@@ -90,7 +97,7 @@ def _item(
     return Item(
         where=where,
         texts=texts,
-        labels=_labels(annotation.get("result") or (), tally),
+        labels=_labels(listed(annotation.get("result")), tally),
         id=str(extra.pop("id", task.get("id", ""))),
         annotator=_person(annotation.get("completed_by")),
         extra=extra,
@@ -109,7 +116,7 @@ def _texts(
     texts = [name for name, value in values.items() if isinstance(value, str)]
     shown = {
         str(one["to_name"])
-        for one in annotation.get("result") or ()
+        for one in listed(annotation.get("result"))
         if isinstance(one, dict) and "to_name" in one
     }
     named = [name for name in texts if name in shown] or [name for name in texts if name == "text"]

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.collect.exchange.items import Item
-from labeltune.collect.exchange.values import expect_object, label_paths, scalars, text_at, wrong_shape
+from labeltune.collect.exchange.values import (
+    expect_object,
+    label_paths,
+    listed,
+    scalars,
+    text_at,
+    wrong_shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,8 +53,8 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
         if answer not in _ANSWERS:
             raise wrong_shape(where, record, _NAME, 'an "answer" of accept, reject or ignore')
         tally.records += 1
-        tally.lose("spans", len(record.get("spans") or ()))
-        tally.lose("relations", len(record.get("relations") or ()))
+        tally.lose("spans", len(listed(record.get("spans"))))
+        tally.lose("relations", len(listed(record.get("relations"))))
         if answer != "accept":
             tally.drop(_dropped(str(answer), record), where)
             continue
@@ -95,7 +102,7 @@ def _labels(where: Any, record: Mapping[str, Any]) -> tuple[Path, ...]:
         raise wrong_shape(where, record, _NAME, 'a list under "accept" or a label')
     names = {
         str(option.get("id")): str(option.get("text") or option.get("id"))
-        for option in record.get("options") or ()
+        for option in listed(record.get("options"))
         if isinstance(option, dict) and str(option.get("id")).isdigit()
     }
     return tuple((names.get(path[0], path[0]),) for path in found)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from labeltune.collect.exchange.items import Item
-from labeltune.collect.exchange.values import scalars, wrong_shape
+from labeltune.collect.exchange.values import listed, mapped, scalars, wrong_shape
 from labeltune.errors import DataError, SettingsError, Where
 
 if TYPE_CHECKING:
@@ -64,16 +64,17 @@ def _documents(
     """The texts of a value, each with its scores, in any of the three forms."""
     if _is_pair(value):
         text, annotations = value
-        tally.lose("spans", len(annotations.get("entities") or ()))
-        yield text, annotations.get("cats") or {}, {}
+        tally.lose("spans", len(listed(annotations.get("entities"))))
+        yield text, mapped(annotations.get("cats")), {}
     elif isinstance(value, dict) and isinstance(value.get("paragraphs"), list):
-        for paragraph in value["paragraphs"]:
-            cats = {one["label"]: one.get("value", 0) for one in paragraph.get("cats") or ()}
+        for paragraph in map(mapped, value["paragraphs"]):
+            scores = filter(None, map(mapped, listed(paragraph.get("cats"))))
+            cats = {str(one.get("label")): one.get("value", 0) for one in scores}
             yield str(paragraph.get("raw") or ""), cats, {}
     elif (
         isinstance(value, dict) and isinstance(value.get("cats"), dict) and isinstance(value.get("text"), str)
     ):
-        tally.lose("spans", len(value.get("ents") or value.get("entities") or value.get("spans") or ()))
+        tally.lose("spans", sum(len(listed(value.get(key))) for key in ("ents", "entities", "spans")))
         own = ("text", "cats", "ents", "entities", "spans", "tokens", "sents")
         yield value["text"], value["cats"], scalars(value, tally, but=own)
     else:

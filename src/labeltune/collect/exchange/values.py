@@ -17,6 +17,8 @@ __all__ = [
     "is_spans",
     "keep_or_drop",
     "label_paths",
+    "listed",
+    "mapped",
     "scalars",
     "text_at",
     "wrong_shape",
@@ -82,6 +84,16 @@ def label_paths(value: Any) -> tuple[Path, ...] | None:
     if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
         return tuple(dict.fromkeys((str(one),) for one in value))
     return None
+
+
+def listed(value: Any) -> list[Any]:
+    """The value, if it is a list; else nothing: what should be a list and is none says nothing."""
+    return value if isinstance(value, list) else []
+
+
+def mapped(value: Any) -> dict[str, Any]:
+    """The value, if it is an object; else nothing."""
+    return value if isinstance(value, dict) else {}
 
 
 def is_spans(value: Any) -> bool:
