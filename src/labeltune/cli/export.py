@@ -23,7 +23,9 @@ def export(
     data: DataArgument,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORMAT", help="doccano, label-studio, prodigy, argilla or fasttext."),
+        typer.Option(
+            "--to", metavar="FORMAT", help="The format: doccano, label-studio, prodigy, argilla or fasttext."
+        ),
     ],
     out: Annotated[
         str | None,

@@ -9,7 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.hints import pasted
-from labeltune.cli.options import JsonOption, QuietOption
+from labeltune.cli.options import EncodingOption, JsonOption, QuietOption
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -37,7 +37,7 @@ def import_(
         typer.Option(
             "--from",
             metavar="FORMAT",
-            help="The format, where the content does not tell: doccano, label-studio, prodigy, …",
+            help="The format, where the content does not tell: doccano, label-studio, prodigy and so on.",
         ),
     ] = None,
     labels: Annotated[
@@ -48,14 +48,7 @@ def import_(
     keep_empty: Annotated[
         bool, typer.Option("--keep-empty", help="Keep texts without any label: none applies.")
     ] = False,
-    encoding: Annotated[
-        str | None,
-        typer.Option(
-            "--encoding",
-            metavar="ENC",
-            help="The encoding, where it is neither UTF-8 nor UTF-16 with a byte order mark.",
-        ),
-    ] = None,
+    encoding: EncodingOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -102,7 +95,7 @@ def _tell(story: Output, done: Imported) -> None:
 def _next(done: Imported) -> str:
     """The command that comes next: with the columns, so that none is mistaken for another."""
     table = pasted(done.output)
-    columns = [f"--text {pasted(name)}" for name in done.text]
-    columns += [f"--label {pasted(name)}" for names in done.labels.values() for name in names]
-    init = f"labeltune init {table} {' '.join(columns)}"
+    words = ["labeltune", "init", table, *(f"--text {pasted(name)}" for name in done.text)]
+    words += [f"--label {pasted(name)}" for names in done.labels.values() for name in names]
+    init = " ".join(words)
     return init if done.annotator is None else f"labeltune agreement {table}, then: {init}"

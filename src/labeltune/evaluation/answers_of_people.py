@@ -117,7 +117,7 @@ def _merged(tables: Sequence[Table], proposals: Sequence[Task]) -> tuple[Field, 
                 raise DataError(
                     f"{table.source}: labels seem to stand in {', '.join(one.source_columns)}, and not so in "
                     f"{tables[0].source}",
-                    hint="say which columns hold labels: labeltune init, and --task FILE",
+                    hint="name a task file that says which columns hold labels: --task FILE",
                 )
             fields[one.name] = _with_labels_of(known, one)
     return tuple(fields.values())

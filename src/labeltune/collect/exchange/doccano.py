@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ _NAME = "doccano"
 _TEXT_KEYS = ("text", "data")
 _LABEL_KEYS = ("label", "labels")
 _SPANS, _RELATIONS = "spans (doccano's sequence labels)", "relations"
+_LABELLED = frozenset({*_LABEL_KEYS, "entities"})
 _NOBODY = frozenset({"all", "unknown", "export", "admin_export", "data", "doccano"})
 """Names of files that name no person."""
 _OWN = frozenset(
@@ -101,7 +103,7 @@ def _labels(
                 )
             )
         }
-    if not record.keys() & {*_LABEL_KEYS, "entities"}:
+    if _LABELLED.isdisjoint(record):
         raise wrong_shape(where, record, _NAME, 'a list of labels under "label"')
     value = next((record[key] for key in _LABEL_KEYS if key in record), None)
     if isinstance(value, list) and is_spans(value):
@@ -149,7 +151,7 @@ def _table(given: Given, tally: Tally) -> Iterator[Item]:
         if text is None or label is None:
             raise DataError(
                 f"{given.path}:1: expected the columns text (or data) and label, as doccano has them",
-                hint=f"the table has: {', '.join(table.header)}; labeltune init reads tables as they are",
+                hint=f"the table has: {', '.join(table.header)}; init reads tables as they are",
             )
         for line, values in table:
             tally.records += 1
@@ -166,8 +168,13 @@ def _table(given: Given, tally: Tally) -> Iterator[Item]:
 
 def _person(given: Given, where: Where) -> str:
     """Who labelled: doccano exports a folder with a file for each person."""
-    stem = FilePath(where.file).stem
-    return "" if given.folder is None or stem in _NOBODY else stem
+    return "" if given.folder is None else _person_of(where.file)
+
+
+@cache
+def _person_of(file: str) -> str:
+    stem = FilePath(file).stem
+    return "" if stem in _NOBODY else stem
 
 
 def label_names(path: str) -> dict[str, str]:
