@@ -68,13 +68,19 @@ def test_json_has_all_that_was_told() -> None:
 
 
 def test_standard_input_and_output() -> None:
-    result = run("import", "-", "-o", "-", stdin=EXPORTS["cohere"].content)
+    result = run("import", "-", "-o", "-", stdin=EXPORTS["cohere"].content.encode())
     assert result.exit_code == 0
     assert result.stdout.startswith("text,label\n")
     assert result.stdout.count(label(0)) == ROWS // 3
-    assert run("import", "-", "-o", "-", "--json", stdin="x").exit_code == 2
+    assert run("import", "-", "-o", "-", "--json", stdin=b"x").exit_code == 2
     table = run(
-        "import", "-", "-o", "-", "--from", "label-studio-min", stdin=EXPORTS["label-studio-csv"].content
+        "import",
+        "-",
+        "-o",
+        "-",
+        "--from",
+        "label-studio-min",
+        stdin=EXPORTS["label-studio-csv"].content.encode(),
     )
     assert table.stdout.startswith("id,annotator,text,topic\n"), table.stderr
 

@@ -41,11 +41,9 @@ def tables(draw: st.DrawFn, kind: str) -> tuple[Task, list[tuple[str, list[str]]
     joined = LIST_DELIMITER if kind == "multi" else None
     field = Field("label", kind, tuple(labels), column="label", delimiter=joined)  # type: ignore[arg-type]  # one of two
     task = Task(("text",), (field,), Prompt("", "{text}"), AnswerFormat("json"))
-    some = (
-        st.just([]) | st.lists(st.sampled_from(labels), unique=True)
-        if kind == "multi"
-        else st.sampled_from(labels).map(lambda one: [one])
-    )
+    some: st.SearchStrategy[list[str]] = st.lists(st.sampled_from(labels), unique=True)
+    if kind == "single":
+        some = st.sampled_from(labels).map(lambda one: [one])
     rows = draw(st.lists(st.tuples(texts, some), min_size=1, max_size=8))
     # Labels of a row stand in the order of the task.
     return task, [(text, sorted(found, key=labels.index)) for text, found in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -136,7 +137,9 @@ def test_completion_knows_the_names_and_nothing_heavy_is_imported() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_what_another_tool_exported_is_a_frame_and_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_tool_exported_is_a_frame_and_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     records = [
         {"id": n, "text": f"a text of number {n}\nin lines", "label": ["a", "b"][: n % 3], "Comments": []}

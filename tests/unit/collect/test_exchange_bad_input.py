@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from exports import EXPORTS, choices, label_studio, lines, text
+from labeltune.collect.exchange.formats import FORMATS
 from labeltune.collect.exporting import ExportOptions, export_data
 from labeltune.collect.importing import ImportOptions, import_data
-from labeltune.errors import DataError, DiskError, LabeltuneError, SettingsError
+from labeltune.errors import ConflictError, DataError, DiskError, LabeltuneError, SettingsError
 from tasks import INTENT
 
 DOCCANO = EXPORTS["doccano"].content
@@ -76,6 +77,20 @@ def test_a_wrong_from_is_told_with_the_place(name: str, tmp_path: Path) -> None:
     assert "in.data:1: expected" in str(error)
     assert "found an object with id, text" in str(error)
     assert "--from" in (error.hint or "")
+
+
+@pytest.mark.parametrize("name", ["fasttext", "label-text", "folders"])
+def test_a_from_of_another_kind_of_file(name: str, tmp_path: Path) -> None:
+    error = refused(DOCCANO, tmp_path, format=name)
+    assert "expected" in str(error)
+    assert "JSON" in str(error) or "folder" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FORMATS if name not in ("fasttext", "label-text", "cohere", "doccano")]
+)
+def test_a_from_of_json_or_a_folder_for_lines_of_text(name: str, tmp_path: Path) -> None:
+    assert "expected" in str(refused(EXPORTS["trec"].content, tmp_path, format=name))
 
 
 def test_a_from_that_does_not_exist(tmp_path: Path) -> None:
@@ -204,6 +219,26 @@ def test_a_full_disk_leaves_what_was_there(step: str, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert out.read_text() == "as it was"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+@pytest.mark.parametrize("form", ["json", "lines"])
+def test_a_file_that_changes_while_it_is_read(form: str, tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out.jsonl"
+    record = {"id": 1, "text": "x y", "label": ["a"], "Comments": []}
+    source.write_text(lines([record] * 12_000) if form == "json" else "__label__a x y\n" * 12_000)
+    calls = 0
+
+    def grow(_: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:  # the second time that the file is read
+            with source.open("a") as handle:
+                handle.write(lines([{**record, "label": ["a", "b"]}]) if form == "json" else "__label__b z\n")
+
+    with pytest.raises(ConflictError, match="the file changed while it was read"):
+        import_data(source, out, progress=grow)
+    assert calls == 2
+    assert not out.exists()
 
 
 def test_a_docbin_without_spacy_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

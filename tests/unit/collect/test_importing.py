@@ -174,6 +174,14 @@ def test_binary_questions_about_one_text_are_one_row(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_doccano_s_csv_joins_labels_by_a_sign(tmp_path: Path) -> None:
+    content = "id,data,label,source\n1,hello there,a#b,web\n2,hello you,b,\n"
+    rows = rows_of(content, tmp_path, format="doccano")
+    assert [(row["id"], row["text"], row["label"], row["source"]) for row in rows] == [
+        ("1", "hello there", ["a", "b"], "web"), ("2", "hello you", ["b"], ""),
+    ]  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------ label ids
 
 

@@ -109,8 +109,6 @@ def _labels(
     if isinstance(value, list) and is_spans(value):
         tally.lose(_SPANS, len(value))
         return {"label": ()}
-    if isinstance(value, str) and "#" in value and given.names:
-        value = value.split("#")
     found = label_paths(value)
     if found is None:
         raise wrong_shape(where, record, _NAME, 'a list of labels under "label"')

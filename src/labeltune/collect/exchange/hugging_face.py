@@ -30,6 +30,7 @@ _TABLES = (".parquet", ".arrow")
 _LABEL_NAMES = ("label", "labels", "target", "class", "intent")
 _SPLIT = re.compile(r"(train|validation|valid|dev|test)(?=[-_./]|$)")
 _BATCH = 4096
+_NOT_OURS = "leave --from out, or name the format that the file has"
 
 _Names = dict[str, tuple[str, ...]]
 """For each column of class labels, the names in the order of their numbers."""
@@ -180,6 +181,9 @@ def _split_of(path: FilePath, given: Given) -> str:
 
 def _table_rows(path: FilePath) -> Iterator[tuple[int, dict[str, Any], _Names]]:
     pa = needs_package("pyarrow", str(path))
+    with path.open("rb") as handle:
+        if path.suffix != ".arrow" and handle.read(4) != b"PAR1":
+            raise DataError(f"{path}: expected Parquet, Arrow or JSON, found neither", hint=_NOT_OURS)
     line = 0
     try:
         with _opened(path) as (schema, batches):

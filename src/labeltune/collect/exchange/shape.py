@@ -132,7 +132,7 @@ def _label_cells(paths: Sequence[Path], shape: _FieldShape) -> list[str]:
     if shape.is_list:
         names = [cell_text(_LEVELS.join(path)) for path in paths]
         return [Typed(json.dumps(names, ensure_ascii=False), names)] if names else [cell_text([])]
-    path = paths[0] if paths else ()
+    path = paths[0][: shape.depth] if paths else ()
     return [cell_text(step) for step in path] + [""] * (shape.depth - len(path))
 
 

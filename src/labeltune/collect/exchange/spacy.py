@@ -45,6 +45,10 @@ def _is_pair(value: Any) -> bool:
 def read(given: Given, tally: Tally) -> Iterator[Item]:
     """An item for each text; a category whose score is at least 0.5 is a label."""
     if given.source is not None and not given.is_json:
+        if given.sample.kind != "docbin":
+            raise DataError(
+                f"{given.path}: expected JSON or a DocBin file, as {_NAME} writes them, found text"
+            )
         yield from _docbin(given, tally)
         return
     for where, value in given.objects():
