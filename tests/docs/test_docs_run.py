@@ -21,6 +21,7 @@ SAID = {
     "docs/how-to/agreement.md": ("Krippendorff's alpha", "anna and ben"),
     "docs/how-to/bring-your-data.md": ("inquiries.csv", "fasttext.csv", "again.csv"),
     "docs/how-to/ci-gate.md": ("predictions.csv",),
+    "docs/how-to/clean.md": ("texts.csv", "scraped.clean.csv"),
     "docs/how-to/compare-models.md": ("macro avg",),
     "docs/how-to/keep-models.md": ("ft:linear:local:", "the same answers: yes", "Order Management"),
     "docs/how-to/leave-openai.md": ("macro avg", "old.csv"),

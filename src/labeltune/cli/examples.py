@@ -102,6 +102,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune agreement data.csv",
         "labeltune agreement anna.csv ben.csv --fail-under alpha=0.7 -o disagreements.csv",
     ),
+    "clean": (
+        "labeltune clean pages/ --language en -o texts.csv",
+        "labeltune clean scraped.jsonl --html --text body --min-characters 40",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",
