@@ -18,6 +18,7 @@ SHARED = HERE.parents[1] / "shared" / "data"
 SMALL: dict[str, tuple[str, ...]] = {
     "start": ("--runs", "5"),
     "convert": ("--rows", "20000", "--runs", "3"),
+    "collect": ("--rows", "10000", "--runs", "1"),
     "split": ("--small", "--runs", "3"),
     "check": ("--repeat", "1"),
     "predict": ("--rows", "2000", "--repeat", "1"),

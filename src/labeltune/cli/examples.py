@@ -90,6 +90,18 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
     ),
+    "import": (
+        "labeltune import project-1.json",
+        "labeltune import old.jsonl --from doccano --labels labels.json -o inquiries.csv",
+    ),
+    "export": (
+        "labeltune export inquiries.csv --to label-studio",
+        "labeltune export inquiries.csv --to fasttext --field category -o train.txt",
+    ),
+    "agreement": (
+        "labeltune agreement data.csv",
+        "labeltune agreement anna.csv ben.csv --fail-under alpha=0.7 -o disagreements.csv",
+    ),
     "clean": (
         "labeltune clean pages/ --language en -o texts.csv",
         "labeltune clean scraped.jsonl --html --text body --min-characters 40",
