@@ -28,7 +28,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "check": (
         "labeltune check train.csv validation.csv test.csv",
-        "labeltune check train.jsonl --model gpt-4.1-mini",
+        "labeltune check train.csv --noise -o suspects.csv",
     ),
     "upload": (
         "labeltune upload train.jsonl validation.jsonl",
@@ -89,6 +89,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "audit injection": (
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
+    ),
+    "merge": (
+        "labeltune merge suspects.csv train.csv -o train2.csv",
+        "labeltune merge review.csv train.csv -o train2.csv --no-append",
     ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (

@@ -24,11 +24,11 @@ from labeltune.local.cross_validation import check_base
 from labeltune.local.engines import Base, engine_names
 from labeltune.prepare.check.catalogue import CATALOGUE
 from labeltune.prepare.check.finding_log import KEPT
-from labeltune.studies.doubts import FEWEST_ELSEWHERE, doubt_question, folds_of
+from labeltune.studies.doubts import doubt_question, folds_of
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import require_columns
-from labeltune.task.corrections import questions_of
+from labeltune.task.corrections import LINE, questions_of
 from labeltune.task.label_cells import LabelCellError, LabelReader
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ __all__ = [
     "DEFAULT_FOLDS",
     "DEFAULT_MODEL",
     "DEFAULT_OUTPUT",
-    "LINE",
     "LabelErrors",
     "NoiseOptions",
     "Suspect",
@@ -62,8 +61,8 @@ DEFAULT_MODEL = "linear"
 DEFAULT_OUTPUT = "suspects.csv"
 DEFAULT_SEED = 42
 
-LINE, GIVEN, PROPOSED, SCORE = "line", "given_confidence", "proposed_confidence", "score"
-"""What a table of suspects has beside the columns of the table, and those of `Question.column`."""
+GIVEN, PROPOSED, SCORE = "given_confidence", "proposed_confidence", "score"
+"""What a table of suspects has beside the columns of the table, `LINE` and those of `Question.column`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,17 +207,21 @@ def _sentence(suspect: Suspect) -> str:
 def _open(path: str, task: Task, options: NoiseOptions) -> Table:
     source = ByteSource(path)
     try:
-        if options.read.format in (None, "jsonl") and is_chat_file(source):
-            raise SettingsError(
-                f"{source.name}: is a chat file; wrong labels are looked for in the table that it was made of",
-                hint="labeltune check TABLE --noise",
-            )
+        _refuse_chat(source, options.read)
         table = open_table(source, options.read, task=task)
     except BaseException:
         source.close()
         raise
     table.on_bad = lambda *_: None
     return table
+
+
+def _refuse_chat(source: ByteSource, read: ReadOptions) -> None:
+    if read.format in (None, "jsonl") and is_chat_file(source):
+        raise SettingsError(
+            f"{source.name}: is a chat file; wrong labels are looked for in the table that it was made of",
+            hint="labeltune check TABLE --noise",
+        )
 
 
 def _read(table: Table, task: Task, options: NoiseOptions) -> _Rows:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from labeltune.task.model import Task
     from labeltune.task.parts import Field
 
-__all__ = ["PATH_SIGN", "Path", "Question", "correction_columns", "questions_of"]
+__all__ = ["LINE", "PATH_SIGN", "Path", "Question", "correction_columns", "questions_of"]
 
+LINE = "line"
+"""In a table of suspects: where the row stands in the table that they were found in."""
 PATH_SIGN = " > "
 _NO_LABEL = "none"
 _EMPTY_LIST = "[]"
@@ -35,7 +37,10 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Question:
-    """Fields that one cell answers. `places` are theirs in the task; `alone`: the task has no other question."""
+    """Fields that one cell answers.
+
+    `places` are theirs in the task; `alone`: whether it is the task's only question.
+    """
 
     task: Task
     places: tuple[int, ...]
@@ -52,7 +57,7 @@ class Question:
         return self.fields[0].type == "multi"
 
     def column(self, kind: Literal["given", "proposed", "second", "correct"]) -> str:
-        """The column of one kind: `correct_label`, `correct_labels`, or of several questions `correct_FIELD`."""
+        """The column of one kind, such as `correct_label` or `correct_labels`; of several `correct_FIELD`."""
         if not self.alone:
             return f"{kind}_{self.fields[-1].name}"
         return f"{kind}_labels" if self.is_multi else f"{kind}_label"
@@ -63,7 +68,8 @@ class Question:
 
     def into(self, labels: Labels, path: Path) -> Labels:
         """An example's labels with this question answered otherwise."""
-        own = {self.places[0]: path} if self.is_multi else dict(zip(self.places, ((one,) for one in path)))  # noqa: B905  # one each
+        answers = [path] if self.is_multi else [(label,) for label in path]
+        own = dict(zip(self.places, answers, strict=True))
         return tuple(own.get(place, found) for place, found in enumerate(labels))
 
     @cached_property
