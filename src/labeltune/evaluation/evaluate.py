@@ -113,7 +113,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         review = options.review
         reviewed = None
         if review is not None:
-            reviewed = write_review(predictions, table, below=review.below, path=review.output)
+            reviewed = write_review(predictions, table, task, below=review.below, path=review.output)
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
         training = None if options.training is None else read_training(options.training)

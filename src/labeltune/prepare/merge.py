@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import ConflictError, DataError, Finding, SettingsError, Where
 from labeltune.files.sources import GZIP_ENDING, ByteSource
-from labeltune.files.tables import open_table
+from labeltune.files.tables import open_table, take_off_marks
 from labeltune.files.tables.editing import write_edited
 from labeltune.files.tables.written import open_written
 from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.chat import Renderer
-from labeltune.task.columns import require_columns
+from labeltune.task.columns import PROBLEM, require_columns
 from labeltune.task.corrections import LINE, PATH_SIGN, correction_columns, questions_of
 from labeltune.task.label_cells import LabelCellError, LabelReader, written_labels
 from labeltune.task.provenance import VERIFIED, is_verified
@@ -110,6 +110,8 @@ def merge(
     _check_paths(corrections, data, output)
     with ExitStack() as stack:
         told = stack.enter_context(open_written(corrections, task, NOTHING_TOLD, correction_columns(task)))
+        if PROBLEM in told.header:  # of predictions, which may have been made safe for spreadsheets
+            take_off_marks(told, {*task.columns, *correction_columns(task)})
         source = ByteSource(data)
         stack.callback(source.close)
         table, again = (stack.enter_context(open_table(source, read, task=task)) for _ in range(2))

@@ -25,6 +25,7 @@ __all__ = [
     "SYNTHETIC",
     "TEACHER",
     "VERIFIED",
+    "holds_provenance",
     "is_human",
     "is_synthetic",
     "is_verified",
@@ -50,6 +51,18 @@ HUMAN, ANNOTATED, SYNTHETIC = "human", "annotated", "synthetic"
 
 _YES = frozenset({"yes", "true", "1"})
 _BETWEEN_SEEDS = re.compile(r"[\s,;|]+")
+
+
+def holds_provenance(name: str, values: Iterable[str] | None) -> bool:
+    """Whether a column of this name and these values tells where rows come from.
+
+    `source` is what many tables call something else: there the values must be known ones. None stands for
+    too many values.
+    """
+    if name != SOURCE:
+        return name in PROVENANCE
+    known = {HUMAN, ANNOTATED, SYNTHETIC, ""}
+    return values is not None and all(value.strip().casefold() in known for value in values)
 
 
 def is_synthetic(cell: str) -> bool:
