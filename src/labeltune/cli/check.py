@@ -43,8 +43,8 @@ def check(
             "--model",
             "-m",
             metavar="M",
-            help="The model whose tokens and cost count; by default, all. With --noise a local one also learns "
-            "the labels, by default linear.",
+            help="The model whose tokens and cost count; by default, all. With --noise a local one is what "
+            "learns the labels, too: by default linear.",
         ),
     ] = None,
     fix: Annotated[

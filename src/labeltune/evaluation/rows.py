@@ -98,7 +98,8 @@ def _shortened(text: str) -> str:
 def write_review(predictions: Predictions, table: Table, task: Task, *, below: float, path: str) -> int:
     """Write the rows whose confidence is below a limit, and unsure ones, as CSV; returns how many.
 
-    Beside the table's columns stand those of `SecondGuesses`, which `labeltune merge` reads. The lowest confidence comes first; before it rows without a valid answer or without a confidence.
+    Beside the table's columns stand those of `SecondGuesses`, which `labeltune merge` reads. The lowest
+    confidence comes first; before it rows without a valid answer or without a confidence.
     """
     confidence = predictions.confidence
     if confidence is None:

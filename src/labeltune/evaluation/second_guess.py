@@ -1,4 +1,4 @@
-"""What a person is shown beside a doubtful answer: the labels that come next, and a place for the right ones."""
+"""What a person sees beside a doubtful answer: the labels that come next, a place for the right ones."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["SecondGuesses"]
 class SecondGuesses:
     """The columns of a review file beside those of the predictions.
 
-    Where the predictions have probabilities, `second_label` is the likeliest answer but the predicted one, and
-    `second_confidence` the probability of its label, of a path the last one's. Of a multi field it is the
+    Where the predictions have probabilities, `second_label` is the likeliest answer but the predicted one,
+    and `second_confidence` the probability of its label, of a path the last one's. Of a multi field it is the
     prediction with its least certain label turned, and the probability of that. `correct_label` is for people
     to fill in. A column that the table has already stays what it is.
     """

@@ -135,7 +135,7 @@ def merge(
 
 
 def _check_paths(corrections: str, data: str, output: str) -> None:
-    if data == STANDARD_STREAM or output == STANDARD_STREAM:
+    if STANDARD_STREAM in (data, output):
         raise SettingsError("merge puts a table into a table: neither is standard input or output")
     for path in (corrections, data):
         if same_file(path, output):

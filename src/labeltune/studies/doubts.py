@@ -133,7 +133,7 @@ def _doubt_labels(question: Question, answers: Sequence[Path], fold: IntArray, h
     # That a rare label is there cannot be doubted, as nothing was learnt of it; that it is missing can.
     judged = ~holds | _known_elsewhere(holds, fold)
     own = np.where(judged, label_confidence(probabilities, holds), 1.0)
-    proposed = np.where(judged & (own < 0.5), ~holds, holds)  # noqa: PLR2004  # the likelier of two
+    proposed = np.where(judged & (own < 0.5), ~holds, holds)  # the likelier of two
     wrong = np.zeros(len(holds), np.bool_)
     for label in range(len(names)):
         both = np.column_stack([1 - probabilities[:, label], probabilities[:, label]])
@@ -147,7 +147,7 @@ def _doubt_labels(question: Question, answers: Sequence[Path], fold: IntArray, h
 
 
 def _known_elsewhere(holds: BoolArray, fold: IntArray) -> BoolArray:
-    """(n_rows, n_labels) Whether enough rows outside a row's fold have the label; `holds` is of that shape."""
+    """(n_rows, n_labels) Whether enough rows outside a row's fold have the label, as `holds` has it."""
     counts = np.array([holds[fold != number].sum(axis=0) for number in range(int(fold.max()) + 1)])
     known: BoolArray = (counts >= FEWEST_ELSEWHERE)[fold]
     return known

@@ -152,7 +152,7 @@ def find_label_errors(
     table that cannot be read or learnt from, or has columns that are called like those that are added.
     """
     options = options or NoiseOptions()
-    if options.folds < 2:  # noqa: PLR2004  # one to learn from, one to judge
+    if options.folds < 2:  # one to learn from, one to judge
         raise SettingsError(f"{options.folds} folds: expected 2 or more")
     check_outputs([path], [output])
     base = check_base(options.model)

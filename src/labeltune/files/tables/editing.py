@@ -174,7 +174,7 @@ def _cell(table: TextTable, line: int, cell: str, *, quoted: bool) -> str:
     if not table.quoted:
         if special:
             raise DataError(
-                f'{table.source}:{line}: "{cell}" holds what separates the columns, and the table has no quotes'
+                f'{table.source}:{line}: "{cell}" holds what separates columns, and the table has no quotes'
             )
         return cell
     if quoted or special or _QUOTE in cell:

@@ -1,4 +1,4 @@
-"""Opening tables that labeltune wrote itself: as it writes them, whatever the tables of their task are like."""
+"""Opening tables that labeltune wrote: as it writes them, whatever the tables of their task are like."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["open_written"]
 
 
 def open_written(path: str, task: Task, read: ReadOptions, columns: Iterable[str]) -> Table:
-    """Open a table that was written by labeltune: UTF-8, with a header, quoted as CSV, whatever `[read]` says.
+    """Open a table that labeltune wrote: UTF-8, with a header, quoted as CSV, whatever `[read]` says.
 
-    `columns` are those that it is known by. A table that does not begin with them, or is no UTF-8, was written
-    by something else, and is read as the task's other tables. Options come before both. Raises as `open_table`
-    does.
+    `columns` are those that it is known by. A table that does not begin with them, or is no UTF-8, was
+    written by something else, and is read as the task's other tables. Options come before both. Raises as
+    `open_table` does.
     """
     source = ByteSource(path)
     try:

@@ -91,7 +91,7 @@ def parts_apart(
     seed: int,
     source: str,
 ) -> Ints:
-    """The part of each row, int64 (n_rows,), as `stratify` has it, where no measured part has a synthetic row.
+    """The part of each row, int64 (n_rows,), as `stratify` has it; no measured part has a synthetic row.
 
     Synthetic rows and those that stay with them are dealt out among the other parts first. Raises `DataError`
     if they do not fit there.
@@ -104,8 +104,8 @@ def parts_apart(
     if needed > room:
         names = ", ".join(f'"{name}"' for name in sizes if not is_measured(name)) or "none of the parts"
         raise DataError(
-            f"{source}: {needed:,} synthetic rows and rows that stay with them go into {names}, which have room "
-            f"for {room:,}",
+            f"{source}: {needed:,} synthetic rows and rows that stay with them go into {names}, where "
+            f"{room:,} rows have room",
             hint="give --sizes with more room there; --synthetic-anywhere lets them into parts that measure",
         )
     parts = np.full(len(synthetic), NO_PART, np.int64)

@@ -56,8 +56,8 @@ class LinearRun:
     An engine that learns something else beside it builds on `_prepare`, `_learn`, `_valid_scores`,
     `_held_out`, `_contents`, `_state` and `_restore`.
 
-    `fold`, int64 (n,) counted from 1, are folds for cross-validation in place of those that it would make: see
-    `CrossValidating`.
+    `fold`, int64 (n,) counted from 1, are folds for cross-validation in place of those that it would make:
+    see `CrossValidating`.
     """
 
     about: ClassVar[Mapping[str, Any]] = ABOUT
