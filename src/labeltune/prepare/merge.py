@@ -298,7 +298,9 @@ class _Merger:
             return lambda _, values: by_text.get(text_of(values))
         place, own = (header.index(self._by) for header in (self._table.header, said.header))
         by_id = said.keyed(lambda one: one.values[own].strip() or one.text)
-        rest = {one.text: one for one in said.rows}
+        # By text only what the ids tell nothing of: the same text may be in rows of other ids.
+        ids = {values[place].strip() for _, values in self._table}
+        rest = {one.text: one for one in said.rows if one.values[own].strip() not in ids}
 
         def find(line: int, values: Sequence[str]) -> _Correction | None:
             one = by_id.get(values[place].strip())
