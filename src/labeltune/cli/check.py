@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
+    GroupOption,
     JsonOption,
     QuietOption,
     TaskOption,
@@ -72,12 +73,7 @@ def check(
     suspects: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Where --noise writes these rows.")
     ] = SUSPECTS,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COL", help="With --noise: no label is judged by rows with the same value in this column."
-        ),
-    ] = None,
+    group: GroupOption = None,
     every: Annotated[
         bool, typer.Option("--all", "-a", help="Show all findings, up to a thousand of each code and file.")
     ] = False,
@@ -148,9 +144,9 @@ def _find_noise(
         f"{found.model} of rows that it had not seen"
     )
     out.note(
-        f"wrote {found.output}: {len(found.suspects):,} candidates for people to look at, the most suspect "
-        "first; fill in the right label where it is wrong, and labeltune merge puts it in"
+        f"wrote {found.output}: {len(found.suspects):,} candidates for people to look at, the most suspect first"
     )
+    out.hint("fill in the right labels there, then: labeltune merge SUSPECTS TABLE -o OUT")
     return found
 
 

@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
+    GroupOption,
     JsonOption,
     QuietOption,
     SeedOption,
@@ -49,10 +50,7 @@ def split(
     ] = None,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     seed: SeedOption = _SEED,
-    group: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="Keep rows with the same value in this column in one part."),
-    ] = None,
+    group: GroupOption = None,
     keep_duplicates_together: Annotated[
         bool, typer.Option(help="Keep rows with the same or nearly the same text in one part.")
     ] = True,
