@@ -2,8 +2,8 @@
 
     python benchmarks/noise.py [DATA_FOLDER] [--engine linear] [--seeds 3]
 
-Some labels are changed at random. Precision among the first 5 % of the rows, as cleanlab and as labeltune rank
-them; how many wrong labels each expects; CPU seconds of learning, and of what follows it.
+Some labels are changed at random. Precision among the first 5 % of the rows, as cleanlab and as labeltune
+rank them; how many wrong labels each expects; CPU seconds of learning, and of what follows it.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ class Kept:
         self.cpu = 0.0
 
     def __call__(self, *args: Any, **options: Any) -> HeldOut:
+        """See `cross_validate`."""
         start = time.process_time()
         self.said = self._learn(*args, **options)
         self.cpu = time.process_time() - start
@@ -170,20 +171,17 @@ def main() -> int:
     for name, read in (("banking77", read_banking77), ("jigsaw", read_jigsaw)):
         if args.only not in (None, name):
             continue
-        task, texts, labels = read(args.folder)
+        data = read(args.folder)
         for share in SHARES:
-            runs = [
-                one_run(task, texts, labels, share, seed, Base.parse(args.engine))
-                for seed in range(args.seeds)
-            ]
-            ours, theirs, expected, count, wrong, *cpu = (
-                statistics.median(column) for column in zip(*runs, strict=True)
-            )
+            runs = [one_run(*data, share, seed, Base.parse(args.engine)) for seed in range(args.seeds)]
+            middle = [statistics.median(column) for column in zip(*runs, strict=True)]
+            ours, theirs, expected, count, wrong, *cpu = middle
             below = any(run[0] < run[1] for run in runs)
             missed = missed or below
             print(
                 f"{name:>11}{share:>9.0%}{ours:>11.3f}{theirs:>10.3f}{expected:>10.0f}{count:>10.0f}{wrong:>9.0f}"
-                f"{cpu[0]:>9.1f}s{cpu[1]:>7.2f}s{cpu[2]:>9.2f}s" + ("   below cleanlab" if below else "")
+                f"{cpu[0]:>9.1f}s{cpu[1]:>7.2f}s{cpu[2]:>9.2f}s" + ("   below cleanlab" if below else ""),
+                flush=True,
             )
     return int(missed)
 

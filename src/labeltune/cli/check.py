@@ -144,7 +144,8 @@ def _find_noise(
         f"{found.model} of rows that it had not seen"
     )
     out.note(
-        f"wrote {found.output}: {len(found.suspects):,} candidates for people to look at, the most suspect first"
+        f"wrote {found.output}: {len(found.suspects):,} candidates for people to look at, the most suspect "
+        "first"
     )
     out.hint("fill in the right labels there, then: labeltune merge SUSPECTS TABLE -o OUT")
     return found
