@@ -60,12 +60,13 @@ def read_banking77(folder: Path) -> tuple[Task, list[str], list[Labels]]:
     return task, [row["text"] for row in rows], [((row["label"],),) for row in rows]
 
 
-def read_jigsaw(folder: Path) -> tuple[Task, list[str], list[Labels]]:
-    with (folder / "jigsaw_sample" / "train.csv").open(encoding="utf-8", newline="") as handle:
+def read_goemotions(folder: Path) -> tuple[Task, list[str], list[Labels]]:
+    with (folder / "goemotions" / "dev.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    names = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
-    labels: list[Labels] = [(tuple(name for name in names if row[name] == "1"),) for row in rows]
-    return multi_task(names), [row["comment_text"] for row in rows], labels
+    names = sorted({label for row in rows for label in row["labels"].split("|")})
+    own = [row["labels"].split("|") for row in rows]
+    labels: list[Labels] = [(tuple(name for name in names if name in some),) for some in own]
+    return multi_task(names), [row["text"] for row in rows], labels
 
 
 def changed(task: Task, labels: list[Labels], share: float, seed: int) -> list[Labels]:
@@ -151,7 +152,7 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", default="../shared/data", type=Path)
     parser.add_argument("--engine", default="linear")
     parser.add_argument("--seeds", default=3, type=int)
-    parser.add_argument("--only", choices=("banking77", "jigsaw"))
+    parser.add_argument("--only", choices=("banking77", "goemotions"))
     args = parser.parse_args()
     if not args.folder.is_dir():
         print(f"{args.folder}: no such folder; left out")
@@ -168,7 +169,7 @@ def main() -> int:
         f"{'data':>11}{'changed':>9}{'precision':>11}{'cleanlab':>10}{'expected':>10}{'cleanlab':>10}"
         f"{'changed':>9}{'learning':>10}{'ours':>8}{'cleanlab':>10}"
     )
-    for name, read in (("banking77", read_banking77), ("jigsaw", read_jigsaw)):
+    for name, read in (("banking77", read_banking77), ("goemotions", read_goemotions)):
         if args.only not in (None, name):
             continue
         data = read(args.folder)

@@ -27,7 +27,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),
     "engines": ("--data", "banking77_10"),
-    "noise": (str(SHARED), "--seeds", "1", "--only", "jigsaw"),
+    "noise": (str(SHARED), "--seeds", "1", "--only", "banking77"),
     "serve": ("--rows", "1000", "--requests", "500"),
 }
 """Arguments with which each takes a minute or so."""

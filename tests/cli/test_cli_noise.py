@@ -242,6 +242,7 @@ def test_rows_that_cannot_be_read_are_passed_over() -> None:
         (["few.csv"], 7, "few.csv: 6 rows with a text and labels, expected at least 10"),
         (["t.jsonl"], 2, "t.jsonl: is a chat file; wrong labels are looked for in the table"),
         (["t.csv", "-o", "t.csv"], 2, "t.csv: is an input"),
+        (["t.csv", "-o", "-"], 2, "not standard input or output"),
         (["t.csv", "--model", "encoder:x"], 2, "encoder cannot tell"),
         (["t.csv", "--model", "linear#rank=3"], 2, "linear has no option 'rank'"),
         (["t.csv", "--group", "custmer"], 7, 'no column "custmer"'),

@@ -139,8 +139,11 @@ def _find_noise(
         found = find_label_errors(path, definition, options, output=output_, advance=progress)
     if found.rare:
         out.note(f"{found.source}: {found.rare:,} rows were not judged: too few others have their label")
+    # Of several labels each has its own chance to err, and the count is of rows with any.
+    several = any(field.type == "multi" for field in definition.fields)
+    about = "at most about" if several else "about"
     out.note(
-        f"{found.source}: about {found.expected:,} of {found.judged:,} rows have a wrong label, by the model "
+        f"{found.source}: {about} {found.expected:,} of {found.judged:,} rows have a wrong label, by the model "
         f"{found.model} of rows that it had not seen"
     )
     out.note(

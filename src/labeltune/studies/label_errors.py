@@ -154,6 +154,11 @@ def find_label_errors(
     options = options or NoiseOptions()
     if options.folds < 2:  # one to learn from, one to judge
         raise SettingsError(f"{options.folds} folds: expected 2 or more")
+    if STANDARD_STREAM in (path, output):
+        raise SettingsError(
+            "wrong labels are looked for in a file and written to one, not standard input or output",
+            hint="their lines are what labeltune merge finds them by",
+        )
     check_outputs([path], [output])
     base = check_base(options.model)
     questions = questions_of(task)
@@ -337,8 +342,7 @@ def _write(
 ) -> None:
     wanted = {suspect.line for suspect in suspects}
     values_of = {line: list(values) for line, values in table if line in wanted}
-    like = table if output != STANDARD_STREAM else None
-    with table_writer(output, [*table.header, *added], like=like) as write:
+    with table_writer(output, [*table.header, *added], like=table) as write:
         for one in suspects:
             write(
                 [

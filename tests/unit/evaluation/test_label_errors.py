@@ -42,5 +42,10 @@ def test_as_the_peer_has_it(seed: int) -> None:
     probabilities, given = process(seed)
     scores = rank.get_label_quality_scores(given, probabilities, method="self_confidence")
     assert np.allclose(self_confidence(probabilities, given), scores)
-    joint = count.compute_confident_joint(given, probabilities, calibrate=False)
-    assert confidently_other(probabilities, given).sum() == joint.sum() - np.trace(joint)
+    assert confidently_other(probabilities, given).sum() == count.num_label_issues(given, probabilities)
+
+
+def test_a_row_whose_own_label_is_the_likeliest_does_not_count() -> None:
+    # Of a rare label 0.3 is much, and still not more likely than the label that the first row has.
+    probabilities = np.array([[0.7, 0.3], [0.9, 0.1], [0.95, 0.05], [0.8, 0.2]])
+    assert not confidently_other(probabilities, np.array([0, 0, 0, 1]))[0]
