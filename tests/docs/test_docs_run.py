@@ -24,6 +24,7 @@ SAID = {
     "docs/how-to/clean.md": ("texts.csv", "scraped.clean.csv"),
     "docs/how-to/compare-models.md": ("macro avg",),
     "docs/how-to/keep-models.md": ("ft:linear:local:", "the same answers: yes", "Order Management"),
+    "docs/how-to/label-errors.md": ("proposed_label", "train2.csv"),
     "docs/how-to/leave-openai.md": ("macro avg", "old.csv"),
     "docs/how-to/predict.md": ("Bearer [masked]", "for_people.csv"),
 }

@@ -52,6 +52,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "export": "Write a table as another tool reads it",
         "clean": "Clean scraped text, and tell what went",
         "agreement": "How far people agree on labels",
+        "merge": "Put corrected labels into a table",
     },
     "Serve": {
         "serve": "Put the local provider on a port",

@@ -28,7 +28,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "check": (
         "labeltune check train.csv validation.csv test.csv",
-        "labeltune check train.jsonl --model gpt-4.1-mini",
+        "labeltune check train.csv --noise -o suspects.csv",
     ),
     "upload": (
         "labeltune upload train.jsonl validation.jsonl",
@@ -105,6 +105,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "clean": (
         "labeltune clean pages/ --language en -o texts.csv",
         "labeltune clean scraped.jsonl --html --text body --min-characters 40",
+    ),
+    "merge": (
+        "labeltune merge suspects.csv train.csv -o train2.csv",
+        "labeltune merge review.csv train.csv -o train2.csv --no-append",
     ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (

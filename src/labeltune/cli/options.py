@@ -18,6 +18,7 @@ from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 __all__ = [
     "DataArgument",
     "EncodingOption",
+    "GroupOption",
     "JsonOption",
     "MaxCostOption",
     "ModelOption",
@@ -147,6 +148,15 @@ StripOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.", rich_help_panel=RESUME)
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="COL",
+        autocompletion=completion.columns,
+        help="Keep rows with the same value in this column in one part or fold.",
+    ),
 ]
 WaitTimeoutOption = Annotated[
     float | None,

@@ -13,6 +13,7 @@ from labeltune.evaluation.checking import measure_checked
 from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
+from labeltune.evaluation.human_rows import measure_human_rows
 from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.evaluation.reading import read_predictions
 from labeltune.evaluation.reasons import try_reasons
@@ -109,6 +110,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         warnings += probability_warnings(predictions, shapes)
         resampling = {"bootstrap": options.bootstrap, "seed": options.seed}
         quality = measure(predictions.pairs, predictions.patterns, shapes, **resampling)
+        human = measure_human_rows(predictions, table, shapes, **resampling)
         theirs = [_read(other, task, options)[0] for other in tables]
         comparisons = compare(predictions, theirs, shapes, **resampling)
         spent, *spent_there = (
@@ -122,7 +124,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         review = options.review
         reviewed = None
         if review is not None:
-            reviewed = write_review(predictions, table, below=review.below, path=review.output)
+            reviewed = write_review(predictions, table, task, below=review.below, path=review.output)
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
         if options.why:
@@ -150,6 +152,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         problems=predictions.problems,
         tuned_on=None if thresholds is None else _described(options.thresholds, thresholds),
         sure=sure,
+        human=human,
         calibration=calibration,
         probabilities=probabilities,
         spent=spent,

@@ -11,6 +11,7 @@ import numpy as np
 
 from labeltune.evaluation.predictions import UNNAMED_PROBLEM
 from labeltune.evaluation.report.model import ShownRow
+from labeltune.evaluation.second_guess import SecondGuesses
 from labeltune.files.tables import UnusualTableError, neutralise
 from labeltune.files.writing import atomic_write
 from labeltune.task.columns import PROBLEM, UNSURE
@@ -101,10 +102,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…"
 
 
-def write_review(predictions: Predictions, table: Table, *, below: float, path: str) -> int:
+def write_review(predictions: Predictions, table: Table, task: Task, *, below: float, path: str) -> int:
     """Write the rows whose confidence is below a limit, and unsure ones, as CSV; returns how many.
 
-    The lowest confidence comes first; before it rows without a valid answer or without a confidence.
+    Beside the table's columns stand those of `SecondGuesses`, which `labeltune merge` reads. The lowest
+    confidence comes first; before it rows without a valid answer or without a confidence.
     """
     confidence = predictions.confidence
     if confidence is None:
@@ -115,15 +117,16 @@ def write_review(predictions: Predictions, table: Table, *, below: float, path: 
     wanted = wanted[np.argsort(sure[wanted], kind="stable")]
     rows = fetch(table, wanted)
     problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
+    guesses = SecondGuesses(predictions, task, table.header)
     # What was safe to open in a spreadsheet stays so.
     marked = neutralise if table.marked else list
     with atomic_write(path) as handle:
         text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(marked(table.header))
+        writer.writerow(marked([*table.header, *guesses.columns]))
         for place in wanted.tolist():
             if problem is not None and valid[place]:
                 rows[place][problem] = UNSURE if predictions.unsure[place] else ""
-            writer.writerow(marked(rows[place]))
+            writer.writerow(marked([*rows[place], *guesses.cells(place)]))
         text.detach()
     return len(wanted)

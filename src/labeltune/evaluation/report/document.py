@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Calibration,
         Comparison,
         FieldProbabilities,
+        HumanRows,
         OtherAnswer,
         Report,
         ShownRow,
@@ -57,6 +58,7 @@ def report_document(report: Report) -> dict[str, Any]:
         },
         "thresholds": report.tuned_on,
         "unsure": None if report.sure is None else _sure(report.sure),
+        "human_rows": None if report.human is None else _human(report.human),
         "calibration": None if report.calibration is None else _calibration(report.calibration),
         "reviewed": report.reviewed,
         "cost": _spent(report.spent),
@@ -129,6 +131,15 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
             document["labels"][label] |= {name: one.value(name) for name in RANKING_METRICS}
             document["labels"][label]["intervals"] |= _intervals(one.intervals)
     return document
+
+
+def _human(human: HumanRows) -> dict[str, Any]:
+    return {
+        "rows": human.rows,
+        "metrics": dict(human.quality.metrics),
+        "intervals": _intervals(human.quality.intervals),
+        "exact_intervals": _intervals(human.quality.exact),
+    }
 
 
 def _sure(sure: SureAnswers) -> dict[str, Any]:

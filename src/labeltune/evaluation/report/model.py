@@ -204,6 +204,15 @@ class SureAnswers:
 
 
 @dataclass(frozen=True, slots=True)
+class HumanRows:
+    """How good the answers are on rows that people vouch for, where other rows are a model's."""
+
+    rows: int
+    of: int
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
 class FieldProbabilities:
     """What the probabilities of one field's labels are worth."""
 
@@ -280,6 +289,8 @@ class Report:
     """which data the thresholds that were applied were tuned on"""
     sure: SureAnswers | None = None
     """None where no answer was said to be unsure"""
+    human: HumanRows | None = None
+    """None where all rows are people's, or none is"""
     calibration: Calibration | None = None
     """None without confidences"""
     probabilities: Mapping[str, FieldProbabilities] = field(default_factory=dict)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Calibration,
         Comparison,
         FieldProbabilities,
+        HumanRows,
         OtherAnswer,
         Report,
         ShownRow,
@@ -42,6 +43,7 @@ __all__ = [
     "facts",
     "few_row_lines",
     "head_line",
+    "human_line",
     "invalid_line",
     "named",
     "notes",
@@ -117,6 +119,8 @@ def notes(report: Report) -> Iterator[str]:
     """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
     if report.sure is not None:
         yield sure_line(report.sure)
+    if report.human is not None:
+        yield human_line(report.human)
     yield _method(report)
     yield from _cautions(report)
     yield from _origins(report)
@@ -168,6 +172,18 @@ def sure_line(sure: SureAnswers) -> str:
     return (
         f"Unsure answers: {sure.unsure:,}{why}. Sure ones: {_share(sure.coverage)}{good}. "
         f"With the unsure and the invalid ones, {_share(sure.accuracy_of_all)} are right."
+    )
+
+
+def human_line(human: HumanRows) -> str:
+    """How good the answers are where people vouch for the labels; the rest tells how models agree."""
+    figures = ", ".join(
+        f"{name} {_figure(human.quality.metrics[name], human.quality.interval(name))}"
+        for name in shown_metrics(human.quality)
+    )
+    return (
+        f"Rows that people labelled or verified, {human.rows:,} of {human.of:,}: {figures}. "
+        f"The labels of the other {human.of - human.rows:,} are a model's."
     )
 
 

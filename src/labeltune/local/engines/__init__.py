@@ -20,15 +20,20 @@ from labeltune.errors import AccessError, SettingsError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = [
     "ENGINES",
     "ENTRY_POINTS",
     "Answer",
     "Base",
     "Conversion",
+    "CrossValidating",
     "Engine",
     "Explaining",
     "Explanation",
+    "HeldOut",
     "Hyperparameters",
     "Message",
     "Portable",
@@ -38,6 +43,7 @@ __all__ = [
     "Step",
     "TokenLogprob",
     "WordWeight",
+    "engine_names",
     "get_engine",
 ]
 
@@ -283,6 +289,30 @@ class Explaining(Protocol):
 
     def explain(self, conversations: Sequence[Sequence[Message]]) -> list[Explanation]:
         """Why `answer` answers these conversations as it does, in order."""
+
+
+class HeldOut:
+    """What models say of examples that they have not seen.
+
+    `heads` are the labels of each question, spelled as in the answers: JSON where these are JSON.
+    `probabilities` float64 (examples, labels of all heads), calibrated: those of a choice add up to 1.
+    """
+
+    heads: tuple[tuple[str, ...], ...]
+    probabilities: NDArray[np.float64]
+
+
+class CrossValidating(Protocol):
+    """What an engine may have besides, for who looks for wrong labels."""
+
+    @classmethod
+    def cross_validate(
+        cls, training: Sequence[Record], fold: NDArray[np.int64], *, base: Base, seed: int
+    ) -> HeldOut:
+        """Learn as often as there are folds, each time without one of them, and tell what is said of it.
+
+        `fold`, int64 (examples,) counted from 1. Raises as `fit` does.
+        """
         ...
 
 
@@ -333,16 +363,20 @@ class Portable(Protocol):
         ...
 
 
+def engine_names() -> list[str]:
+    """The names of the engines here, those of other packages among them, sorted."""
+    return sorted({*ENGINES, *entry_points(group=ENTRY_POINTS).names})
+
+
 def get_engine(name: str) -> type[Engine]:
     """The engine of this name, imported now. Raises `AccessError` if there is none."""
     if name in ENGINES:
         module, _, attribute = ENGINES[name].partition(":")
         engine: type[Engine] = getattr(import_module(module), attribute)
         return engine
-    offered = entry_points(group=ENTRY_POINTS)
-    for entry in offered:
+    for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
             found: type[Engine] = entry.load()
             return found
-    known = ", ".join(sorted({*ENGINES, *offered.names}))
+    known = ", ".join(engine_names())
     raise AccessError(f"there is no engine named {name!r}", hint=f"the engines here are: {known}")

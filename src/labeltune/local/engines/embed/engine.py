@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.errors import AccessError, ModelDamagedError
-from labeltune.local.engines import Explanation
+from labeltune.local.engines import Explanation, Hyperparameters
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import copied_files, read_folder
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, Base, HeldOut, Message, Record
     from labeltune.local.engines.embed.learning import EmbedRun
     from labeltune.local.engines.embed.vectors import Vectors
 
@@ -99,6 +99,27 @@ class Embed:
             seed=seed,
             resume=resume,
         )
+
+    @classmethod
+    def cross_validate(
+        cls, training: Sequence[Record], fold: NDArray[np.int64], *, base: Base, seed: int
+    ) -> HeldOut:
+        """See `CrossValidating`."""
+        from labeltune.local.engines.embed.learning import EmbedRun
+
+        base.check_options(cls.options)
+        folder = find_folder(base, fetch=True)
+        assert folder is not None  # it was fetched
+        return EmbedRun(
+            training,
+            (),
+            Hyperparameters(),
+            sentences=_described(base, folder, hashed=True),
+            balanced=is_balanced(base),
+            seed=seed,
+            resume=None,
+            fold=fold,
+        ).cross_validated()
 
     @classmethod
     def load(cls, folder: Path) -> Embed:

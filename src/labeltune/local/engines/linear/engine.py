@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.errors import AccessError
-from labeltune.local.engines import Base, Explanation, WordWeight
+from labeltune.local.engines import Base, Explanation, Hyperparameters, WordWeight
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import read_folder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, HeldOut, Message, Record
     from labeltune.local.engines.common.answers import AnswerFormat
     from labeltune.local.engines.linear.learning import LinearRun
     from labeltune.local.engines.linear.onnx_form import LinearConversion
@@ -89,6 +89,24 @@ class Linear:
         return LinearRun(
             training, validation, hyperparameters, balanced=is_balanced(base), seed=seed, resume=resume
         )
+
+    @classmethod
+    def cross_validate(
+        cls, training: Sequence[Record], fold: NDArray[np.int64], *, base: Base = _ALONE, seed: int
+    ) -> HeldOut:
+        """See `CrossValidating`."""
+        from labeltune.local.engines.linear.learning import LinearRun
+
+        cls.check(base)
+        return LinearRun(
+            training,
+            (),
+            Hyperparameters(),
+            balanced=is_balanced(base),
+            seed=seed,
+            resume=None,
+            fold=fold,
+        ).cross_validated()
 
     @classmethod
     def load(cls, folder: Path) -> Linear:
