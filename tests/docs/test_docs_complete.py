@@ -102,6 +102,7 @@ def test_one_option_is_one_thing() -> None:
         "--probabilities",
         "--new-job",
         "--thresholds",
+        "--review-below",
         "--sizes",
     }
     helps: dict[str, set[str]] = {}

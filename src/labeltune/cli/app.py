@@ -46,6 +46,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "baseline": "What the linear model makes of the task",
         "audit": "Look for what a score does not show",
     },
+    "Data": {
+        "annotate": "Label rows with a model that was not tuned",
+    },
     "Serve": {
         "serve": "Put the local provider on a port",
         "doctor": "What is installed, set and in force",

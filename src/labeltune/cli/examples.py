@@ -90,6 +90,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
     ),
+    "annotate": (
+        "labeltune annotate inbox.csv --examples labelled.csv --model gpt-4.1-mini --review-below 0.8",
+        "labeltune annotate annotated.csv --checked annotated.sample.csv",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",
