@@ -48,6 +48,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "Data": {
         "annotate": "Label rows with a model that was not tuned",
+        "generate": "Have a model write rows that labels lack",
     },
     "Serve": {
         "serve": "Put the local provider on a port",

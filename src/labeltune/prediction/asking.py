@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from labeltune.prediction.journal import Changes, Journal
     from labeltune.prediction.plan import Job
 
-__all__ = ["Asked", "Before", "Preview", "ask_rows", "check_output", "preview_rows"]
+__all__ = [
+    "Asked",
+    "Before",
+    "Preview",
+    "ask_rows",
+    "check_output",
+    "note_written",
+    "preview_rows",
+    "protect_output",
+]
 
 T = TypeVar("T")
 
@@ -60,8 +69,7 @@ class Asked:
 
     def wrote(self, path: str) -> None:
         """Keep in the journal what was written to an output, so that nobody's edits of it are lost."""
-        if path != STANDARD_STREAM:
-            self.journal.wrote(_name_of(self.job, path), sha256_of(path))
+        _wrote(self.job, self.journal, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ def ask_rows(
             job.story.warn(f"{kept:,} answers were read from the damaged journal; it is kept as {damaged}")
         with open_journal(job.journal, job.settings) as journal:
             for output in [job.output] if outputs is None else outputs:
-                _protect_output(job, output)
+                protect_output(job, output)
             before = _prepare(job, plan, journal)
             sent = _ask(job, plan, journal, before)
             if sent.stopped_by is None:
@@ -144,6 +152,18 @@ def preview_rows(
 # asking
 
 
+def note_written(job: Job, paths: Sequence[str]) -> None:
+    """The same as `Asked.wrote`, for outputs that are written when all is asked and the journal closed."""
+    with open_journal(job.journal, job.settings) as journal:
+        for path in paths:
+            _wrote(job, journal, path)
+
+
+def _wrote(job: Job, journal: Journal, path: str) -> None:
+    if path != STANDARD_STREAM:
+        journal.wrote(_name_of(job, path), sha256_of(path))
+
+
 def _name_of(job: Job, path: str) -> str:
     """What a table that is written to `path` goes by in the journal."""
     if path == job.output:
@@ -176,7 +196,7 @@ def check_output(job: Job) -> None:
     sweep_leftovers(folder)
 
 
-def _protect_output(job: Job, output: str) -> None:
+def protect_output(job: Job, output: str) -> None:
     """Raise `ConflictError` where an output is not what this command left there.
 
     Once the journal is open, for one that is damaged knows of nothing; who mends it is past that question.
@@ -221,9 +241,9 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
             hint="--accept-changes asks only those",
         )
     if changes.changed and earlier is not None:
-        job.story.note(
-            f"{job.source}: {changes.changed + changes.new:,} rows are new since it was last predicted"
-        )
+        new = f"{changes.changed + changes.new:,}"
+        what = "rows are new since it was last predicted" if job.manner is None else "requests are new"
+        job.story.note(f"{job.source}: {new} {what}")
 
 
 def _said(changes: Changes) -> str:
