@@ -270,12 +270,12 @@ def _worth(
 
 def _figures(look: Look) -> list[tuple[str, str, str]]:
     texts, rows = look.written, look.rows
-    lengths = [" ".join(f"{value:g}" for value in own.words) for own in (texts, rows)]
+    lengths, lengths_there = (" ".join(f"{value:g}" for value in own.words) for own in (texts, rows))
     return [
         ("like another one", f"{texts.alike:.3f}", f"{rows.alike:.3f}"),
         ("distinct pairs of words", f"{texts.distinct_2:.3f}", f"{rows.distinct_2:.3f}"),
         ("distinct triples", f"{texts.distinct_3:.3f}", f"{rows.distinct_3:.3f}"),
-        ("words: quartiles", *lengths),
+        ("words: quartiles", lengths, lengths_there),
         ("near duplicates, of all written", f"{look.near_duplicates:.3f}", ""),
         ("cells with a text", f"{look.covered:,} of {look.cells:,}", ""),
     ]

@@ -23,7 +23,7 @@ from labeltune.collect.generation.plan_file import read_plan, write_plan
 from labeltune.collect.generation.proposal import PROMPT, question, variety_of
 from labeltune.collect.generation.reading import read_drafts
 from labeltune.collect.generation.second_look import SecondLook
-from labeltune.collect.generation.tables import write_tables
+from labeltune.collect.generation.tables import WrittenRows
 from labeltune.collect.labelled import read_labelled
 from labeltune.collect.options import beside
 from labeltune.collect.unseen import refuse_test_part
@@ -327,14 +327,20 @@ class _Run:
             said = ", ".join(f"{count:,} {kind}" for kind, count in reasons.items())
             raise DataError(
                 f"{self.model}: nothing that it wrote can be kept ({said}); nothing was written",
-                hint="--dry-run shows what is asked; another model or plan may do better",
+                hint="--dry-run shows what is asked; try another model or plan, or another --seed",
             )
         with open_table(self.training, self.asking.read, task=self.task) as table:
             header = table.header
         by_models = (self.model, self.options.verify_with or "")
         names = {row.name for row in self.rows}
-        write_tables(self.outputs, self.task, header, by_models, names, written.kept, written.doubtful)
-        note_written(self._writing_job(written.plan), self.outputs)
+        rows = WrittenRows(self.task, header, by_models, names)
+        output, review = self.outputs
+        job = self._writing_job(written.plan)
+        # Each is noted before the next is begun: a disk may be full in between.
+        rows.write_kept(output, written.kept)
+        note_written(job, [output])
+        rows.write_doubtful(review, written.doubtful)
+        note_written(job, [review])
 
     def _told(self, written: _Written) -> Generated:
         return Generated(

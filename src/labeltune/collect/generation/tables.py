@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from labeltune.files.tables import table_writer
+from labeltune.files.tables import write_table
 from labeltune.task.columns import PROBLEM
 from labeltune.task.label_cells import written_labels
 from labeltune.task.provenance import SEEDS, SOURCE, SYNTHETIC, TEACHER, VERIFIED, seeds_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from labeltune.collect.generation.guard import Draft
     from labeltune.task import Task
 
-__all__ = ["CELL", "SECOND_LOOK", "write_tables"]
+__all__ = ["CELL", "SECOND_LOOK", "WrittenRows"]
 
 CELL = "cell"
 """What was drawn: labels, and in what the text should differ from others."""
@@ -26,33 +26,11 @@ SECOND_LOOK = "second_look"
 _ADDED = (SOURCE, TEACHER, SEEDS, CELL, SECOND_LOOK, VERIFIED)
 
 
-def write_tables(  # each is one thing
-    outputs: Sequence[str],
-    task: Task,
-    own: Sequence[str],
-    models: tuple[str, str],
-    names: set[str],
-    kept: Sequence[Draft],
-    doubtful: Sequence[tuple[Draft, str]],
-) -> None:
-    """Write what was kept, with the columns `own` of the training table, and what is doubtful, unlabelled.
+class WrittenRows:
+    """Makes the rows of both tables, with the columns `own` of the training table.
 
     `models` are the one that wrote and the one that looked again; `names` the ids that are taken.
     """
-    rows = _Rows(task, own, models, names)
-    output, review = outputs
-    with (
-        table_writer(review, [*rows.header, PROBLEM]) as to_review,
-        table_writer(output, rows.header) as to_output,
-    ):
-        for draft in kept:
-            to_output(rows.kept(draft))
-        for draft, why in doubtful:
-            to_review([*rows.doubtful(draft), why])
-
-
-class _Rows:
-    """Makes the rows."""
 
     def __init__(self, task: Task, own: Sequence[str], models: tuple[str, str], names: set[str]) -> None:
         self._task, self._models = task, models
@@ -66,8 +44,15 @@ class _Rows:
     def _free(names: set[str]) -> Iterator[str]:
         return (name for name in (f"{SYNTHETIC}-{number}" for number in count(1)) if name not in names)
 
-    def kept(self, draft: Draft) -> list[str]:
-        """A row of the output."""
+    def write_kept(self, path: str, drafts: Iterable[Draft]) -> None:
+        """Write the output. Raises `DiskError`."""
+        write_table(path, self.header, map(self._kept, drafts))
+
+    def write_doubtful(self, path: str, drafts: Iterable[tuple[Draft, str]]) -> None:
+        """Write what people should look at, without labels, each with the reason. Raises `DiskError`."""
+        write_table(path, [*self.header, PROBLEM], ([*self._doubtful(draft), why] for draft, why in drafts))
+
+    def _kept(self, draft: Draft) -> list[str]:
         labels = written_labels(self._task, draft.request.labels)
         teacher, looked = self._models
         return self._row(
@@ -82,8 +67,8 @@ class _Rows:
             },
         )
 
-    def doubtful(self, draft: Draft) -> list[str]:
-        """A row for people: without labels, and without what was drawn, which says them."""
+    def _doubtful(self, draft: Draft) -> list[str]:
+        # Without what was drawn, too: it says the labels.
         return self._row(draft, {TEACHER: self._models[0], SEEDS: seeds_cell(draft.request.seeds)})
 
     def _row(self, draft: Draft, cells: dict[str, str]) -> list[str]:
