@@ -27,7 +27,8 @@ def test_public_names() -> None:
         "prepare.infer.init", "prepare.convert.convert", "prepare.split.split", "prepare.check.check",
         "tuning.upload.upload", "tuning.train.train", "prediction.predict.predict", "evaluation.evaluate.evaluate",
         "evaluation.thresholds.tune_thresholds", "studies.baseline.baseline", "studies.audit.audit_injection",
-        "local.create_app", "local.serve",
+        "local.create_app", "local.serve", "collect.annotate.annotate", "collect.describe.describe",
+        "collect.generation.generate.generate", "studies.synthetic.prove",
     ],
 )  # fmt: skip
 def test_each_command_is_a_function(name: str) -> None:

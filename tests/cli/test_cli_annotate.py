@@ -440,3 +440,11 @@ def test_a_sheet_for_several_labels(place: Place) -> None:
     document = json.loads(said.splitlines()[-1])
     assert (document["checked"], document["agreed"]) == (3, 2)
     assert document["disagreements"][0]["person"] == "anger"
+
+
+@pytest.mark.parametrize("command", ["annotate", "generate"])
+def test_the_model_that_is_tuned_is_no_teacher(place: Place, command: str) -> None:
+    (place.path / "task.toml").write_text(f'{TASK}\n[defaults]\nmodel = "ft:mine"\n')
+    result = CliRunner().invoke(app, [command, "data.csv", "--provider", place.provider.url])
+    assert result.exit_code == 2
+    assert "no model: --model says which one is asked" in result.stderr

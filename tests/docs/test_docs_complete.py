@@ -103,6 +103,7 @@ def test_one_option_is_one_thing() -> None:
         "--new-job",
         "--thresholds",
         "--review-below",
+        "--to",
         "--sizes",
     }
     helps: dict[str, set[str]] = {}

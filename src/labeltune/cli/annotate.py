@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.defaults import provider_of
 from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
     MaxCostOption,
-    ModelOption,
     ProviderOption,
     QuietOption,
     SeedOption,
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.checked_sample import Agreement
     from labeltune.task import ReadOptions
 
-__all__ = ["annotate"]
+__all__ = ["TeacherOption", "annotate", "teacher_of"]
 
 _DEFAULT = AnnotateOptions()
 _ASKING = PredictOptions()
@@ -65,6 +64,22 @@ class Pick(StrEnum):
 
     near = "near"
     random = "random"
+
+
+TeacherOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="M", help="The large model, which was not tuned on the task."),
+]
+
+
+def teacher_of(told: str | None) -> str:
+    """The model that was told. That of the task's `[defaults]` is the one that is tuned, and no teacher."""
+    if told is None:
+        raise SettingsError(
+            "no model: --model says which one is asked",
+            hint="a large model that was not tuned on the task; the one under [defaults] is not meant",
+        )
+    return told
 
 
 OutputOption = Annotated[
@@ -120,7 +135,7 @@ DescribeOption = Annotated[
 @reads_tables
 def annotate(
     data: DataArgument,
-    model: ModelOption = None,
+    model: TeacherOption = None,
     out: OutputOption = None,
     examples: ExamplesOption = _DEFAULT.examples,
     shots: ShotsOption = _DEFAULT.shots,
@@ -161,7 +176,7 @@ def annotate(
 
         _show_agreement(sink, check_sample(data, checked, task=definition, read=read), data)
         return
-    asked = model_of(model, definition, what="which one is asked for labels")
+    asked = teacher_of(model)
     where = provider_of(provider, definition)
     asking = PredictOptions(
         concurrency=concurrency,
@@ -183,7 +198,7 @@ def annotate(
             raise SettingsError("--describe asks once for each field: there is no --dry-run of it")
         from labeltune.collect.describe import describe as propose
 
-        with RowStory(sink, yes=yes) as story:
+        with RowStory(sink, yes=yes, what="asking") as story:
             described = propose(
                 data, task=task, model=asked, provider=where, output=out, examples=examples,
                 asking=asking, seed=seed, story=story, state=state,
@@ -204,7 +219,7 @@ def annotate(
         )  # fmt: skip
         show_preview(sink, shown)
         return
-    with RowStory(sink, yes=yes) as story:
+    with RowStory(sink, yes=yes, what="asking") as story:
         done = run(
             data, task=definition, model=asked, provider=where, output=target, options=options,
             asking=asking, story=story, state=state,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.defaults import model_of, provider_of
+from labeltune.cli.annotate import TeacherOption, teacher_of
+from labeltune.cli.defaults import provider_of
 from labeltune.cli.help import COST
 from labeltune.cli.options import (
     JsonOption,
     MaxCostOption,
-    ModelOption,
     ProviderOption,
     QuietOption,
     SeedOption,
@@ -112,7 +112,7 @@ ProofOption = Annotated[
 @reads_tables
 def generate(
     training: TrainArgument,
-    model: ModelOption = None,
+    model: TeacherOption = None,
     to: ToOption = _DEFAULT.to,
     out: OutputOption = DEFAULT_OUTPUT,
     away_from: AwayOption = None,
@@ -168,7 +168,7 @@ def generate(
     )
     call: dict[str, Any] = {
         "task": definition,
-        "model": model_of(model, definition, what="which one writes"),
+        "model": teacher_of(model),
         "provider": provider_of(provider, definition),
         "output": out,
         "options": options,
@@ -181,7 +181,7 @@ def generate(
     if dry_run:
         show_preview(sink, preview(training, **call))
         return
-    with RowStory(sink, yes=yes) as story:
+    with RowStory(sink, yes=yes, what="asking") as story:
         done = run(training, story=story, **call)
     if not done.kept:
         _show_nothing(sink, done, plan_only=plan_only)

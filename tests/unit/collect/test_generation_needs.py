@@ -100,5 +100,5 @@ def test_errors_of_the_test_part_are_refused(tmp_path: Path) -> None:
 def test_errors_need_predictions(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text,label\na,card_arrival\n")
-    with pytest.raises(DataError, match='no column "predicted_intent".*, which labeltune predict writes'):
+    with pytest.raises(DataError, match='no column "predicted_intent".*, which predict writes'):
         read_errors(str(path), INTENT, NOTHING_TOLD)

@@ -51,7 +51,7 @@ def read_errors(path: str, task: Task, read: ReadOptions) -> Errors:
             [column for group in groups for column in group],
             table.header,
             source=table.source,
-            why="which labeltune predict writes",
+            why="which predict writes",
         )
         reader = LabelReader(task, table.header, source=table.source, strip=table.strip)
         places = [[table.header.index(column) for column in group] for group in groups]

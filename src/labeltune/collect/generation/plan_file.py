@@ -33,7 +33,7 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
 _KEYS = ("version", *_NUMBERS, "vary", "cell")
 
 _HEAD = """\
-# What `labeltune generate` writes. It was proposed once and is yours: what stands here is what is asked for.
+# What `generate` writes. It was proposed once and is yours: what stands here is what is asked for.
 version = {version}
 # The rows that each label should come to; `texts` below says what that takes.
 to = {to}
