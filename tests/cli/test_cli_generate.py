@@ -250,6 +250,18 @@ def test_parts_beside_the_training_part_are_kept_away_from_anyhow(place: Place) 
     assert SECRET not in (place.path / "synthetic.csv").read_text()
 
 
+def test_what_lies_beside_and_is_no_table_of_the_task(place: Place) -> None:
+    """`convert` writes test.jsonl beside test.csv; another test.csv may be of something else."""
+    record = {"messages": [{"role": "user", "content": SECRET}, {"role": "assistant", "content": "bug"}]}
+    (place.path / "test.jsonl").write_text(json.dumps(record) + "\n")
+    place.write("dev.csv", [("1", "2")], header=("a", "b"))
+    place.write("validation-report.md.csv", [("1", "2")], header=("a", "b"))
+    said = place.run()
+    assert "test.jsonl" not in said
+    assert "not kept away from, though it lies beside train.csv: dev.csv:1: no column" in said
+    assert "validation-report" not in said
+
+
 def test_nothing_to_keep_away_from_is_told(place: Place) -> None:
     assert (
         "nothing to keep away from: whether what is written is in the test part is not known" in place.run()

@@ -8,12 +8,13 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.collect.annotated_rows import AnnotatedRows, added_columns, refuse_other_sources
 from labeltune.collect.asking import LabelPrompt
-from labeltune.collect.labelled import MOST, balanced, read_labelled
+from labeltune.collect.labelled import MOST, balanced, is_labelled, read_labelled
 from labeltune.collect.options import DEFAULT_OUTPUT, AnnotateOptions, beside
 from labeltune.collect.sampling import Sample
 from labeltune.collect.shots import Shots
@@ -25,11 +26,12 @@ from labeltune.prediction.asking import ask_rows, check_output, preview_rows
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.plan import Job
 from labeltune.prediction.story import Silence
+from labeltune.task.chat import Renderer
 from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from labeltune.collect.labelled import Labelled
     from labeltune.prediction.asking import Asked, Preview
@@ -155,6 +157,7 @@ def _job(  # noqa: PLR0913, PLR0917  # what both ways of calling have in common
     if len(examples) == MOST:
         story.note(f"{MOST:,} of the labelled rows serve as examples, rare labels first")
     shots = Shots(examples, options.shots, options.pick, seed=options.seed)
+    shots.prepare(_texts(data, task, asking))
     about = f"annotate, {min(options.shots, len(examples))} examples {shots.name}"
     manner = LabelPrompt(task, shots, examples if options.shots else [], about=about)
     return Job(data, task, model, provider, output, asking, story, Path(state), manner), examples
@@ -167,6 +170,17 @@ def _examples(data: str, task: Task, options: AnnotateOptions, asking: PredictOp
     if not is_test_part(data):
         found += read_labelled(data, task, asking.read, what=what, required=False)
     return balanced(found, MOST, seed=options.seed)
+
+
+def _texts(data: str, task: Task, asking: PredictOptions) -> Iterator[str]:
+    """The texts that are asked about."""
+    with open_table(data, asking.read, task=task) as table:
+        text = Renderer(task, table.header, source=table.source).text
+        # What is wrong with rows is told where they are asked about.
+        table.on_bad = lambda *_: None
+        for _, values in islice(table, asking.limit):
+            if not is_labelled(task, table.header, values):
+                yield text(values)
 
 
 def _header(plan: Plan) -> list[str]:

@@ -27,8 +27,8 @@ class Nearness(Protocol):
     name: str
     """By what texts are compared."""
 
-    def to(self, text: str) -> Floats:
-        """How near each of the known texts is to this one, (n_texts,), at most 1."""
+    def to(self, texts: Sequence[str]) -> Floats:
+        """How near each of the known texts is to each of these, (n_texts, n_known), at most 1."""
         ...
 
 
@@ -47,8 +47,8 @@ class _Vectors:
         self._vectors = Vectors(describe(folder, own=True))
         self._known = self._vectors.of(texts)
 
-    def to(self, text: str) -> Floats:
-        near: Floats = self._known @ self._vectors.of([text])[0]
+    def to(self, texts: Sequence[str]) -> Floats:
+        near: Floats = self._vectors.of(texts) @ self._known.T
         return near
 
 
@@ -85,7 +85,10 @@ class _Words:
         weighted: Floats = values * self._rarity[numbers]
         return weighted / max(float(np.sqrt(weighted @ weighted)), 1e-12)
 
-    def to(self, text: str) -> Floats:
+    def to(self, texts: Sequence[str]) -> Floats:
+        return np.stack([self._to(text) for text in texts])
+
+    def _to(self, text: str) -> Floats:
         numbers, values = self._vocabulary.features(text)
         near: Floats = self._known[:, numbers] @ self._weighted(numbers, values)
         return near

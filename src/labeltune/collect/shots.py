@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from labeltune.collect.nearness import open_nearness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Pick", "Shots"]
 
 Pick = Literal["near", "random"]
+
+_TOGETHER = 256
+"""Texts are compared so many at a time."""
+_DIGITS = 4
 
 
 class Shots:
@@ -37,22 +42,38 @@ class Shots:
         self.name = "random" if self._near is None else f"near by {self._near.name}"
         """How they are chosen."""
 
+    def prepare(self, texts: Iterable[str]) -> None:
+        """Choose for many texts: together they take a fraction of the time that each takes alone."""
+        if not self._count:
+            return
+        unknown = (text for text in texts if _digest(text) not in self._known)
+        while some := list(dict.fromkeys(islice(unknown, _TOGETHER))):
+            self._choose(some)
+
     def of(self, text: str) -> list[Labelled]:
         """The examples for a text."""
         if not self._count:
             return []
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        places = self._known.get(digest)
-        if places is None:
-            places = self._known[digest] = self._choose(text, digest)
-        return [self._rows[place] for place in places]
+        digest = _digest(text)
+        if digest not in self._known:
+            self._choose([text])
+        return [self._rows[place] for place in self._known[digest]]
 
-    def _choose(self, text: str, digest: bytes) -> NDArray[np.int32]:
-        if self._near is None:
-            drawn = np.random.default_rng([self._seed, int.from_bytes(digest, "big")])
-            order = drawn.permutation(len(self._rows))
-        else:
-            order = np.argsort(-self._near.to(text), kind="stable")
+    def _choose(self, texts: Sequence[str]) -> None:
+        """Choose for some texts, and keep what was chosen."""
+        near = None if self._near is None else self._near.to(texts)
+        for number, text in enumerate(texts):
+            digest = _digest(text)
+            if near is None:
+                drawn = np.random.default_rng([self._seed, int.from_bytes(digest, "big")])
+                order = drawn.permutation(len(self._rows))
+            else:
+                # Rounded: the last bits of a sum depend on what else is computed with it.
+                order = np.argsort(-near[number].round(_DIGITS), kind="stable")
+            self._known[digest] = self._in_turns(order)
+
+    def _in_turns(self, order: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The first of an order, labels taking turns; the first one last."""
         kinds = self._kinds[order]
         together = np.argsort(kinds, kind="stable")
         sizes = np.bincount(kinds)
@@ -60,3 +81,7 @@ class Shots:
         turns[together] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         chosen = np.lexsort((np.arange(len(order)), turns))[: self._count]
         return order[chosen][::-1].astype(np.int32)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

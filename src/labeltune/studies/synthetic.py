@@ -175,6 +175,9 @@ def _labelled(path: str, header: Sequence[str], task: Task, read: ReadOptions) -
 
 
 def find_validation(training: str) -> str | None:
-    """The part named validation beside the training table, if there is just one."""
-    found = [path for path in parts_beside(training, (), ()) if "test" not in Path(path).name.casefold()]
+    """The table named validation, or short for it, beside the training table, if there is just one."""
+    found = [path for path in parts_beside(training, (), ()) if Path(path).stem.casefold() in _VALIDATION]
     return found[0] if len(found) == 1 else None
+
+
+_VALIDATION = ("validation", "valid", "val", "dev")

@@ -82,3 +82,10 @@ def test_many_rows_are_drawn_rare_labels_first() -> None:
     assert [many.index(one) for one in kept] == sorted(many.index(one) for one in kept)
     assert balanced(many, 10, seed=1) == kept
     assert balanced(many, 200, seed=1) == many
+
+
+def test_what_is_prepared_is_what_would_be_chosen(kind: str) -> None:
+    texts = [f"parcel {number}, money {number % 3}" for number in range(600)]
+    alone, together = (Shots(ROWS, 3, "near", seed=1) for _ in range(2))
+    together.prepare(iter([*texts, *texts]))
+    assert [together.of(text) for text in texts] == [alone.of(text) for text in texts]

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeltune.files.jsonl import is_chat_file
 from labeltune.files.tables import FORMATS, open_table
 from labeltune.files.writing import STANDARD_STREAM, same_file
 from labeltune.task.chat import Renderer
@@ -21,13 +22,14 @@ __all__ = ["parts_beside", "texts_away"]
 _MEASURED = frozenset({"test", "validation", "valid", "val", "dev", "eval", "holdout"})
 _MOST_WORDS = 2
 """Files whose names have more words are something about a part: reports, predictions."""
+_JSON = (".json", ".jsonl", ".ndjson")
 _WORDS = re.compile(r"[^\W_]+")
 _ENDINGS = tuple(ending for _, endings in FORMATS.values() for ending in endings)
 
 
 def parts_beside(training: str, told: Sequence[str], outputs: Sequence[str]) -> list[str]:
     """The tables in the folder of the training part whose names say that they are measured on, but for those
-    that were told, and for what is written.
+    that were told, for what is written, and for chat files, which `convert` writes beside the tables.
     """
     if training == STANDARD_STREAM:
         return []
@@ -40,7 +42,9 @@ def parts_beside(training: str, told: Sequence[str], outputs: Sequence[str]) -> 
             continue
         words = _WORDS.findall(Path(stem).stem)
         is_measured = len(words) <= _MOST_WORDS and bool(_MEASURED.intersection(words))
-        if is_measured and not any(same_file(path, other) for other in (training, *told, *outputs)):
+        if not is_measured or any(same_file(path, other) for other in (training, *told, *outputs)):
+            continue
+        if not (stem.endswith(_JSON) and is_chat_file(path)):
             found.append(name)
     return found
 

@@ -213,7 +213,7 @@ def _siblings(
     near = open_nearness([row.text for row in rows])
     sums = np.zeros((len(names), len(names)))
     for row, kind in zip(rows, kinds, strict=True):
-        sums[kind] += np.bincount(kinds, near.to(row.text), len(names)) / np.bincount(kinds)
+        sums[kind] += np.bincount(kinds, near.to([row.text])[0], len(names)) / np.bincount(kinds)
     np.fill_diagonal(sums, -np.inf)
     for number, labels in enumerate(names):
         found.setdefault(labels, {names[int(sums[number].argmax())]: 1.0})

@@ -157,10 +157,7 @@ class _Run:
         """The rows, what to keep away from, and the errors."""
         rows = read_labelled(self.training, self.task, self.asking.read, what="seeds", by_models=True)
         told = list(self.options.away_from)
-        found = parts_beside(self.training, told, self.outputs)
-        if found:
-            self.story.note(f"kept away from, too, for they lie beside {self.training}: {', '.join(found)}")
-        self.away = texts_away([*told, *found], self.task, self.asking.read)
+        self.away = texts_away(told, self.task, self.asking.read) | self._beside(told)
         if not self.away:
             self.story.warn(
                 "nothing to keep away from: whether what is written is in the test part is not known"
@@ -177,6 +174,18 @@ class _Run:
         self.errors: Errors | None = None
         if self.options.errors is not None:
             self.errors = read_errors(self.options.errors, self.task, self.asking.read)
+
+    def _beside(self, told: Sequence[str]) -> dict[str, list[str]]:
+        """The texts of parts that lie beside the training part, and are kept away from without being told."""
+        found: dict[str, list[str]] = {}
+        for path in parts_beside(self.training, told, self.outputs):
+            try:
+                found |= texts_away([path], self.task, self.asking.read)
+            except (DataError, SettingsError) as error:
+                self.story.warn(f"not kept away from, though it lies beside {self.training}: {error}")
+        if found:
+            self.story.note(f"kept away from, too, for they lie beside {self.training}: {', '.join(found)}")
+        return found
 
     # --------------------------------------------------------------------------------------------- the plan
 
