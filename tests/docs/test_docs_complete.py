@@ -103,6 +103,7 @@ def test_one_option_is_one_thing() -> None:
         "--probabilities",
         "--new-job",
         "--thresholds",
+        "--review-below",
         "--to",
         "--sizes",
         "--all",

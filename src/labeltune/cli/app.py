@@ -53,6 +53,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "clean": "Clean scraped text, and tell what went",
         "agreement": "How far people agree on labels",
         "merge": "Put corrected labels into a table",
+        "annotate": "Label rows with a model that was not tuned",
+        "generate": "Have a model write rows that labels lack",
     },
     "Serve": {
         "serve": "Put the local provider on a port",

@@ -110,6 +110,14 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune merge suspects.csv train.csv -o train2.csv",
         "labeltune merge review.csv train.csv -o train2.csv --no-append",
     ),
+    "annotate": (
+        "labeltune annotate inbox.csv --examples labelled.csv --model gpt-4.1-mini --review-below 0.8",
+        "labeltune annotate annotated.csv --checked annotated.sample.csv",
+    ),
+    "generate": (
+        "labeltune generate train.csv --model gpt-4.1 --to 50 --away-from test.csv --max-cost 5",
+        "labeltune generate train.csv --model gpt-4.1 --to 50 --verify-with gpt-4.1-mini --batch",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",
