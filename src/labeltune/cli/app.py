@@ -46,6 +46,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "baseline": "What the linear model makes of the task",
         "audit": "Look for what a score does not show",
     },
+    "Data": {
+        "label": "Label rows on a page of this machine",
+    },
     "Serve": {
         "serve": "Put the local provider on a port",
         "doctor": "What is installed, set and in force",

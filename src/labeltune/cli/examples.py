@@ -90,6 +90,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
     ),
+    "label": (
+        "labeltune label inquiries.csv",
+        "labeltune label inquiries.csv -o second.csv --annotator ann --order random",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.key_file import read_key
 from labeltune.cli.options import JsonOption, QuietOption
-from labeltune.errors import SettingsError
 
 __all__ = ["serve"]
 
@@ -66,21 +66,6 @@ def serve(
     if directory is not None:
         # This process has no other place: what an engine keeps beside its models goes there, too.
         os.environ["LABELTUNE_HOME"] = str(directory.absolute())
-    key = None if api_key_file is None else _key_in(api_key_file)
+    key = None if api_key_file is None else read_key(api_key_file)
     allowed = Allowed.at(host, allow_host or (), allow_origin or ())
     run(directory or default_directory(), host, port, key, allowed=allowed, say=out.note, ready=ready)
-
-
-def _key_in(path: Path) -> str:
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: the key cannot be read: {error.strerror}",
-            hint="give a file that holds one line, the key: openssl rand -hex 24 > key.txt",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: expected one line of plain characters, the key") from error
-    if not key or not key.isprintable() or not key.isascii():
-        raise SettingsError(f"{path}: expected one line of plain characters, the key")
-    return key

@@ -1,4 +1,4 @@
-"""The local provider on a port, for any OpenAI client."""
+"""Apps on a port of this machine: the local provider, for any OpenAI client."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from labeltune.local.guard import Allowed, is_loopback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import FrameType
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "serve"]
+    from starlette.types import ASGIApp
+
+__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "run_app", "serve"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -46,15 +49,53 @@ def serve(
     `allowed` says by which names it may be called and which web pages may ask; by default `Allowed.at(host)`.
     Raises `SettingsError` if the port cannot be had.
     """
-    import uvicorn
-
     from labeltune.local.app import create_app
     from labeltune.local.launcher import active
     from labeltune.local.store import Store
 
     app = create_app(directory, api_key=api_key, allowed=allowed or Allowed.at(host))
-    with _listening(host, port) as listener, _logged(say):
-        _warn(host, api_key, say)
+
+    def started(origin: str) -> None:
+        if ready is not None:
+            ready(f"{origin}/v1")
+        say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
+
+    def stopped() -> None:
+        for row in active(Store(directory, check=False)):
+            say(f"{row['id']} ({row['status']}) goes on without the server, in a process of its own")
+
+    with _logged(say):
+        run_app(
+            app,
+            host,
+            port,
+            listening=lambda: _warn(host, api_key, say),
+            started=started,
+            stopped=stopped,
+        )
+
+
+def run_app(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    listening: Callable[[], None] | None = None,
+    started: Callable[[str], None],
+    stopped: Callable[[], None] | None = None,
+    signal_is_end: bool = False,
+) -> None:
+    """Serve an app, which `Guard` stands before, until SIGINT or SIGTERM; what is under way is answered first.
+
+    `listening` is called when the port is had, `started` with the origin (`http://host:port`) once connections
+    are accepted, `stopped` when none are any more. The signal is raised again afterwards, unless
+    `signal_is_end`: then it is how the app is meant to end. Raises `SettingsError` if the port cannot be had.
+    """
+    import uvicorn
+
+    with _listening(host, port) as listener:
+        if listening is not None:
+            listening()
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -65,29 +106,31 @@ def serve(
         )
         server = uvicorn.Server(config)
         ignored = _ignored()
-        started = server.startup
+        own_startup, own_shutdown = server.startup, server.shutdown
 
         async def startup(sockets: list[socket.socket] | None = None) -> None:
             # Only now does a signal mean: end what is under way, then stop.
-            await started(sockets)
+            await own_startup(sockets)
             # uvicorn has taken them all.
             for number in ignored:
                 signal.signal(number, signal.SIG_IGN)
-            if ready is not None:
-                shown = f"[{host}]" if ":" in host else host
-                ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
-            say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
-
-        stopped = server.shutdown
+            shown = f"[{host}]" if ":" in host else host
+            started(f"http://{shown}:{listener.getsockname()[1]}")
 
         async def shutdown(sockets: list[socket.socket] | None = None) -> None:
-            await stopped(sockets)
-            for row in active(Store(directory, check=False)):
-                say(f"{row['id']} ({row['status']}) goes on without the server, in a process of its own")
+            await own_shutdown(sockets)
+            if stopped is not None:
+                stopped()
+
+        def end(number: int, _: FrameType | None) -> None:
+            server.force_exit = server.should_exit and number == signal.SIGINT
+            server.should_exit = True
 
         # uvicorn has no hooks for them without lifespan
         server.startup = startup  # type: ignore[method-assign]
         server.shutdown = shutdown  # type: ignore[method-assign]
+        if signal_is_end:
+            server.handle_exit = end  # type: ignore[method-assign]
         server.run(sockets=[listener])
 
 
