@@ -18,7 +18,8 @@ function labelRows() {
   let queue = []; // the row that is shown, and those after it
   let step = 0; // the field that is asked
   let chosen = []; // by field
-  let busy = false;
+  let busy = 0; // things that are under way, or wait for it
+  let last = Promise.resolve();
   let sent = null; // the answer under way, or refused: sent again under the same name
   let shownAt = 0;
   let away = 0;
@@ -52,17 +53,22 @@ function labelRows() {
     if (problem.status === 401) lock();
   }
 
-  async function once(work) {
-    if (busy) return;
-    busy = true;
-    try {
-      await work();
-      at.problem.hidden = true;
-    } catch (problem) {
-      tell(problem);
-    } finally {
-      busy = false;
-    }
+  // One thing at a time. A label that is pressed while another one is on its way was not meant for the row that
+  // comes next; what is taken back may be asked for several times at once.
+  function once(work, waits = false) {
+    if (busy && !waits) return Promise.resolve();
+    busy += 1;
+    last = last.then(async () => {
+      try {
+        await work();
+        at.problem.hidden = true;
+      } catch (problem) {
+        tell(problem);
+      } finally {
+        busy -= 1;
+      }
+    });
+    return last;
   }
 
   const request = () => (crypto.randomUUID ? crypto.randomUUID() : `${tab}-${performance.now()}`);
@@ -279,7 +285,7 @@ function labelRows() {
     queue = [reply.row, ...queue.filter((one) => one.key !== reply.row.key)];
     show();
     at.status.textContent = "Taken back";
-  });
+  }, true);
 
   const again = () => once(async () => {
     const reply = await ask("/do", { kind: "again", request: request(), held: [] });
