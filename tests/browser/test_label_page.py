@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from browser.chromium import MUST_RUN, NEEDS_IT, started
-from label_server import MULTI, NESTED, SINGLE, WORDS, Labelling, start, write_table, written
+from browser.chromium import NEEDS_IT, started
+from label_server import MULTI, NESTED, SINGLE, Labelling, start, write_table, written
 from waiting import wait_until
 
 pytestmark = NEEDS_IT
@@ -37,7 +37,9 @@ class Page:
             ActionChains(self.browser).send_keys(key).perform()
 
     def text(self, name: str) -> str:
-        return str(self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name))
+        return str(
+            self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)
+        )
 
     def labels(self) -> list[str]:
         found: list[str] = self.browser.execute_script(
@@ -58,12 +60,16 @@ class Page:
         """Press a key and wait for the next row; the text of the row that it labelled."""
         before = self.text("row")
         self.press(key)
-        wait_until(lambda: self.text("row") != before or not self.is_shown("desk"), lambda: self.text("problem"))
+        wait_until(
+            lambda: self.text("row") != before or not self.is_shown("desk"), lambda: self.text("problem")
+        )
         return before
 
     def is_shown(self, name: str) -> bool:
         return bool(
-            self.browser.execute_script("return document.getElementById(arguments[0]).checkVisibility()", name)
+            self.browser.execute_script(
+                "return document.getElementById(arguments[0]).checkVisibility()", name
+            )
         )
 
     def shot(self, name: str) -> None:
@@ -141,7 +147,9 @@ def test_keys_toggle_where_several_labels_may_apply(tmp_path: Path, browser: Any
         first = page.label("\ue007")
         second = page.label("\ue007")
         server.end()
-    rows = {row["text"]: [row["tax"], row["health"], row["sport"]] for row in written(tmp_path / "labelled.csv")}
+    rows = {
+        row["text"]: [row["tax"], row["health"], row["sport"]] for row in written(tmp_path / "labelled.csv")
+    }
     assert rows == {first: ["0", "1", "1"], second: ["0", "0", "0"]}
 
 
@@ -164,7 +172,9 @@ def test_parent_then_child(tmp_path: Path, browser: Any) -> None:
 
 def test_many_labels_are_found_by_typing(tmp_path: Path, browser: Any) -> None:
     labels = [f"intent {n}" for n in range(120)] + ["card lost", "lost card fee"]
-    write_table(tmp_path, 12, SINGLE.replace('["joy", "anger", "fear", "sadness"]', str(labels).replace("'", '"')))
+    write_table(
+        tmp_path, 12, SINGLE.replace('["joy", "anger", "fear", "sadness"]', str(labels).replace("'", '"'))
+    )
     with labelling(tmp_path) as server:
         page = Page(browser, server.url)
         page.wait("counts", "0 of 12 answered")
@@ -181,4 +191,6 @@ def test_many_labels_are_found_by_typing(tmp_path: Path, browser: Any) -> None:
         page.press(*"intent 77")
         page.label("\ue007")
         server.end()
-    assert [(row["text"], row["emotion"]) for row in written(tmp_path / "labelled.csv")] == [(first, "intent 77")]
+    assert [(row["text"], row["emotion"]) for row in written(tmp_path / "labelled.csv")] == [
+        (first, "intent 77")
+    ]

@@ -187,7 +187,8 @@ def _user() -> str:
 
 def _show(sink: Output, done: Labelled, task: Path) -> None:
     sink.note(
-        f"{done.answered:,} of {done.rows:,} rows answered, {done.skipped:,} skipped, {done.flagged:,} flagged"
+        f"{done.answered:,} of {done.rows:,} rows answered, "
+        f"{done.skipped:,} skipped, {done.flagged:,} flagged"
     )
     if done.outdated:
         sink.warn(f"{done.outdated:,} answers are left out: the task no longer has their labels")

@@ -9,8 +9,8 @@
     POST /leave   the page is closed, and holds no rows any more
     POST /write   the table written
 
-Each request says who labels, on which page, and which rows the page holds. A reply comes when what it tells of
-is on the disk.
+Each request says who labels, on which page, and which rows the page holds. A reply comes when what it tells
+of is on the disk.
 """
 
 from __future__ import annotations

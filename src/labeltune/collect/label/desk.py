@@ -42,8 +42,8 @@ class Seat:
 class Desk:
     """Hands out rows and keeps answers. Not for several threads at once.
 
-    Rows of the random sample, and those of the orders `random` and `given`, are asked of everybody; those that
-    are asked for being uncertain are shared out, one person each.
+    Rows of the random sample, and those of the orders `random` and `given`, are asked of everybody; those
+    that are asked for being uncertain are shared out, one person each.
     """
 
     def __init__(self, task: Task, rows: Rows, order: Order, journal: Journal) -> None:

@@ -16,10 +16,10 @@ from labeltune.collect.label.suggesting import ask_model
 from labeltune.collect.label.writing import Writer, check_output
 from labeltune.errors import ConflictError, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.local.engines import Base
 from labeltune.local.engines.embed.extra import is_installed
 from labeltune.local.guard import Allowed, is_loopback, new_token
 from labeltune.local.serve import run_app
+from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.story import Silence
 from labeltune.task import NOTHING_TOLD
 
@@ -47,8 +47,8 @@ class LabelOptions:
     """How rows are labelled.
 
     `annotator` None: whoever labels may say a name on the page, and is `default_name` until then. `model`
-    suggests and ranks the rows; it is asked at `provider`. `suggest` None: where a model is given. `key` is what
-    the page asks for; without one only this machine may use it.
+    suggests and ranks the rows; it is asked at `provider`. `suggest` None: where a model is given. `key` is
+    what the page asks for; without one only this machine may use it.
     """
 
     annotator: str | None = None
@@ -155,7 +155,6 @@ def _given(
         options.provider,
         state=state,
         journal=path,
-        max_cost=options.max_cost,
-        yes=options.yes,
+        asked=PredictOptions(max_cost=options.max_cost, yes=options.yes),
         story=story,
     )

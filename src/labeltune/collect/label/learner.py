@@ -118,7 +118,7 @@ class Learner:
         return self._answers()
 
     def _answers(self) -> list[tuple[int, Labels, bool]]:
-        """The answered rows in the order in which they were, with their labels and whether they are random."""
+        """The answered rows as they were answered: places, labels, whether they are of the random sample."""
         standing, places = self._journal.standing, self._rows.places
         with self._journal.lock:
             rows = [row for row in standing.rows if row in places]
@@ -159,7 +159,7 @@ class Learner:
             return True
         rows = [one for one in self._answers() if one[2] or not measured["random"]]
         right = sum(self._given.suggestion(place) == labels for place, labels, _ in rows)
-        return measured["right"] / measured["rows"] > right / max(1, len(rows))
+        return bool(measured["right"] / measured["rows"] > right / max(1, len(rows)))
 
     def _read_line(self, worker: subprocess.Popen[bytes]) -> bytes:
         assert worker.stdout is not None
@@ -173,7 +173,7 @@ class Learner:
         if self._worker is not None:
             return self._worker
         worker = subprocess.Popen(
-            [sys.executable, "-m", "labeltune.collect.label.worker"],
+            [sys.executable, "-P", "-m", "labeltune.collect.label.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"OMP_NUM_THREADS": "1"},

@@ -1,4 +1,4 @@
-"""What is learnt from the answers: a model that ranks the rows, and how often it is right on rows it has not seen.
+"""What is learnt from the answers: a model that ranks the rows, and how often it is right on unseen ones.
 
 Pure work on conversations and answers; the process that does it is `worker`.
 """
@@ -47,7 +47,7 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How a model does on rows that it was not trained on (cross-validation), and what more labels brought."""
+    """How a model does on rows that it was not trained on, and what more labels brought."""
 
     labels: int
     """rows with an answer"""

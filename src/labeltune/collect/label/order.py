@@ -1,8 +1,8 @@
 """Which row comes next.
 
-Of the order `uncertain`, a share of the rows is the random sample: a row is in it or not by a hash of what it
-says, and is never asked for being uncertain. So what is answered of them is a plain random sample of the table,
-whatever the model led people to look at beside it, and whichever rows come to the table or go.
+Of the order `uncertain`, a share of the rows is the random sample: a row is in it or not by a hash of what
+it says, and is never asked for being uncertain. So what is answered of them is a plain random sample of the
+table, whatever the model led people to look at beside it, and whichever rows come to the table or go.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-__all__ = ["GIVEN", "ORDERS", "RANDOM", "UNCERTAIN", "Order", "OrderName"]
+__all__ = ["GIVEN", "RANDOM", "UNCERTAIN", "Order", "OrderName"]
 
 OrderName = Literal["uncertain", "random", "given"]
-RANDOM, UNCERTAIN, GIVEN = "random", "uncertain", "given"
-ORDERS: tuple[OrderName, ...] = ("uncertain", "random", "given")
+UNCERTAIN: Literal["uncertain"] = "uncertain"
+RANDOM: Literal["random"] = "random"
+GIVEN: Literal["given"] = "given"
 
 _PERSON = b"labeltune.label"
 """Sets these hashes apart from all others of the same words."""
@@ -41,7 +42,7 @@ class Order:
         by_chance: Integers = np.argsort(draws, kind="stable")
         if name == GIVEN:
             self._random = np.zeros(len(keys), dtype=np.bool_)
-            self._streams = {GIVEN: np.arange(len(keys))}
+            self._streams: dict[str, Integers] = {GIVEN: np.arange(len(keys))}
         else:
             self._random = np.ones(len(keys), dtype=np.bool_) if name == RANDOM else _below(draws, share)
             drawn = self._random[by_chance]

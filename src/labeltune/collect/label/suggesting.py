@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labeltune.collect.label.ranking import Ranking, margin_of
 from labeltune.files.tables import write_table
-from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.task.columns import CONFIDENCE, PROBLEM, predicted_columns, probability_columns
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labeltune.collect.label.rows import Rows
+    from labeltune.prediction.options import PredictOptions
     from labeltune.prediction.story import Story
     from labeltune.providers import Provider
     from labeltune.task import Task
@@ -34,11 +35,12 @@ def ask_model(
     *,
     state: Path,
     journal: Path,
-    max_cost: float | None,
-    yes: bool,
+    asked: PredictOptions,
     story: Story | None,
 ) -> Ranking:
     """The model's labels for all rows; answers are kept in `state`, and none is paid for twice.
+
+    `asked` are the options of `predict` that the user chose.
 
     Raises what `predict` raises.
     """
@@ -47,7 +49,7 @@ def ask_model(
     write_table(
         table, [rows.header[at] for at in wanted], ([row.values[at] for at in wanted] for row in rows.rows)
     )
-    options = PredictOptions(probabilities=True, accept_changes=True, force=True, max_cost=max_cost, yes=yes)
+    options = replace(asked, probabilities=True, accept_changes=True, force=True)
     try:
         predict(
             str(table),

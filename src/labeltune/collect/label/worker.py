@@ -1,10 +1,10 @@
 """The process that learns beside the page: `python -m labeltune.collect.label.worker`.
 
-Standard input brings lines of JSON: first the task and the base model, then the rows' conversations in blocks,
-an empty block after the last; then, as often as wanted, the answers so far. Each of those is answered on
-standard output with a line of JSON, and, where a model came of it, with the margins (float32) and the numbers
-of the answers (int32) of all rows behind it. It ends when standard input does, as it does when the page's
-process is killed.
+Standard input brings lines of JSON: first the task and the base model, then the rows' conversations in
+blocks, an empty block after the last; then, as often as wanted, the answers so far. Each of those is answered
+on standard output with a line of JSON, and, where a model came of it, with the margins (float32) and the
+numbers of the answers (int32) of all rows behind it. It ends when standard input does, as it does when the
+page's process is killed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _reply(replies: IO[bytes], task: Any, base: Base, conversations: list[Any], asked: list[Any]) -> None:
-    """One round: `asked` are the answered rows, each with its labels and whether it is of the random sample."""
+    """One round: `asked` are the answered rows, with their labels and whether they are random."""
     rows = [conversations[place] for place, _, _ in asked]
     answers = [encoded(task, tuple(map(tuple, labels))) for _, labels, _ in asked]
     try:

@@ -104,7 +104,7 @@ class Writer:
         return labelled
 
     def _replace(self) -> None:
-        """Put the table in its place; what it will be is in the journal before, so that a kill harms nothing."""
+        """Put the table in its place; the journal knows it before, should a kill come in between."""
         self.protect()
         folder = self._journal.path.parent
         with disk_errors(self._output), tempfile.TemporaryDirectory(prefix=".out-", dir=folder) as room:

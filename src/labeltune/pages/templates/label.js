@@ -124,6 +124,7 @@ function labelRows() {
     const above = chosen.slice(0, step).map((found) => found.join(", ") || "none");
     at.question.textContent = [...above, type === "multi" ? `${name}: any number` : name].join(" › ");
     at.finder.hidden = !searches();
+    for (const id of ["flag", "undo"]) at[id].lastElementChild.textContent = (searches() ? "Shift " : "") + (id === "flag" ? "F" : "Z");
     at.search.value = "";
     at.back.hidden = step === 0;
     at.take.hidden = type === "single" && !(step === 0 && row().suggested);
@@ -157,7 +158,7 @@ function labelRows() {
     made.type = "button";
     const text = element("span", "", label);
     text.dir = "auto";
-    if (sign) made.append(element("kbd", "", sign.toUpperCase()));
+    if (sign) made.append(element("kbd", "", sign.length > 1 ? sign : sign.toUpperCase()));
     if (sign && sign !== "Enter") made.setAttribute("aria-keyshortcuts", sign);
     made.append(text);
     const multi = field().type === "multi";
