@@ -27,6 +27,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),
     "engines": ("--data", "banking77_10"),
+    "label": ("--rows", "20000", "--keys", "100"),
     "serve": ("--rows", "1000", "--requests", "500"),
 }
 """Arguments with which each takes a minute or so."""

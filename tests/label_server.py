@@ -131,14 +131,20 @@ def start(folder: Path, *options: str, data: str = "in.csv", **environment: str)
             text=True,
             env=os.environ | environment,
         )
-    address = re.compile(r"label at (http://\S+)/ ;")
-    wait_until(lambda: address.search(log.read_text()) or process.poll() is not None, log.read_text)
-    found = address.search(log.read_text())
-    assert found is not None, log.read_text()
-    with urllib.request.urlopen(found[1], timeout=HANG_S) as page:
-        token = re.search(r'"token": ?"([^"]+)"', page.read().decode())
-    assert token is not None
-    return Labelling(process, found[1], token[1])
+    try:
+        address = re.compile(r"label at (http://\S+)/ ;")
+        wait_until(lambda: address.search(log.read_text()) or process.poll() is not None, log.read_text)
+        found = address.search(log.read_text())
+        assert found is not None, log.read_text()
+        url = found[1].replace("0.0.0.0", "127.0.0.1")
+        with urllib.request.urlopen(url, timeout=HANG_S) as page:
+            token = re.search(r'"token": ?"([^"]+)"', page.read().decode())
+        assert token is not None
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    return Labelling(process, url, token[1])
 
 
 def written(path: Path) -> list[dict[str, str]]:

@@ -89,7 +89,8 @@ def label(
         bool | None,
         typer.Option(
             "--show-suggestions/--hide-suggestions",
-            help="Whether the page shows what a model would say. By default with --model.",
+            help="Whether the page shows what a model would say. By default with --model, but not on rows "
+            "drawn by chance, which are measured.",
             show_default=False,
         ),
     ] = None,

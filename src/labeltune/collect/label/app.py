@@ -26,6 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from labeltune.collect.label.answering import AnswerError, questions_of, read_answer
+from labeltune.collect.label.order import RANDOM
 from labeltune.errors import LabeltuneError
 from labeltune.local.errors import ApiError, with_hint
 from labeltune.local.guard import TOKEN_HEADER, Guard
@@ -62,6 +63,9 @@ class Settings:
     fixed: bool
     """Whether the annotator's name was told on the command line: then the page does not change it."""
     suggest: bool
+    """Whether the page shows what a model would say,"""
+    suggest_measured: bool
+    """and whether on rows of the random sample, too: who sees a label is led by it."""
     token: str
     key: str | None
     write: Callable[[], Mapping[str, Any]]
@@ -228,9 +232,10 @@ class _App:
         return {"counts": self._desk.counts(annotator), "learning": self._learner.told()}
 
     def _shown(self, card: dict[str, Any], annotator: str) -> dict[str, Any]:
-        suggested = card["suggested"] if self._settings.suggest else None
+        measured = self._desk.sample(card["key"]) == RANDOM
+        shows = self._settings.suggest and (self._settings.suggest_measured or not measured)
         return card | {
-            "suggested": suggested,
+            "suggested": card["suggested"] if shows else None,
             "flagged": self._desk.is_flagged(card["key"], annotator),
         }
 

@@ -136,6 +136,10 @@ class Desk:
             "flagged": tally["flag"],
         }
 
+    def sample(self, key: str) -> str:
+        """Why a row is asked."""
+        return self._order.sample(self.rows.places[key])
+
     def is_flagged(self, key: str, annotator: str) -> bool:
         """Whether a person has flagged a row."""
         return (key, annotator) in self._standing.flagged

@@ -47,8 +47,8 @@ class LabelOptions:
     """How rows are labelled.
 
     `annotator` None: whoever labels may say a name on the page, and is `default_name` until then. `model`
-    suggests and ranks the rows; it is asked at `provider`. `suggest` None: where a model is given. `key` is
-    what the page asks for; without one only this machine may use it.
+    suggests and ranks the rows; it is asked at `provider`. `suggest` None: where a model is given, but not on
+    rows of the random sample. `key` is what the page asks for; without one only this machine may use it.
     """
 
     annotator: str | None = None
@@ -114,6 +114,7 @@ def label(
             annotator=options.annotator or options.default_name,
             fixed=options.annotator is not None,
             suggest=given is not None if options.suggest is None else options.suggest,
+            suggest_measured=bool(options.suggest),
             token=new_token(),
             key=options.key,
             write=lambda: asdict(writer.write()),
