@@ -60,7 +60,7 @@ def test_the_table_that_is_written(tmp_path: Path, servers: list[Labelling]) -> 
     stdout, _ = server.end()
     assert server.process.returncode == 0
     assert json.loads(stdout) == {
-        "output": "labelled.csv", "rows": 30, "answered": 2, "skipped": 1, "flagged": 1, "answers": 2, "outdated": 0,
+        "output": "labelled.csv", "schema_version": 1, "rows": 30, "answered": 2, "skipped": 1, "flagged": 1, "answers": 2, "outdated": 0,
         "labels": {"emotion": {"joy": 1, "anger": 0, "fear": 1, "sadness": 0}},
     }  # fmt: skip
     first, second = written(tmp_path / "labelled.csv")

@@ -95,8 +95,8 @@ def test_nothing_to_learn_from_is_told() -> None:
     with pytest.raises(TrainingRefusedError, match="all 20 examples have the same answer"):
         train(LINEAR, conversations, ["joy"] * 20)
     # A fold without another label has nothing to learn from either: what it says is the commonest answer.
-    measured = measure(LINEAR, conversations, ["joy"] * 19 + ["fear"], [True] * 20)
-    assert measured.right == 19
+    measured = measure(LINEAR, conversations, ["joy"] * 20, [True] * 20)
+    assert measured.right == 20
 
 
 @pytest.fixture

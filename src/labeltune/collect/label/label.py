@@ -16,6 +16,7 @@ from labeltune.collect.label.suggesting import ask_model
 from labeltune.collect.label.writing import Writer, check_output
 from labeltune.errors import ConflictError, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
+from labeltune.local.engines import Base, get_engine
 from labeltune.local.engines.embed.extra import is_installed
 from labeltune.local.guard import Allowed, is_loopback, new_token
 from labeltune.local.serve import run_app
@@ -96,7 +97,8 @@ def label(
             f"--host {options.host}: other machines can reach it, so the page needs a key",
             hint="--api-key-file F: a file with one line, which whoever labels types in once",
         )
-    base = options.base or ("embed" if is_installed() else "linear")
+    base = Base.parse(options.base or ("embed" if is_installed() else "linear")).located()
+    get_engine(base.engine).check(base)
     allowed = Allowed.at(options.host, options.allow_hosts)
     rows = read_rows(data, task, options.read)
     if rows.repeated:
@@ -108,7 +110,7 @@ def label(
         writer.protect()
         given = _given(rows, task, options, state, path, story)
         order = Order(options.order, [row.key for row in rows.rows], options.random_share)
-        learner = Learner(task, rows, order, journal, base, given)
+        learner = Learner(task, rows, order, journal, str(base), given)
         settings = Settings(
             title=rows.source,
             annotator=options.annotator or options.default_name,
