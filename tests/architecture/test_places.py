@@ -26,7 +26,7 @@ ALLOWED = {
     "aiohttp": ("providers/channel.py",),
     "httpx2": ("providers/", "tuning/creating.py"),
     "starlette": ("local/", "collect/label/app.py"),  # the page of `label` is a server of its own
-    "uvicorn": ("local/serve.py",),
+    "uvicorn": ("local/serving.py",),
     "python_multipart": ("local/multipart.py",),
     "sqlite3": (
         "tuning/ledger.py",

@@ -12,13 +12,17 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
-from labeltune.cli.help import RESUME, WHERE
+from labeltune.cli.help import RESUME
 from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.key_file import read_key
 from labeltune.cli.options import (
+    AllowHostOption,
+    ApiKeyFileOption,
     DataArgument,
+    HostOption,
     JsonOption,
     MaxCostOption,
+    PortOption,
     ProviderOption,
     QuietOption,
     StateOption,
@@ -94,30 +98,10 @@ def label(
             show_default=False,
         ),
     ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="HOST",
-            help="The address to listen on; another than this machine's own needs a key.",
-            rich_help_panel=WHERE,
-        ),
-    ] = _HOST,
-    port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.", rich_help_panel=WHERE)
-    ] = _PORT,
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option(metavar="F", help="A file with the key that the page asks for.", rich_help_panel=WHERE),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-host",
-            metavar="NAME",
-            help="A name by which browsers may call it, besides localhost and --host; may be repeated.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
+    host: HostOption = _HOST,
+    port: PortOption = _PORT,
+    api_key_file: ApiKeyFileOption = None,
+    allow_host: AllowHostOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     force: Annotated[
         bool,

@@ -11,7 +11,14 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.key_file import read_key
-from labeltune.cli.options import JsonOption, QuietOption
+from labeltune.cli.options import (
+    AllowHostOption,
+    ApiKeyFileOption,
+    HostOption,
+    JsonOption,
+    PortOption,
+    QuietOption,
+)
 
 __all__ = ["serve"]
 
@@ -20,28 +27,16 @@ _HOST, _PORT = "127.0.0.1", 8000
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = _HOST,
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")
-    ] = _PORT,
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option("--api-key-file", metavar="F", help="A file with the key that clients must send."),
-    ] = None,
+    host: HostOption = _HOST,
+    port: PortOption = _PORT,
+    api_key_file: ApiKeyFileOption = None,
     directory: Annotated[
         Path | None,
         typer.Option(
             "--dir", metavar="D", help="Where files, jobs and models are kept, instead of LABELTUNE_HOME."
         ),
     ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-host",
-            metavar="NAME",
-            help="A name by which clients may call it, besides localhost and --host; may be repeated.",
-        ),
-    ] = None,
+    allow_host: AllowHostOption = None,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(

@@ -18,7 +18,7 @@ def taken(
 ) -> list[tuple[int, str]]:
     """The next rows for a reader; each is then done."""
     done = set() if done is None else done
-    found = []
+    found: list[tuple[int, str]] = []
     counts: dict[str, int] = {}
     while len(found) < count:
         step = list(islice(order.next(reader, lambda place, _: place not in done, counts), 1))

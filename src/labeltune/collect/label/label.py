@@ -19,7 +19,7 @@ from labeltune.files.writing import STANDARD_STREAM
 from labeltune.local.engines import Base, get_engine
 from labeltune.local.engines.embed.extra import is_installed
 from labeltune.local.guard import Allowed, is_loopback, new_token
-from labeltune.local.serve import run_app
+from labeltune.local.serving import run_app
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.story import Silence
 from labeltune.task import NOTHING_TOLD

@@ -458,11 +458,11 @@ function showLearning({ every, base, working, refused, model, rounds }, at) {
   }
   const where = last.random
     ? `${last.rows.toLocaleString("en")} rows drawn by chance`
-    : `all ${last.rows.toLocaleString("en")} answered rows, most of which are the hard ones`;
+    : `all ${last.rows.toLocaleString("en")} answered rows, as few of them were drawn by chance`;
   at.learnt.textContent = `With ${last.labels.toLocaleString("en")} labels, ${percent(last.right / last.rows)} right (${percent(last.low)} to ${percent(last.high)}), measured on ${where}, each by a model that had not seen it.${working ? " The next model is at work." : ""}`;
   const points = (share) => `${(100 * share).toFixed(1)} points`;
   at.pays.textContent = last.pays
-    ? `Twice the labels brought ${points(last.gain)}: more rows may still pay.`
+    ? `Twice the labels brought ${points(last.gain)}, at most ${points(last.most)}: more rows may still pay.`
     : `More rows hardly pay: twice the labels brought ${points(last.gain)}, at most ${points(last.most)}.`;
   at.curve.replaceChildren(curveOf(rounds));
 }
