@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -364,7 +365,7 @@ def test_two_names_in_one_browser(tmp_path: Path, browser: Any) -> None:
         page.wait("counts", "0 of 30 answered")
         first = page.label("1")
         name = browser.find_element("id", "annotator")
-        name.send_keys("\ue009a", "bob", "\ue007")  # Ctrl-A before it
+        name.send_keys("\ue009a\ue000", "bob\ue007")  # Ctrl-A before it
         page.wait("counts", "0 of 30 answered")
         browser.execute_script("document.activeElement.blur()")
         wait_until(lambda: page.text("row") == first)
@@ -406,3 +407,48 @@ def test_single_keys_can_be_turned_off_and_a_button_is_pressed_as_usual(tmp_path
         page.wait("counts", "1 of 12 answered")
         assert page.text("status") == "Saved: anger"
         server.end()
+
+
+def test_a_full_disk_is_said_on_the_page_and_the_row_stays(tmp_path: Path, browser: Any) -> None:
+    write_table(tmp_path, 30)
+    with labelling(tmp_path) as server:
+        page = Page(browser, server.url)
+        page.wait("counts", "0 of 30 answered")
+        page.label("1")
+        (log,) = (tmp_path / ".labeltune" / "label").glob("*.db-wal")
+        free = resource.RLIM_INFINITY
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, free))
+        before = page.text("row")
+        page.press("2")
+        page.wait("problem", "Not saved.")
+        assert "free some space" in page.text("problem")
+        assert page.text("row") == before
+        assert page.text("counts") == "1 of 30 answered"
+        page.shot("full")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (free, free))
+        page.label("3")
+        assert not page.is_shown("problem")
+        page.wait("counts", "2 of 30 answered")
+        server.end()
+    assert {row["text"]: row["emotion"] for row in written(tmp_path / "labelled.csv")}[before] == "fear"
+
+
+def test_undo_goes_back_through_a_restart(tmp_path: Path, browser: Any) -> None:
+    write_table(tmp_path, 30)
+    with labelling(tmp_path, "--order", "given") as server:
+        page = Page(browser, server.url)
+        page.wait("counts", "0 of 30 answered")
+        for _ in range(5):
+            page.label("1")
+        server.end()
+    with labelling(tmp_path, "--order", "given") as server:
+        page = Page(browser, server.url)
+        page.wait("counts", "5 of 30 answered")
+        page.press(*"zzzzz")
+        page.wait("counts", "0 of 30 answered")
+        wait_until(lambda: page.text("row") == "happy day number 0", lambda: page.text("row"))
+        assert page.pressed() == ["joy"]
+        for number in range(5):
+            assert page.label("2").endswith(f"number {number}")
+        server.end()
+    assert [row["emotion"] for row in written(tmp_path / "labelled.csv")] == ["anger"] * 5

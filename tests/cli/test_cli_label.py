@@ -484,3 +484,26 @@ def test_a_model_that_is_there_suggests_from_the_first_row(tmp_path: Path, serve
         assert set(suggested[1::2]) == {drawn}
         assert set(suggested[0::2]) == {others}
         server.end()
+
+
+def test_init_finds_the_labels_in_what_was_written(
+    tmp_path: Path, servers: list[Labelling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And takes none of the columns that tell how they came about for labels, or for the text."""
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path, 40)
+    (tmp_path / "task.toml").write_text(
+        (tmp_path / "task.toml").read_text().replace('column = "emotion"', 'column = "answer"')
+    )
+    servers.append(server := start(tmp_path))
+    for number in range(30):
+        row = server.rows()[0]
+        if number % 3 == 0:
+            server.ask("/do", kind="flag", row=row["key"], request=f"flag {number}")
+        server.answer(row, [["joy", "fear"][number % 2]], seconds=number / 7)
+    server.end()
+    assert {row["flagged"] for row in written(tmp_path / "labelled.csv")} == {"0", "1"}
+    proposed = run("init", "labelled.csv", "-o", "proposed.toml")
+    assert proposed.exit_code == 0, proposed.stderr
+    assert "answer: a single field of 2 labels: fear, joy" in proposed.stderr
+    assert "could be labels" not in proposed.stderr

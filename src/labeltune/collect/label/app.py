@@ -85,6 +85,9 @@ class _Asked:
             raise ApiError(400, "Expected a JSON object.")
         self._values = values
         self.page = self.text("page")
+        known = values.get("rounds")
+        self.rounds = known if isinstance(known, int) and known >= 0 else 0
+        """How many rounds of training the page knows of."""
         self.held = [key for key in values.get("held", []) if isinstance(key, str)]
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -187,7 +190,7 @@ class _App:
             self._desk.rank(ranking)
         count = max(0, AHEAD - len(asked.held))
         cards = self._desk.deal(asked.page, annotator, asked.held, count)
-        return {"rows": [self._shown(card, annotator) for card in cards], **self._counted(annotator)}
+        return {"rows": [self._shown(card, annotator) for card in cards], **self._counted(asked)}
 
     def _do(self, asked: _Asked) -> object:
         kind, annotator = asked.text("kind"), asked.text("annotator")
@@ -215,11 +218,11 @@ class _App:
         if card is not None:
             self._desk.deal(asked.page, annotator, [card["key"], *asked.held], 0)
         shown = None if card is None else self._shown(card, annotator)
-        return {"row": shown, "rows": [], **self._counted(annotator)}
+        return {"row": shown, "rows": [], **self._counted(asked)}
 
     def _state(self, asked: _Asked) -> object:
         self._desk.stays(asked.page)
-        return self._counted(asked.text("annotator"))
+        return self._counted(asked)
 
     def _leave(self, asked: _Asked) -> object:
         self._desk.leaves(asked.page)
@@ -228,8 +231,9 @@ class _App:
     def _write(self, _: _Asked) -> object:
         return self._settings.write()
 
-    def _counted(self, annotator: str) -> dict[str, Any]:
-        return {"counts": self._desk.counts(annotator), "learning": self._learner.told()}
+    def _counted(self, asked: _Asked) -> dict[str, Any]:
+        counts = self._desk.counts(asked.text("annotator"))
+        return {"counts": counts, "learning": self._learner.told(asked.rounds)}
 
     def _shown(self, card: dict[str, Any], annotator: str) -> dict[str, Any]:
         measured = self._desk.sample(card["key"]) == RANDOM

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["EVERY", "Learner"]
 
 EVERY = 25
-"""So many more answered rows begin another round."""
+"""So many more answered rows begin another round,"""
+_GROWTH = 20
+"""or a twentieth more, where that is more."""
 _BLOCK = 2_000
 """Conversations sent at once: writing them holds the page up for less than a millisecond each."""
 _AT_ONCE = 500
@@ -79,16 +81,22 @@ class Learner:
         found, self._news = self._news, None
         return found
 
-    def told(self) -> dict[str, Any]:
-        """What the page tells of it."""
+    def told(self, known: int = 0) -> dict[str, Any]:
+        """What the page tells of it, with the rounds after the first `known`."""
         return {
-            "every": EVERY,
+            "every": self._step,
             "base": self._base,
             "working": self._working,
             "refused": self._refused,
             "model": "" if self._given is None else self._given.source,
-            "rounds": self._rounds,
+            "known": known,
+            "rounds": self._rounds[known:],
         }
+
+    @property
+    def _step(self) -> int:
+        """So many more answered rows begin another round, which costs the more the more rows there are."""
+        return max(EVERY, self._trained // _GROWTH)
 
     def _run(self) -> None:
         try:
@@ -111,7 +119,7 @@ class Learner:
             while True:
                 if self._ended:
                     return None
-                if self._journal.standing.answered >= self._trained + EVERY:
+                if self._journal.standing.answered >= self._trained + self._step:
                     break
                 self._more.wait()
         self._trained = self._journal.standing.answered

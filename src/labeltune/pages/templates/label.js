@@ -21,6 +21,7 @@ function labelRows() {
   let busy = 0; // things that are under way, or wait for it
   let last = Promise.resolve();
   let sent = null; // the answer under way, or refused: sent again under the same name
+  let rounds = []; // of training, that were told so far
   let shownAt = 0;
   let away = 0;
   let leftAt = null;
@@ -32,7 +33,7 @@ function labelRows() {
   async function ask(path, values) {
     const headers = { "Content-Type": "application/json", [page.tokenHeader]: page.token };
     if (key) headers.Authorization = `Bearer ${key}`;
-    const body = JSON.stringify({ page: tab, annotator, ...values });
+    const body = JSON.stringify({ page: tab, annotator, rounds: rounds.length, ...values });
     let reply;
     try {
       reply = await fetch(path, { method: "POST", headers, body });
@@ -192,7 +193,8 @@ function labelRows() {
     if (counts.skipped) said.push(`${number(counts.skipped)} skipped`);
     if (counts.flagged) said.push(`${number(counts.flagged)} flagged`);
     at.counts.textContent = said.join(" · ");
-    showLearning(learning, at);
+    rounds = [...rounds.slice(0, learning.known), ...learning.rounds];
+    showLearning({ ...learning, rounds }, at);
   }
 
   // ---- doing
