@@ -421,7 +421,7 @@ def test_a_full_disk_is_said_on_the_page_and_the_row_stays(tmp_path: Path, brows
         before = page.text("row")
         page.press("2")
         page.wait("problem", "Not saved.")
-        assert "free some space" in page.text("problem")
+        assert "free some space, then answer again" in page.text("problem")
         assert page.text("row") == before
         assert page.text("counts") == "1 of 30 answered"
         page.shot("full")

@@ -196,7 +196,11 @@ def _errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if is_full(error) or isinstance(error, sqlite3.OperationalError):
+        if is_full(error):
+            raise DiskError(
+                f"{path}: cannot be written: {error}", hint="free some space, then answer again"
+            ) from error
+        if isinstance(error, sqlite3.OperationalError):
             raise translated(path, error) from error
         raise _damaged(path, str(error)) from error
 
