@@ -29,6 +29,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "quality_engine": (str(SHARED), "banking77_10"),
     "engines": ("--data", "banking77_10"),
     "noise": (str(SHARED), "--seeds", "1", "--only", "banking77"),
+    "label": ("--rows", "20000", "--keys", "100"),
     "serve": ("--rows", "1000", "--requests", "500"),
 }
 """Arguments with which each takes a minute or so."""

@@ -25,13 +25,14 @@ ALLOWED = {
     "openai": ("providers/", "tuning/", "prediction/"),
     "aiohttp": ("providers/channel.py",),
     "httpx2": ("providers/", "tuning/creating.py"),
-    "starlette": ("local/",),
-    "uvicorn": ("local/serve.py",),
+    "starlette": ("local/", "collect/label/app.py"),  # the page of `label` is a server of its own
+    "uvicorn": ("local/serving.py",),
     "python_multipart": ("local/multipart.py",),
     "sqlite3": (
         "tuning/ledger.py",
         "tuning/ledger_tables.py",
         "prediction/journal/",
+        "collect/label/journal.py",
         "local/",
         "files/write_ahead.py",
     ),

@@ -55,6 +55,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "merge": "Put corrected labels into a table",
         "annotate": "Label rows with a model that was not tuned",
         "generate": "Have a model write rows that labels lack",
+        "label": "Label rows on a page of this machine",
     },
     "Serve": {
         "serve": "Put the local provider on a port",

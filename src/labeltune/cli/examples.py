@@ -118,6 +118,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune generate train.csv --model gpt-4.1 --to 50 --away-from test.csv --max-cost 5",
         "labeltune generate train.csv --model gpt-4.1 --to 50 --verify-with gpt-4.1-mini --batch",
     ),
+    "label": (
+        "labeltune label inquiries.csv",
+        "labeltune label inquiries.csv -o second.csv --annotator ann --order random",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",

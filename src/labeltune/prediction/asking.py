@@ -286,7 +286,8 @@ def _prepare(job: Job, plan: Plan, journal: Journal) -> Before:
         )
     if counts["sent"] and not job.options.batch:
         job.story.warn(
-            f"{counted(counts['sent'], 'request is', 'requests are')} in batches: --batch collects the answers"
+            f"{counted(counts['sent'], 'request is', 'requests are')} in batches: "
+            "--batch collects the answers"
         )
     return Before(kept, lost, plan.left(journal))
 
