@@ -204,6 +204,33 @@ def test_ids_of_old_doccano_get_their_names(names: Any, tmp_path: Path) -> None:
     assert [row["label"] for row in rows] == [label(n) for n in range(6)]
 
 
+def test_ids_in_a_list_get_their_names_or_are_refused(tmp_path: Path) -> None:
+    content = lines({"id": n, "text": text(n), "label": [n % 2], "Comments": []} for n in range(4))
+    with pytest.raises(DataError, match=r"in\.data:1: label 0 is an id"):
+        rows_of(content, tmp_path)
+    (tmp_path / "labels.json").write_text('["no", "yes"]')
+    rows = rows_of(content, tmp_path, labels=str(tmp_path / "labels.json"))
+    assert [row["label"] for row in rows] == ["no", "yes", "no", "yes"]
+
+
+def test_a_label_that_is_written_in_digits_is_a_name(tmp_path: Path) -> None:
+    rows = rows_of(
+        lines({"id": n, "text": text(n), "label": [f"{n}"], "Comments": []} for n in (1, 2)), tmp_path
+    )
+    assert [row["label"] for row in rows] == ["1", "2"]
+
+
+def test_numbers_of_hugging_face_get_names_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps(LABELS))
+    content = lines({"text": text(n), "label": n % 3} for n in range(3))
+    rows = rows_of(content, tmp_path, labels=str(tmp_path / "labels.json"))
+    assert [row["label"] for row in rows] == [*LABELS]
+    with pytest.raises(DataError, match=r"in\.data:1: label is 7, which --labels does not name"):
+        rows_of(
+            lines({"text": "x", "label": 7} for _ in range(2)), tmp_path, labels=str(tmp_path / "labels.json")
+        )
+
+
 def test_ids_of_old_doccano_without_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"in\.data:1: label 1 is an id, and no name of it is known"
