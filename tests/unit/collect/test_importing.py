@@ -174,6 +174,20 @@ def test_binary_questions_about_one_text_are_one_row(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_labels_of_fasttext_stand_before_or_behind(tmp_path: Path) -> None:
+    content = "__label__a  __label__b x y\nx y __label__a\t__label__b  \nx __label__ y __label__a\n__label__a x __label__b\n"
+    rows = rows_of(content, tmp_path)
+    assert [(row["text"], row["label"]) for row in rows] == [
+        ("x y", ["a", "b"]), ("x y", ["a", "b"]), ("x __label__ y", ["a"]), ("x __label__b", ["a"]),
+    ]  # fmt: skip
+
+
+def test_a_line_of_nothing_but_space_and_a_word_is_read_at_once(tmp_path: Path) -> None:
+    """Looking for labels behind the text does not try every place of a long run of space."""
+    content = "".join(f"__label__a text {n}\n" for n in range(20)) + " " * 300_000 + "x\n"
+    assert rows_of(content, tmp_path, keep_empty=True)[-1]["text"] == " " * 299_999 + "x"
+
+
 def test_doccano_s_csv_joins_labels_by_a_sign(tmp_path: Path) -> None:
     content = "id,data,label,source\n1,hello there,a#b,web\n2,hello you,b,\n"
     rows = rows_of(content, tmp_path, format="doccano")
