@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from labeltune.cli import output
-from labeltune.cli.evaluate import BootstrapOption, FailUnderOption
+from labeltune.cli import completion, output
+from labeltune.cli.evaluate import BootstrapOption
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
@@ -47,7 +47,14 @@ def agreement(
             "--by", metavar="id|text", help="What ties rows of one text; by default its id, if all have one."
         ),
     ] = None,
-    fail_under: FailUnderOption = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC=X",
+            autocompletion=completion.agreements,
+            help="End with exit code 11 if METRIC or FIELD.METRIC is below X.",
+        ),
+    ] = None,
     bootstrap: BootstrapOption = _BOOTSTRAP,
     seed: SeedOption = _SEED,
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.options import DataArgument, JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
@@ -24,7 +24,10 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="FORMAT", help="The format: doccano, label-studio, prodigy, argilla or fasttext."
+            "--to",
+            metavar="FORMAT",
+            autocompletion=completion.exports,
+            help="The format: doccano, label-studio, prodigy, argilla or fasttext.",
         ),
     ],
     out: Annotated[

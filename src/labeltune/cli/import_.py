@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.hints import pasted
 from labeltune.cli.options import EncodingOption, JsonOption, QuietOption
 
@@ -37,6 +37,7 @@ def import_(
         typer.Option(
             "--from",
             metavar="FORMAT",
+            autocompletion=completion.imports,
             help="The format, where the content does not tell: doccano, label-studio, prodigy and so on.",
         ),
     ] = None,

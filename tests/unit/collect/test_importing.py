@@ -174,6 +174,20 @@ def test_binary_questions_about_one_text_are_one_row(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_labels_of_fasttext_stand_before_or_behind(tmp_path: Path) -> None:
+    content = "__label__a  __label__b x y\nx y __label__a\t__label__b  \nx __label__ y __label__a\n__label__a x __label__b\n"
+    rows = rows_of(content, tmp_path)
+    assert [(row["text"], row["label"]) for row in rows] == [
+        ("x y", ["a", "b"]), ("x y", ["a", "b"]), ("x __label__ y", ["a"]), ("x __label__b", ["a"]),
+    ]  # fmt: skip
+
+
+def test_a_line_of_nothing_but_space_and_a_word_is_read_at_once(tmp_path: Path) -> None:
+    """Looking for labels behind the text does not try every place of a long run of space."""
+    content = "".join(f"__label__a text {n}\n" for n in range(20)) + " " * 300_000 + "x\n"
+    assert rows_of(content, tmp_path, keep_empty=True)[-1]["text"] == " " * 299_999 + "x"
+
+
 def test_doccano_s_csv_joins_labels_by_a_sign(tmp_path: Path) -> None:
     content = "id,data,label,source\n1,hello there,a#b,web\n2,hello you,b,\n"
     rows = rows_of(content, tmp_path, format="doccano")
@@ -202,6 +216,33 @@ def test_ids_of_old_doccano_get_their_names(names: Any, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps(names))
     rows = rows_of(OLD, tmp_path, labels=str(tmp_path / "labels.json"))
     assert [row["label"] for row in rows] == [label(n) for n in range(6)]
+
+
+def test_ids_in_a_list_get_their_names_or_are_refused(tmp_path: Path) -> None:
+    content = lines({"id": n, "text": text(n), "label": [n % 2], "Comments": []} for n in range(4))
+    with pytest.raises(DataError, match=r"in\.data:1: label 0 is an id"):
+        rows_of(content, tmp_path)
+    (tmp_path / "labels.json").write_text('["no", "yes"]')
+    rows = rows_of(content, tmp_path, labels=str(tmp_path / "labels.json"))
+    assert [row["label"] for row in rows] == ["no", "yes", "no", "yes"]
+
+
+def test_a_label_that_is_written_in_digits_is_a_name(tmp_path: Path) -> None:
+    rows = rows_of(
+        lines({"id": n, "text": text(n), "label": [f"{n}"], "Comments": []} for n in (1, 2)), tmp_path
+    )
+    assert [row["label"] for row in rows] == ["1", "2"]
+
+
+def test_numbers_of_hugging_face_get_names_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps(LABELS))
+    content = lines({"text": text(n), "label": n % 3} for n in range(3))
+    rows = rows_of(content, tmp_path, labels=str(tmp_path / "labels.json"))
+    assert [row["label"] for row in rows] == [*LABELS]
+    with pytest.raises(DataError, match=r"in\.data:1: label is 7, which --labels does not name"):
+        rows_of(
+            lines({"text": "x", "label": 7} for _ in range(2)), tmp_path, labels=str(tmp_path / "labels.json")
+        )
 
 
 def test_ids_of_old_doccano_without_names_are_refused(tmp_path: Path) -> None:

@@ -109,10 +109,10 @@ def _labels(
     if isinstance(value, list) and is_spans(value):
         tally.lose(_SPANS, len(value))
         return {"label": ()}
-    found = label_paths(value)
-    if found is None:
+    if label_paths(value) is None:
         raise wrong_shape(where, record, _NAME, 'a list of labels under "label"')
-    return {"label": tuple((given.names.get(path[0], path[0]),) for path in found)}
+    given_labels = value if isinstance(value, list) else [value] if value not in (None, "") else []
+    return {"label": tuple(dict.fromkeys(_named(given, where, label) for label in given_labels))}
 
 
 def _is_class(annotation: Any, tally: Tally) -> bool:
@@ -128,8 +128,12 @@ def _by_id(given: Given, where: Where, annotation: Any, tally: Tally) -> Path:
         raise wrong_shape(where, annotation, _NAME, 'annotations that have a "label"')
     if annotation.get("user") is not None:
         tally.lose("who gave a label (doccano's user ids in one list)")
-    label = annotation["label"]
-    if isinstance(label, str) and not label.isdigit():
+    return _named(given, where, annotation["label"])
+
+
+def _named(given: Given, where: Where, label: Any) -> Path:
+    """A label, or the name of the one that a number is the id of. Raises `DataError` where none is known."""
+    if isinstance(label, str) and label not in given.names:
         return (label,)
     if str(label) not in given.names:
         known = f", and {len(given.names)} names were given" if given.names else ""

@@ -36,9 +36,9 @@ _IN_TEXT = re.compile(rf"[\0\n\v\f\r]|[{_ANY_PICTURE}]|(?<![^\s]){_PREFIX}")
 _WRITTEN = re.compile(rf"{_ESCAPE}({_PREFIX}|[{_ANY_PICTURE}])|([{''.join(_SIGNS)}])")
 
 _BEFORE = re.compile(rf"(?:[ \t]*{_PREFIX}[^ \t]+)+|")
-_BEHIND = re.compile(rf"(?:[ \t]+{_PREFIX}[^ \t]+)+[ \t]*$")
 _LABEL = re.compile(rf"{_PREFIX}([^ \t]+)")
 _INSIDE = re.compile(rf"(?:^|[ \t]){_PREFIX}[^ \t]")
+_SPACE = " \t"
 _SHARE = 0.9
 
 
@@ -47,7 +47,7 @@ def recognise(sample: Sample) -> str | None:
     lines = [line for line in sample.lines if line.strip()]
     if not lines or sample.kind != "text":
         return None
-    marked = sum(bool(_BEFORE.match(line)[0] or _BEHIND.search(line)) for line in lines)  # type: ignore[index]
+    marked = sum(bool(_BEFORE.match(line)[0] or _behind(line) < len(line)) for line in lines)  # type: ignore[index]
     return (
         f"{marked} of the first {len(lines)} lines have {_PREFIX}" if marked >= _SHARE * len(lines) else None
     )
@@ -61,14 +61,25 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
         tally.records += 1
         before = _BEFORE.match(line)
         labels, text = (before[0], line[before.end() :]) if before else ("", line)
-        if not labels and (behind := _BEHIND.search(line)):
-            labels, text = behind[0], f" {line[: behind.start()]}"
+        if not labels and (place := _behind(line)) < len(line):
+            labels, text = line[place:], f" {line[:place]}"
         # One space parts labels and text.
         text = text[1:] if text[:1] in (" ", "\t") else text
         if _INSIDE.search(text):
             tally.note(f"{_PREFIX} stands within a text, and is taken for text", where)
         names = dict.fromkeys((_read_back(name, where, tally),) for name in _LABEL.findall(labels))
         yield Item(where, {"text": _read_back(text, where, tally)}, {"label": tuple(names)})
+
+
+def _behind(line: str) -> int:
+    """Where the labels at the end of a line begin, with the space before them; its end if there are none."""
+    start = len(line)
+    while True:
+        bare = line[:start].rstrip(_SPACE)
+        place = max(bare.rfind(sign) for sign in _SPACE)
+        if place < 0 or not bare.startswith(_PREFIX, place + 1) or place + 1 + len(_PREFIX) == len(bare):
+            return start
+        start = len(bare[:place].rstrip(_SPACE))
 
 
 def _read_back(written: str, where: Where, tally: Tally) -> str:

@@ -12,6 +12,7 @@ from labeltune.collect.exchange import (
     folders,
     hugging_face,
     label_studio,
+    label_studio_short,
     label_text,
     open_ai,
     prodigy,
@@ -58,7 +59,7 @@ FORMATS: dict[str, Format] = {
         several_fields=True,
     ),
     "label-studio-min": Format(
-        "Label Studio's JSON_MIN, CSV or TSV", label_studio.recognise_short, label_studio.read_short
+        "Label Studio's JSON_MIN, CSV or TSV", label_studio_short.recognise, label_studio_short.read
     ),
     "prodigy": Format("Prodigy", prodigy.recognise, prodigy.read, prodigy.write),
     "argilla": Format(

@@ -1,8 +1,7 @@
-"""Label Studio: its JSON of tasks with annotations, and the short forms JSON_MIN, CSV and TSV."""
+"""Label Studio: its JSON of tasks with annotations."""
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,10 @@ import orjson
 from labeltune.collect.exchange.items import Item, Tally
 from labeltune.collect.exchange.values import (
     expect_object,
-    is_spans,
-    label_paths,
     listed,
     scalars,
     wrong_shape,
 )
-from labeltune.errors import DataError, Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,17 +21,15 @@ if TYPE_CHECKING:
     from labeltune.collect.exchange.given import Given, Sample
     from labeltune.collect.exchange.items import Labels, Path
     from labeltune.collect.exchange.writing import Sheet
+    from labeltune.errors import Where
     from labeltune.files.tables.row_writer import Handle
 
-__all__ = ["read", "read_short", "recognise", "recognise_short", "write"]
+__all__ = ["WHOLE_TEXT", "paths_of", "person_of", "read", "recognise", "write"]
 
 _NAME = "Label Studio"
 _ANNOTATIONS = ("annotations", "completions")
 """The second is what they were called before version 1."""
-_SHORT = frozenset({"annotation_id", "annotator", "lead_time"})
-_SHORT_OWN = frozenset({"id", *_SHORT, "created_at", "updated_at"})
-_MOST_LABELS = 500
-_WHOLE_TEXT = ("choices", "taxonomy", "rating", "number")
+WHOLE_TEXT = ("choices", "taxonomy", "rating", "number")
 """Kinds of results that are labels of the whole text."""
 
 
@@ -45,13 +39,6 @@ def recognise(sample: Sample) -> str | None:
         listed = sample.values(key)
         if {"data", key} <= sample.all_keys and all(isinstance(one, list) for one in listed):
             return f'each object is a task with "data" and "{key}"'
-    return None
-
-
-def recognise_short(sample: Sample) -> str | None:
-    """JSON_MIN, CSV or TSV: an annotator, an annotation's id and the time that it took."""
-    if _SHORT.issubset(sample.keys) or _SHORT.issubset(sample.header):
-        return '"annotation_id", "annotator" and "lead_time" stand in each row'
     return None
 
 
@@ -99,7 +86,7 @@ def _item(
         texts=texts,
         labels=_labels(listed(annotation.get("result")), tally),
         id=str(extra.pop("id", task.get("id", ""))),
-        annotator=_person(annotation.get("completed_by")),
+        annotator=person_of(annotation.get("completed_by")),
         extra=extra,
     )
 
@@ -125,7 +112,8 @@ def _texts(
     return {name: str(values.pop(name)) for name in named}, values
 
 
-def _person(completed_by: Any) -> str:
+def person_of(completed_by: Any) -> str:
+    """The name of who labelled: an address, a name or a number; nothing if it is not known."""
     if isinstance(completed_by, dict):
         found = completed_by.get("email") or completed_by.get("username") or completed_by.get("id")
         return "" if found is None else str(found)
@@ -141,129 +129,23 @@ def _labels(results: Any, tally: Tally) -> Labels:
         kind, value = result.get("type"), result.get("value")
         if kind == "relation":
             tally.lose("relations")
-        elif not isinstance(value, dict) or kind not in _WHOLE_TEXT:
+        elif not isinstance(value, dict) or kind not in WHOLE_TEXT:
             tally.lose("spans" if isinstance(value, dict) and "start" in value else f"answers of kind {kind}")
         elif "start" in value:
             tally.lose("labels of pieces of a text")
         else:
             paths = found.setdefault(str(result.get("from_name") or "label"), {})
-            paths.update(dict.fromkeys(_paths(value.get(str(kind)))))
+            paths.update(dict.fromkeys(paths_of(value.get(str(kind)))))
     return {name: tuple(paths) for name, paths in found.items()}
 
 
-def _paths(value: Any) -> Iterator[Path]:
+def paths_of(value: Any) -> Iterator[Path]:
     """The labels of a result: texts, numbers, or paths through a taxonomy."""
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, list):
             yield tuple(str(step) for step in one)
         elif isinstance(one, str | int | float):
             yield (str(one),)
-
-
-# ----------------------------------------------------------------------------------------- the short forms
-
-
-def read_short(given: Given, tally: Tally) -> Iterator[Item]:
-    """An item for each row: JSON_MIN, CSV and TSV have one for each annotation."""
-    fields = _short_fields(given, tally)
-    for where, row in _short_rows(given):
-        tally.records += 1
-        labels: Labels = {}
-        rest = {name: value for name, value in row.items() if name not in fields}
-        for name in fields:
-            value = row.get(name)
-            found = _short_labels(value, tally)
-            labels[name] = found if found is not None else label_paths(value) or ()
-        for name in [name for name, value in rest.items() if is_spans(_parsed(value))]:
-            tally.lose("spans", len(_parsed(rest.pop(name))))
-        texts, extra = _short_texts(rest, tally)
-        yield Item(where, texts, labels, str(row.get("id", "")), _person(row.get("annotator")), extra)
-
-
-def _short_fields(given: Given, tally: Tally) -> list[str]:
-    """The columns that hold labels, which these forms do not tell from data.
-
-    Those in which choices or a taxonomy stand, and before `annotator`, where the labels are, those of few
-    values.
-    """
-    seen: dict[str, set[str]] = {}
-    surely: dict[str, None] = {}
-    for _, row in _short_rows(given):
-        for name, value in row.items():
-            known = seen.setdefault(name, set())
-            if name not in _SHORT_OWN and len(known) <= _MOST_LABELS and value not in (None, ""):
-                known.add(str(value))
-            if name not in _SHORT_OWN and value and _short_labels(value, Tally()):
-                surely[name] = None
-    names = [*seen]
-    before = names[: names.index("annotator")] if "annotator" in names else names
-    longest = max(before, key=lambda name: max(map(len, seen[name]), default=0), default="")
-    likely: list[str] = []
-    for name in reversed(before):
-        if name in _SHORT_OWN or name in (longest, "text") or not 1 < len(seen[name]) <= _MOST_LABELS:
-            break
-        likely.append(name)
-    fields = [name for name in names if name in surely or name in likely]
-    if likely:
-        tally.note(
-            f"taken for labels: {', '.join(fields)}; this form does not tell them from data, as JSON does"
-        )
-    return fields
-
-
-def _short_rows(given: Given) -> Iterator[tuple[Where, dict[str, Any]]]:
-    if given.is_json or given.source is None:
-        for where, value in given.objects():
-            row = expect_object(where, value, "Label Studio's JSON_MIN")
-            if "annotation_id" not in row:
-                raise wrong_shape(where, row, "Label Studio's JSON_MIN", '"annotation_id"')
-            yield where, row
-        return
-    with given.table() as table:
-        if "annotation_id" not in table.header:
-            raise DataError(
-                f'{given.path}:1: expected the column "annotation_id", as Label Studio\'s CSV has it',
-                hint=f"the table has: {', '.join(table.header)}",
-            )
-        for line, values in table:
-            yield Where(table.source, line), dict(zip(table.header, values, strict=True))
-
-
-def _parsed(value: Any) -> Any:
-    """What a cell holds: in CSV, choices and spans are JSON."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
-
-
-def _short_labels(value: Any, tally: Tally) -> tuple[Path, ...] | None:
-    """The labels that a value holds beyond doubt; None if it may be data."""
-    value = _parsed(value)
-    if is_spans(value):
-        tally.lose("spans", len(value))
-        return None
-    found: dict[Path, None] = {}
-    for one in value if isinstance(value, list) else [value]:
-        kind = next((k for k in _WHOLE_TEXT if isinstance(one, dict) and k in one), None)
-        if kind is not None:
-            found.update(dict.fromkeys(_paths(one[kind])))
-        elif isinstance(one, list) and one and all(isinstance(step, str) for step in one):
-            found[tuple(one)] = None
-        else:
-            return None
-    return tuple(found)
-
-
-def _short_texts(rest: Mapping[str, Any], tally: Tally) -> tuple[dict[str, str], dict[str, object]]:
-    values = scalars(rest, tally, but=_SHORT_OWN)
-    texts = [name for name, value in values.items() if isinstance(value, str)]
-    named = [name for name in texts if name == "text"]
-    if not named and texts:
-        named = [max(texts, key=lambda name: len(str(values[name])))]
-    return {name: str(values.pop(name)) for name in named}, values
 
 
 # ----------------------------------------------------------------------------------------------- the writer
