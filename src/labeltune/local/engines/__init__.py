@@ -289,8 +289,10 @@ class Explaining(Protocol):
 
     def explain(self, conversations: Sequence[Sequence[Message]]) -> list[Explanation]:
         """Why `answer` answers these conversations as it does, in order."""
+        ...
 
 
+@dataclass(frozen=True, slots=True)
 class HeldOut:
     """What models say of examples that they have not seen.
 
