@@ -82,6 +82,14 @@ def test_texts_and_labels_come_back(to: str, kind: str) -> None:
     come_back()
 
 
+@pytest.mark.parametrize("text", ["[]", "{}", '{"a": 1}', "__label__b x", " \t x"])
+def test_a_text_without_labels_that_begins_as_something_else_comes_back_from_fasttext(text: str) -> None:
+    field = Field("label", "multi", ("a", "b"), column="label", delimiter=LIST_DELIMITER)
+    task = Task(("text",), (field,), Prompt("", "{text}"), AnswerFormat("json"))
+    rows: list[tuple[str, list[str]]] = [(text, []), ("y", ["a"])]
+    assert [(row["text"], labels_of(row)) for row in back(task, rows, "fasttext")] == rows
+
+
 @pytest.mark.parametrize("to", ["doccano", "label-studio", "prodigy", "argilla"])
 def test_ids_people_and_other_columns_come_back(to: str) -> None:
     task = Task(

@@ -29,7 +29,6 @@ _SAMPLE = 50
 _SAMPLE_LINES = 200
 _LONGEST_LINE = 1 << 24
 _JSON_ENDINGS = (".jsonl", ".json", ".ndjson")
-_OTHER_FORMAT = "leave --from out, or name the format that the file has"
 _NOT_DATA = (
     "dataset_info.json",
     "dataset_infos.json",
@@ -116,10 +115,6 @@ class Given:
 
     def lines(self) -> Iterator[tuple[Where, str]]:
         r"""The lines of a text without their ends, which are `\n` or `\r\n` and nothing else."""
-        if self.is_json:
-            raise DataError(
-                f"{self.path}:1: expected lines of labels and texts, found JSON", hint=_OTHER_FORMAT
-            )
         for source in self.sources(".txt", ".train", ".test", ".valid", ".label", ""):
             with utf8(source, self.encoding) as stream:
                 lines = iter(lambda: stream.readline(_LONGEST_LINE + 1), b"")

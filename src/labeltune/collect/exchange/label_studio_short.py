@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.collect.exchange.items import Item, Tally
 from labeltune.collect.exchange.label_studio import WHOLE_TEXT, paths_of, person_of
-from labeltune.collect.exchange.values import expect_object, is_spans, scalars, wrong_shape
+from labeltune.collect.exchange.values import expect_object, is_spans, label_paths, scalars, wrong_shape
 from labeltune.errors import DataError, Where
 
 if TYPE_CHECKING:

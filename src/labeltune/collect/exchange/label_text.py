@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.collect.exchange.items import Item
+from labeltune.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,11 @@ def _parted(line: str) -> tuple[str, str]:
 
 def read(given: Given, tally: Tally) -> Iterator[Item]:
     """An item for each line that is not empty; `:` in a label parts its levels."""
+    if given.is_json:
+        raise DataError(
+            f"{given.path}:1: expected lines of a label and a text, found JSON",
+            hint="leave --from out, or name the format that the file has",
+        )
     for where, line in given.lines():
         if not line.strip():
             continue
