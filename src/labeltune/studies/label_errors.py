@@ -157,7 +157,7 @@ def find_label_errors(
     if STANDARD_STREAM in (path, output):
         raise SettingsError(
             "wrong labels are looked for in a file and written to one, not standard input or output",
-            hint="their lines are what labeltune merge finds them by",
+            hint="name files: rows are found again by their lines",
         )
     check_outputs([path], [output])
     base = check_base(options.model)

@@ -48,7 +48,5 @@ def confidently_other(probabilities: FloatArray, given: IntArray) -> BoolArray:
     thresholds = np.where(rows > 0, total / np.maximum(rows, 1), np.inf)
     confident = probabilities >= thresholds
     likeliest = np.where(confident, probabilities, -1.0).argmax(axis=1)
-    other: BoolArray = (
-        confident.any(axis=1) & (likeliest != given) & (probabilities.argmax(axis=1) != given)
-    )
+    other: BoolArray = confident.any(axis=1) & (likeliest != given) & (probabilities.argmax(axis=1) != given)
     return other
