@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from labeltune.cli import completion
 from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 
 __all__ = [
@@ -62,6 +63,7 @@ ProviderOption = Annotated[
     typer.Option(
         "--provider",
         metavar="NAME|URL",
+        autocompletion=completion.providers,
         envvar="LABELTUNE_PROVIDER",
         help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
         "what the task says under [defaults], else openai.",
@@ -79,6 +81,7 @@ TableFormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FMT",
+        autocompletion=completion.formats,
         help="The table's format, where its name does not tell: csv, tsv, jsonl, json, parquet, excel.",
         rich_help_panel=TABLE,
     ),
@@ -107,6 +110,7 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="M",
+        autocompletion=completion.models,
         help="The model: what train printed. By default what the task says under [defaults].",
     ),
 ]
@@ -144,7 +148,10 @@ YesOption = Annotated[
 GroupOption = Annotated[
     str | None,
     typer.Option(
-        "--group", metavar="COL", help="Keep rows with the same value in this column in one part or fold."
+        "--group",
+        metavar="COL",
+        autocompletion=completion.columns,
+        help="Keep rows with the same value in this column in one part or fold.",
     ),
 ]
 WaitTimeoutOption = Annotated[
