@@ -134,9 +134,9 @@ def test_merge_tells_what_it_did() -> None:
     write("c.csv", ("text", "correct_label"), ("a", "refund"), ("z", "other"), ("y", "card"), ("w", ""))
     result = run("merge", "c.csv", "train.csv", "-o", "out.csv", "--no-append")
     assert (result.exit_code, result.stdout) == (0, "out.csv\n")
-    assert "1 of 2 rows have other labels now, 1 were confirmed, 0 were added" in result.stderr
-    assert "c.csv: 1 rows are not in train.csv: line 4" in result.stderr
-    assert "c.csv: 1 rows say nothing yet" in result.stderr
+    assert "train.csv: 2 rows: 1 changed, 1 confirmed, 0 added" in result.stderr
+    assert "c.csv: 1 row is not in train.csv: line 4" in result.stderr
+    assert "c.csv: 1 row says nothing yet" in result.stderr
     assert "labels that changed" in result.stderr
 
 

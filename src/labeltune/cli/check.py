@@ -17,6 +17,7 @@ from labeltune.cli.options import (
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -138,18 +139,18 @@ def _find_noise(
     with out.progress("noise", unit="questions") as progress:
         found = find_label_errors(path, definition, options, output=output_, advance=progress)
     if found.rare:
-        out.note(f"{found.source}: {found.rare:,} rows were not judged: too few others have their label")
+        rare = counted(found.rare, "row was", "rows were")
+        out.note(f"{found.source}: {rare} not judged: too few others have the label")
     # Of several labels each has its own chance to err, and the count is of rows with any.
     several = any(field.type == "multi" for field in definition.fields)
     about = "at most about" if several else "about"
+    wrong = counted(found.expected, "label is", "labels are")
     out.note(
-        f"{found.source}: {about} {found.expected:,} of {found.judged:,} rows have a wrong label, "
-        f"by the model {found.model} of rows that it had not seen"
+        f"{found.source}: {about} {wrong} wrong in {counted(found.judged, 'row')}, by {found.model} models that "
+        "had not seen them"
     )
-    out.note(
-        f"wrote {found.output}: {len(found.suspects):,} candidates for people to look at, the most suspect "
-        "first"
-    )
+    candidates = counted(len(found.suspects), "candidate")
+    out.note(f"wrote {found.output}: {candidates} for people to look at, the most suspect first")
     out.hint("fill in the right labels there, then: labeltune merge SUSPECTS TABLE -o OUT")
     return found
 

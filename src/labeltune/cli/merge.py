@@ -12,6 +12,7 @@ from labeltune.cli import output
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -72,17 +73,18 @@ def _tell(story: Output, corrections: str, data: str, done: Merged) -> None:
         if (left := len(done.changes) - _SHOWN) > 0:
             story.note(f"… and {left:,} more pairs")
     story.note(
-        f"{data}: {done.changed:,} of {done.rows:,} rows have other labels now, {done.confirmed:,} were "
-        f"confirmed, {done.added:,} were added"
+        f"{data}: {counted(done.rows, 'row')}: {done.changed:,} changed, {done.confirmed:,} confirmed, "
+        f"{done.added:,} added"
     )
     if done.added:
         story.note(
             "  rows that were added came from elsewhere: what is trained on them must not be measured by them"
         )
     if done.empty:
-        story.note(f"  {corrections}: {done.empty:,} rows say nothing yet")
+        story.note(f"  {corrections}: {counted(done.empty, 'row says', 'rows say')} nothing yet")
     if done.not_found:
         lines = ", ".join(map(str, done.not_found[:_LINES])) + (", …" if len(done.not_found) > _LINES else "")
-        story.warn(f"{corrections}: {len(done.not_found):,} rows are not in {data}: line {lines}")
+        missing = counted(len(done.not_found), "row is", "rows are")
+        story.warn(f"{corrections}: {missing} not in {data}: line {lines}")
     if not (done.changed or done.confirmed or done.added or done.not_found):
         story.warn(f"{corrections}: no row has a right label filled in: the table is as it was")

@@ -114,10 +114,15 @@ def _tell(story: Output, done: Split, *, anywhere: bool) -> None:
     unused = f"; {counted(done.unused, 'row is', 'rows are')} in no part" if done.unused else ""
     story.note(f"{done.input}: {done.rows:,} rows: {parts}{unused}")
     if done.duplicates:
-        story.note(f"  {done.duplicates:,} rows stay with an earlier one of the same or nearly the same text")
+        story.note(
+            f"  {counted(done.duplicates, 'row stays', 'rows stay')} with an earlier one "
+            "of the same or nearly the same text"
+        )
     if done.synthetic:
         apart = "" if anywhere else ", and out of parts that measure"
-        story.note(f"  {done.synthetic:,} synthetic rows stay with their seeds{apart}")
+        story.note(
+            f"  {counted(done.synthetic, 'synthetic row stays with its', 'synthetic rows stay with their')} seeds{apart}"
+        )
     balance = done.balance
     if balance.labels:
         story.note(f"  largest deviation of a label's share: {100 * balance.max_deviation:.3f} points")

@@ -30,6 +30,7 @@ from labeltune.task.chat import Renderer
 from labeltune.task.columns import require_columns
 from labeltune.task.corrections import LINE, questions_of
 from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,7 +158,7 @@ def find_label_errors(
     if STANDARD_STREAM in (path, output):
         raise SettingsError(
             "wrong labels are looked for in a file and written to one, not standard input or output",
-            hint="merge finds them by their lines",
+            hint="name files: rows are found again by their lines",
         )
     check_outputs([path], [output])
     base = check_base(options.model)
@@ -253,7 +254,7 @@ def _read(table: Table, task: Task, options: NoiseOptions) -> _Rows:
         rows.labels.append(labels)
     if len(rows.lines) < 2 * options.folds:
         raise DataError(
-            f"{table.source}: {len(rows.lines):,} rows with a text and labels, expected at least "
+            f"{table.source}: {counted(len(rows.lines), 'row')} with a text and labels, expected at least "
             f"{2 * options.folds} to look for wrong labels",
             hint=f"labeltune check {shlex.quote(table.source)} tells what is wrong with the others",
         )

@@ -114,9 +114,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5), data=st.data())
 def test_any_cells_are_read_back(table: Path, rows: list[tuple[str, str]], data: st.DataObject) -> None:
     with table.open("w", encoding="utf-8", newline="") as handle:
-        csv.writer(handle, lineterminator="\n").writerows(
-            [("text", "label"), *(("t" + a, b) for a, b in rows)]
-        )
+        csv.writer(handle).writerows([("text", "label"), *(("t" + a, b) for a, b in rows)])
     read = ReadOptions(separator=",")
     with open_table(table, read) as opened:
         before = list(opened)

@@ -171,7 +171,7 @@ def test_columns_that_tell_where_rows_come_from_are_neither_text_nor_labels(tmp_
     path = tmp_path / "t.csv"
     texts = [f"a text of several words number {n}" for n in range(40)]
     rows = [
-        f"{text},{'ab'[n % 2]},{('human', 'synthetic')[n % 2]},gpt-{n % 3},ann,{n % 2},{n % 4} {n % 3}"
+        f"{text},{'ab'[n % 2]},{('human', 'synthetic')[n % 2]},gpt-{n % 3},{'xyz'[n % 3]},{n % 2},{n % 4} {n % 3}"
         for n, text in enumerate(texts)
     ]
     path.write_text("\n".join(["text,topic,source,teacher,annotator,verified,seeds", *rows]) + "\n")

@@ -40,7 +40,7 @@ def confidently_other(probabilities: FloatArray, given: IntArray) -> BoolArray:
     label in the rows that are labelled so (the paper's equation 2). A row counts where the likeliest of the
     labels that are confidently there is not its own: these are the off-diagonal entries of the confident
     joint (equation 1), without its calibration, which raises the count. A row whose own label is the
-    likeliest of all does not count: of a rare label, hardly anything is confidently there.
+    likeliest of all does not count: of a rare label, little is enough to be confidently there.
     """
     n_labels = probabilities.shape[1]
     rows = np.bincount(given, minlength=n_labels)
