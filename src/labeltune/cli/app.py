@@ -47,6 +47,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "audit": "Look for what a score does not show",
     },
     "Data": {
+        "clean": "Clean scraped text, and tell what went",
         "annotate": "Label rows with a model that was not tuned",
         "generate": "Have a model write rows that labels lack",
     },
@@ -94,6 +95,17 @@ class _Group(TyperGroup):
         except UsageError as error:
             error.message = f"{error.message.removesuffix('.')}{did_you_mean(args[0], COMMANDS)}."
             raise
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands by their lines in help, without making one of them; after a dash, the options."""
+        from typer._click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        lines = {name: what for group in GROUPS.values() for name, what in group.items()}
+        return [
+            CompletionItem(name, help=what) for name, what in lines.items() if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
         for title, lines in GROUPS.items():

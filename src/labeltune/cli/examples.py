@@ -98,6 +98,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune generate train.csv --model gpt-4.1 --to 50 --away-from test.csv --max-cost 5",
         "labeltune generate train.csv --model gpt-4.1 --to 50 --verify-with gpt-4.1-mini --batch",
     ),
+    "clean": (
+        "labeltune clean pages/ --language en -o texts.csv",
+        "labeltune clean scraped.jsonl --html --text body --min-characters 40",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",

@@ -24,6 +24,7 @@ from labeltune.prediction.plan import PATH, Plan
 from labeltune.prediction.sending import Sender, Sent
 from labeltune.providers import run as run_coroutine
 from labeltune.providers.channel import open_channel
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +109,10 @@ def ask_rows(
         begin(plan)
         if job.options.recover and job.journal.exists():
             damaged, kept = recover_journal(job.journal)
-            job.story.warn(f"{kept:,} answers were read from the damaged journal; it is kept as {damaged}")
+            job.story.warn(
+                f"{counted(kept, 'answer was', 'answers were')} read from the damaged journal; "
+                f"it is kept as {damaged}"
+            )
         with open_journal(job.journal, job.settings) as journal:
             for output in [job.output] if outputs is None else outputs:
                 protect_output(job, output)
@@ -117,7 +121,9 @@ def ask_rows(
             if sent.stopped_by is None:
                 return write(Asked(job, plan, journal, before, sent))
     if sent.dropped:
-        job.story.warn(f"{sent.dropped:,} answers dropped{'' if job.provider.free else ', maybe billed'}")
+        job.story.warn(
+            f"{counted(sent.dropped, 'answer')} dropped{'' if job.provider.free else ', maybe billed'}"
+        )
     # With the handlers of before: the process ends as it would have without us, only later.
     signal.raise_signal(sent.stopped_by)
     raise KeyboardInterrupt
@@ -241,9 +247,12 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
             hint="--accept-changes asks only those",
         )
     if changes.changed and earlier is not None:
-        new = f"{changes.changed + changes.new:,}"
-        what = "rows are new since it was last predicted" if job.manner is None else "requests are new"
-        job.story.note(f"{job.source}: {new} {what}")
+        new = changes.changed + changes.new
+        if job.manner is None:
+            said = f"{counted(new, 'row is', 'rows are')} new since it was last predicted"
+        else:
+            said = f"{counted(new, 'request is', 'requests are')} new"
+        job.story.note(f"{job.source}: {said}")
 
 
 def _said(changes: Changes) -> str:
@@ -275,9 +284,14 @@ def _prepare(job: Job, plan: Plan, journal: Journal) -> Before:
     counts = journal.counts(plan.name)
     kept = counts["done"] + counts["failed"]
     if kept or lost:
-        job.story.note(f"{kept:,} answers kept, {lost:,} {'lost' if job.provider.free else 'maybe billed'}")
+        job.story.note(
+            f"{counted(kept, 'answer')} kept, {lost:,} {'lost' if job.provider.free else 'maybe billed'}"
+        )
     if counts["sent"] and not job.options.batch:
-        job.story.warn(f"{counts['sent']:,} requests are in batches: --batch collects their answers")
+        job.story.warn(
+            f"{counted(counts['sent'], 'request is', 'requests are')} in batches: "
+            "--batch collects the answers"
+        )
     return Before(kept, lost, plan.left(journal))
 
 

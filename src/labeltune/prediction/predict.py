@@ -12,6 +12,7 @@ from labeltune.errors import SettingsError
 from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.threshold_file import read_thresholds
 from labeltune.prediction.asking import Preview, ask_rows, check_output, preview_rows
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.export import Export, output_header
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
 from labeltune.prediction.plan import Job, Plan
@@ -91,6 +92,8 @@ def predict(
     if options.spreadsheet:
         refuse_exact_formats(output)
     check_output(job)
+    if options.probabilities:
+        check_probabilities(task, confidence=options.confidence)
     thresholds = _thresholds(job)
     return ask_rows(
         job,
