@@ -191,8 +191,8 @@ def test_answers_that_are_none_go_to_people_without_a_label(place: Place, kind: 
     answer, problem = BAD[kind]
     place.answer(lambda text: answer if "money" in text else json.dumps({"intent": true_label(text)}))
     said = place.run("data.csv", code=3)
-    assert f"1 rows have no valid answer: 1 {problem}" in said
-    assert "1 rows are for people to label: annotated.review.csv" in said
+    assert f"1 row has no valid answer: 1 {problem}" in said
+    assert "1 row is for people to label: annotated.review.csv" in said
     (row,) = place.read("annotated.review.csv")
     assert (row["text"], row["label"], row["source"], row["problem"]) == ("give me my money", "", "", problem)
     assert "give me my money" not in {one["text"] for one in place.read("annotated.csv")}
@@ -426,7 +426,7 @@ def test_a_sheet_of_rows_that_are_not_those_of_the_table(place: Place) -> None:
         [("where is my parcel", "bug"), ("it crashed again", "")],
         header=("text", "correct_label"),
     )
-    assert "1 rows of the sheet are not filled in" in place.run("annotated.csv", "--checked", "sheet.csv")
+    assert "1 row of the sheet is not filled in" in place.run("annotated.csv", "--checked", "sheet.csv")
 
 
 def test_a_sheet_for_several_labels(place: Place) -> None:

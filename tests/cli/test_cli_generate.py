@@ -237,7 +237,7 @@ def test_a_text_of_the_test_part_is_written_nowhere(place: Place) -> None:
     place.write("held.csv", [(SECRET, "bug")])
     place.provider.script = teacher(lambda request: {"texts": [f"{SECRET.upper()}!", *written(request)]})
     said = place.run("--away-from", "held.csv")
-    assert "3 texts were nearly the same as one of held.csv; they were written nowhere" in said
+    assert "3 texts were nearly the same as one of held.csv, and written nowhere" in said
     for name in ("synthetic.csv", "synthetic.review.csv"):
         assert "kettle" not in (place.path / name).read_text().lower()
 
@@ -272,7 +272,7 @@ def test_a_row_that_is_a_test_text_is_never_shown(place: Place) -> None:
     place.write("train.csv", [*rows(3, seed=1), (SECRET, "bug")])
     place.write("test.csv", [(f"{SECRET}!", "bug")])
     said = place.run("--verify-with", "judge")
-    assert "1 rows are nearly the same as texts to keep away from: they are not shown" in said
+    assert "not shown, for they are nearly texts to keep away from: 1 row" in said
     assert place.provider.requests
     assert all("kettle" not in json.dumps(request) for request in place.provider.requests)
 
@@ -314,7 +314,7 @@ def test_another_model_looks_without_being_told(place: Place) -> None:
     assert review
     assert {row["problem"] for row in review} == {"second_look_disagrees"}
     assert all("door" in row["text"] and not row["label"] and not row["cell"] for row in review)
-    assert f"{len(review):,} texts are for people to look at: synthetic.review.csv" in said
+    assert "for people to look at: synthetic.review.csv" in said
     assert {row["second_look"] for row in kept} == {"judge"}
     assert {row["verified"] for row in kept} == {"no"}
     looked = [request for request in place.provider.requests if request["model"] == "judge"]

@@ -43,6 +43,7 @@ from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -232,18 +233,19 @@ def annotate(
 def _show(sink: Output, done: Done, model: str, task: Path) -> None:
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     had = f", {done.had_labels:,} had labels" if done.had_labels else ""
-    sink.note(f"{done.rows:,} rows: {done.labelled:,} labelled by {model}{had}{spent}")
+    sink.note(f"{counted(done.rows, 'row')}: {done.labelled:,} labelled by {model}{had}{spent}")
     if not done.examples:
         sink.warn("no examples: the model was told the labels alone (--examples names labelled rows)")
     if done.resent:
-        sink.warn(f"{done.resent:,} rows were sent again{'' if done.free else ', maybe billed twice'}")
+        again = counted(done.resent, "row was", "rows were")
+        sink.warn(f"{again} sent again{'' if done.free else ', maybe billed twice'}")
     if done.problems:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
-        sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
+        sink.warn(f"{counted(done.invalid, 'row has', 'rows have')} no valid answer: {kinds}")
     if done.review_file:
-        sink.note(f"{done.review:,} rows are for people to label: {done.review_file}")
+        sink.note(f"{counted(done.review, 'row is', 'rows are')} for people to label: {done.review_file}")
     for code, count in done.rejections.items():
-        sink.warn(f"the provider rejected {count:,} rows: {code}")
+        sink.warn(f"the provider rejected {counted(count, 'row')}: {code}")
     if done.sample_file:
         sink.hint(
             f"fill in {pasted(done.sample_file)}, then: labeltune annotate {pasted(done.output)} --checked "
@@ -278,9 +280,8 @@ def _show(sink: Output, done: Done, model: str, task: Path) -> None:
 def _show_agreement(sink: Output, found: Agreement, data: str) -> None:
     low, high = found.interval.low, found.interval.high
     if found.unchecked:
-        sink.warn(
-            f"{found.unchecked:,} rows of the sheet are not filled in; those that are may be the easy ones"
-        )
+        left = counted(found.unchecked, "row of the sheet is", "rows of the sheet are")
+        sink.warn(f"{left} not filled in; those that are may be the easy ones")
     lines = [
         f"{found.agreed:,} of {found.checked:,} rows have the model's labels: {found.share:.3f}",
         f"of all rows that the model labelled in {data}: {low:.3f} to {high:.3f} (95 %)",
@@ -319,8 +320,12 @@ def _show_described(sink: Output, done: Described, task: Path, out: str | None) 
     written = sum(map(len, done.sentences.values()))
     target = str(task) if out is None else out
     if done.missing:
-        sink.warn(f"no sentence for {len(done.missing):,} labels: {', '.join(done.missing[:_SHOWN])}")
-    sink.note(f"{written:,} labels described by a model, which has seen a few examples: read and mend them")
+        sink.warn(
+            f"no sentence for {counted(len(done.missing), 'label')}: {', '.join(done.missing[:_SHOWN])}"
+        )
+    sink.note(
+        f"{counted(written, 'label')} described by a model, which has seen a few examples: read and mend them"
+    )
     sink.result(
         {"output": target, "sentences": {name: dict(found) for name, found in done.sentences.items()}},
         done.content.rstrip("\n") if target == STANDARD_STREAM else target,

@@ -38,6 +38,7 @@ from labeltune.collect.generation.options import DEFAULT_OUTPUT, GenerateOptions
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode
 from labeltune.prediction.options import PredictOptions
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -196,11 +197,12 @@ def generate(
 def _show_nothing(sink: Output, done: Generated, *, plan_only: bool) -> None:
     """There was no text to be written, or none was to be asked for, or all are for people to look at."""
     if done.review:
-        sink.warn(f"nothing was kept: {done.review:,} texts are for people to look at, in {done.review_file}")
+        left = counted(done.review, "text is", "texts are")
+        sink.warn(f"nothing was kept: {left} for people to look at, in {done.review_file}")
         _result(sink, done, "", None, None)
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
     if not done.wanted:
-        sink.note(f"every label has {done.plan.to:,} rows: there is nothing to write")
+        sink.note(f"every label has {counted(done.plan.to, 'row')}: there is nothing to write")
     shown = done.plan_file if plan_only and Path(done.plan_file).exists() else None
     sink.result(
         {"output": None, "plan": shown, "wanted": done.wanted, "kept": 0}, *([] if shown is None else [shown])
@@ -209,18 +211,21 @@ def _show_nothing(sink: Output, done: Generated, *, plan_only: bool) -> None:
 
 def _tell(sink: Output, done: Generated, model: str) -> None:
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
-    sink.note(f"{model} wrote {done.texts:,} texts: {len(done.kept):,} of {done.wanted:,} kept{spent}")
+    sink.note(
+        f"{model} wrote {counted(done.texts, 'text')}: {len(done.kept):,} of {done.wanted:,} kept{spent}"
+    )
     if done.left_out:
         said = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in done.left_out.items())
         sink.note(f"not kept: {said}")
     for path, count in done.away.items():
         if count:
-            sink.warn(f"{count:,} texts were nearly the same as one of {path}; they were written nowhere")
+            near = counted(count, "text was", "texts were")
+            sink.warn(f"{near} nearly the same as one of {path}, and written nowhere")
     if done.problems:
         said = ", ".join(f"{count:,} {problem}" for problem, count in done.problems.items())
         sink.warn(f"requests without any text: {said}")
     if done.review_file:
-        sink.note(f"{done.review:,} texts are for people to look at: {done.review_file}")
+        sink.note(f"{counted(done.review, 'text is', 'texts are')} for people to look at: {done.review_file}")
     if done.short:
         listed = [f"{count:,} of {name}" for name, count in done.short.items()]
         more = f" and {len(listed) - _SHOWN:,} more" if len(listed) > _SHOWN else ""

@@ -247,9 +247,12 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
             hint="--accept-changes asks only those",
         )
     if changes.changed and earlier is not None:
-        new = f"{changes.changed + changes.new:,}"
-        what = "rows are new since it was last predicted" if job.manner is None else "requests are new"
-        job.story.note(f"{job.source}: {new} {what}")
+        new = changes.changed + changes.new
+        if job.manner is None:
+            said = f"{counted(new, 'row is', 'rows are')} new since it was last predicted"
+        else:
+            said = f"{counted(new, 'request is', 'requests are')} new"
+        job.story.note(f"{job.source}: {said}")
 
 
 def _said(changes: Changes) -> str:

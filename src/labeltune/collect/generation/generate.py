@@ -36,6 +36,7 @@ from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.plan import Job
 from labeltune.prediction.story import Silence
 from labeltune.tuning.ledger import STATE_FOLDER
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -167,7 +168,7 @@ class _Run:
         self.rows = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown]
         if hidden := len(rows) - len(self.rows):
             self.story.warn(
-                f"{hidden:,} rows are nearly the same as texts to keep away from: they are not shown"
+                f"not shown, for they are nearly texts to keep away from: {counted(hidden, 'row')}"
             )
         if not self.rows:
             raise DataError(f"{self.training}: no row is left to write after", hint="give a training part")
