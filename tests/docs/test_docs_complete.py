@@ -100,10 +100,14 @@ def test_one_option_is_one_thing() -> None:
         "--limit",
         "--seed",
         "--force",
+        "--html",
         "--probabilities",
         "--new-job",
         "--thresholds",
+        "--review-below",
+        "--to",
         "--sizes",
+        "--all",
     }
     helps: dict[str, set[str]] = {}
     for _, command in tree():

@@ -226,7 +226,7 @@ def test_an_input_that_changed(folder: Folder, kind: str) -> None:
 def test_an_input_that_changes_while_it_is_asked(folder: Folder, kind: str) -> None:
     names = inputs(folder, 3, ROWS)
     path = folder.path / "in" / names[0]
-    changed = []
+    changed: list[int] = []
 
     def script(_text: str, _attempt: int) -> Fate:
         if not changed:

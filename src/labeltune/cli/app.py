@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -46,6 +47,16 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "baseline": "What the linear model makes of the task",
         "audit": "Look for what a score does not show",
     },
+    "Data": {
+        "import": "Make a table of another tool's export",
+        "export": "Write a table as another tool reads it",
+        "clean": "Clean scraped text, and tell what went",
+        "agreement": "How far people agree on labels",
+        "merge": "Put corrected labels into a table",
+        "annotate": "Label rows with a model that was not tuned",
+        "generate": "Have a model write rows that labels lack",
+        "label": "Label rows on a page of this machine",
+    },
     "Serve": {
         "serve": "Put the local provider on a port",
         "doctor": "What is installed, set and in force",
@@ -53,7 +64,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """The commands as help shows them, in the order of the work.
 
-Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`.
+Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`; `NAME_` where Python has the
+word for itself.
 """
 
 COMMANDS = tuple(name for group in GROUPS.values() for name in group)
@@ -90,6 +102,17 @@ class _Group(TyperGroup):
         except UsageError as error:
             error.message = f"{error.message.removesuffix('.')}{did_you_mean(args[0], COMMANDS)}."
             raise
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands by their lines in help, without making one of them; after a dash, the options."""
+        from typer._click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        lines = {name: what for group in GROUPS.values() for name, what in group.items()}
+        return [
+            CompletionItem(name, help=what) for name, what in lines.items() if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
         for title, lines in GROUPS.items():
@@ -175,7 +198,8 @@ def _root(
 
 def command(name: str) -> Any:
     """The command of that name, as Typer makes it."""
-    function = getattr(import_module(f"labeltune.cli.{name}"), name)
+    word = f"{name}_" if iskeyword(name) else name
+    function = getattr(import_module(f"labeltune.cli.{word}"), word)
     own = HelpfulApp()
     if isinstance(function, typer.Typer):
         own.add_typer(function, name=name)

@@ -9,6 +9,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
+    GroupOption,
     JsonOption,
     QuietOption,
     SeedOption,
@@ -16,6 +17,7 @@ from labeltune.cli.options import (
 )
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -49,16 +51,20 @@ def split(
     ] = None,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     seed: SeedOption = _SEED,
-    group: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="Keep rows with the same value in this column in one part."),
-    ] = None,
+    group: GroupOption = None,
     keep_duplicates_together: Annotated[
         bool, typer.Option(help="Keep rows with the same or nearly the same text in one part.")
     ] = True,
     stratify: Annotated[
         bool, typer.Option("--stratify/--no-stratify", help="Give each part its share of every label.")
     ] = True,
+    synthetic_anywhere: Annotated[
+        bool,
+        typer.Option(
+            "--synthetic-anywhere",
+            help="Let rows that a model wrote (source is synthetic) into test and validation parts, too.",
+        ),
+    ] = False,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -84,15 +90,16 @@ def split(
         group=group,
         keep_duplicates_together=keep_duplicates_together,
         stratified=stratify,
+        synthetic_anywhere=synthetic_anywhere,
         read=read,
     )
     with story.progress("split", unit="MB") as progress:
         done = run(data, definition, options, folder=out, progress=output.in_megabytes(progress))
-    _tell(story, done)
+    _tell(story, done, anywhere=synthetic_anywhere)
     story.result(_document(done), *(part.path for part in done.parts.values()))
 
 
-def _tell(story: Output, done: Split) -> None:
+def _tell(story: Output, done: Split, *, anywhere: bool) -> None:
     for note in done.notes:
         story.note(note)
     for warning in done.warnings:
@@ -104,10 +111,17 @@ def _tell(story: Output, done: Split) -> None:
         if len(sizes) <= _NAMED
         else f"{len(sizes)} parts of {min(sizes):,} to {max(sizes):,} rows"
     )
-    unused = f"; {done.unused:,} rows are in no part" if done.unused else ""
+    unused = f"; {counted(done.unused, 'row is', 'rows are')} in no part" if done.unused else ""
     story.note(f"{done.input}: {done.rows:,} rows: {parts}{unused}")
     if done.duplicates:
-        story.note(f"  {done.duplicates:,} rows stay with an earlier one of the same or nearly the same text")
+        story.note(
+            f"  {counted(done.duplicates, 'row stays', 'rows stay')} with an earlier one "
+            "of the same or nearly the same text"
+        )
+    if done.synthetic:
+        apart = "" if anywhere else ", and out of parts that measure"
+        stay = counted(done.synthetic, "synthetic row stays with its", "synthetic rows stay with their")
+        story.note(f"  {stay} seeds{apart}")
     balance = done.balance
     if balance.labels:
         story.note(f"  largest deviation of a label's share: {100 * balance.max_deviation:.3f} points")
@@ -164,6 +178,7 @@ def _document(done: Split) -> dict[str, object]:
         "max_deviation": done.balance.max_deviation,
         "rare_labels": done.balance.rare,
         "duplicates": done.duplicates,
+        "synthetic": done.synthetic,
         "seed": done.seed,
         "seconds": done.seconds,
     }

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["PROBLEM", "Export", "has_labels", "output_header", "thresholds_of"]
+__all__ = ["PROBLEM", "Export", "has_labels", "outcome", "output_header", "thresholds_of"]
 
 _UNKNOWN = "unknown"
 PROBLEM = "problem "
@@ -141,7 +141,7 @@ class Export:
             yield f"{wanted}: {self.untold:,} of {self.rows:,} answers do not tell"
 
     def _prediction(self, result: Result) -> list[str]:
-        choice, answer, problem = _outcome(result)
+        choice, answer, problem = outcome(result)
         labels: Labels | None = None
         cells = self._none
         if choice is not None and not problem:
@@ -215,7 +215,7 @@ def _number(share: float) -> str:
     return f"{share:.6g}"
 
 
-def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
+def outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     """The choice of a reply, the raw answer, and the problem that shows before the answer is decoded."""
     if result.state is None:
         return None, "", "empty"

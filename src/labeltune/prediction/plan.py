@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from labeltune.errors import ConflictError, Where
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.costs import CHARACTERS_PER_TOKEN
-from labeltune.prediction.export import output_header
-from labeltune.prediction.requests import request_form
-from labeltune.task.answers import longest_answer
-from labeltune.task.chat import Renderer
+from labeltune.prediction.manner import TaskPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from labeltune.files.tables import Source, Table
     from labeltune.prediction.journal import Journal, Pending
+    from labeltune.prediction.manner import Manner
     from labeltune.prediction.options import PredictOptions
     from labeltune.prediction.requests import RequestForm
     from labeltune.prediction.story import Story
@@ -70,16 +68,24 @@ class Job:
     options: PredictOptions
     story: Story
     state: Path
+    manner: Manner | None = None
+    """How rows are asked; None: with the task's own prompt."""
+
+    @property
+    def asked(self) -> Manner:
+        """How its rows are asked."""
+        return TaskPrompt(self.task) if self.manner is None else self.manner
 
     @property
     def form(self) -> RequestForm:
         """What its requests have in common."""
-        return request_form(self.task, self.model, self.provider, confidence=self.options.confidence)
+        return self.asked.form(self.model, self.provider, confidence=self.options.confidence)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What makes a run another one."""
-        return {
+        prompt = {} if self.asked.identity is None else {"prompt": self.asked.identity}
+        return prompt | {
             "task": self.task.fingerprint,
             "model": self.model,
             "provider": self.provider.identity,
@@ -116,14 +122,14 @@ class Asking(ABC):
     def __init__(self, job: Job) -> None:
         self.name = job.name or job.stream_name
         """What it goes by in the journal."""
-        self._options = job.options
+        self.job, self._options = job, job.options
         self.form = job.form
         self.total = 0
         """How many rows there are; known, like the estimate, when `hashes` have ended."""
         self.asked = 0
         self.characters = 0
         """Of how many requests, before equal ones are found, and of how many characters the estimate is."""
-        self._answer = len(longest_answer(job.task))
+        self._answer = job.asked.longest
         self._thinking = job.provider.thinking
 
     @abstractmethod
@@ -161,9 +167,7 @@ class Plan(Asking):
     def __init__(self, job: Job, table: Table) -> None:
         super().__init__(job)
         self.table = table
-        self.header = output_header(job.task, table.header, job.options, source=table.source)
-        """The columns of the output."""
-        self.renderer = Renderer(job.task, table.header, source=table.source)
+        self.renderer = job.asked.rendering(table.header, source=table.source)
         self.messages = self.renderer.messages
 
     def rows(self) -> Generator[tuple[int, Sequence[str]]]:

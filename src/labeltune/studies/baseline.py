@@ -16,6 +16,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.jsonl import is_chat_file
 from labeltune.files.writing import STANDARD_STREAM, same_file
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence as PredictSilence
@@ -29,6 +30,7 @@ from labeltune.tuning.plan import Settings, plan_training
 from labeltune.tuning.story import Silence as JobSilence
 from labeltune.tuning.story import Story as JobStory
 from labeltune.tuning.train import train
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -76,6 +78,7 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     *,
     task: Task,
     output: str = DEFAULT_OUTPUT,
+    model: str = MODEL,
     probabilities: bool = False,
     new_job: bool = False,
     read: ReadOptions = NOTHING_TOLD,
@@ -85,18 +88,21 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     """Train on the table `training`, predict the rows of the table `test` and write them to `output`.
 
     The rows and columns written are those of `labeltune predict`. A job that failed or was cancelled is made
-    again with `new_job` only. Raises what convert, train and predict raise; `SettingsError` where training
-    and test are the same, or `output` is one of them; `DataError` for a chat file instead of a table.
+    again with `new_job` only. `model` is a base model of this machine. Raises what convert, train and predict
+    raise; `SettingsError` where training and test are the same, or `output` is one of them; `DataError` for a
+    chat file instead of a table.
     """
     started = time.monotonic()
     _check_paths(training, test, output)
+    if probabilities:
+        check_probabilities(task, confidence=True)
     story = story or _Silence()
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         chat = Path(folder) / CHAT_NAME
         converted = _convert(training, chat, task, story, read)
         plan = plan_training(
             str(chat),
-            model=MODEL,
+            model=model,
             provider=resolve_provider(PROVIDER),
             settings=Settings(seed=SEED, suffix=SUFFIX),
             task=task,
@@ -129,14 +135,15 @@ def _convert(training: str, chat: Path, task: Task, story: Story, read: ReadOpti
         story.warn(warning)
     story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
     if unlabelled := converted.left_out.get("no_label"):
+        left_out = counted(unlabelled, "row without a label is", "rows without a label are")
         story.warn(
-            f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
+            f"{left_out} not trained on, so the model does not learn that "
             'none may apply; none = "…" under [answer] in the task gives such rows an answer'
         )
     if converted.written < MIN_EXAMPLES:
         # Told of the table: the file that training would name is one that nobody else knows.
         raise DataError(
-            f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
+            f"{training}: {counted(converted.written, 'row')} to train on, expected at least {MIN_EXAMPLES}",
             hint="a baseline needs the whole training table",
         )
     return converted

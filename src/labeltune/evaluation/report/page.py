@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
 from labeltune.evaluation.report.drawing import heat_map, lines_chart, reliability_points
+from labeltune.evaluation.report.meanings import MEANINGS
 from labeltune.evaluation.report.model import Curve
 from labeltune.evaluation.report.sentences import (
     COVERAGE_HEADINGS,
     calibration_line,
     coverage_cells,
+    facts,
     invalid_line,
     named,
     notes,
@@ -23,17 +21,21 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
+from labeltune.evaluation.report.table import confusions, worst_first
+from labeltune.pages import render
 
 if TYPE_CHECKING:
-    import jinja2
+    from collections.abc import Callable, Mapping
 
     from labeltune.evaluation.metrics.quality import FieldQuality
-    from labeltune.evaluation.report.model import FieldProbabilities, Report
+    from labeltune.evaluation.report.model import FieldProbabilities, Report, ShownRow
 
-__all__ = ["MAX_DATA_BYTES", "format_html"]
+__all__ = ["MAX_DATA_BYTES", "format_html", "report_data"]
 
 MAX_DATA_BYTES = 2_000_000
 """How much of the page the texts of wrong rows may take."""
+SHOWN_CONFUSIONS, SHOWN_ONCE = 25, 100
+"""How many confusions are shown: of several rows, and of a single one, which are folded."""
 SMALL_CURVES = 24
 """How many labels get a curve of their own: those with the lowest average precision."""
 SHOWN_CURVES = 6
@@ -42,74 +44,54 @@ SHOWN_CURVES = 6
 
 def format_html(report: Report) -> str:
     """The page. Everything in it that comes from data is escaped, or stands in a block of JSON."""
-    style, script = _asset("report.css"), _asset("report.js")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            quality=report.quality,
-            style=style,
-            script=script,
-            policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-            "base-uri 'none'; form-action 'none'",
-            invalid=invalid_line(report.quality, report.problems),
-            fields=[
+    return render(
+        "report",
+        {
+            "report": report,
+            "quality": report.quality,
+            "facts": facts(report),
+            "invalid": invalid_line(report.quality, report.problems),
+            "meanings": MEANINGS,
+            "fields": [
                 _field(field, report.probabilities.get(field.shape.name)) for field in report.quality.fields
             ],
-            reliability=None if report.calibration is None else reliability_points(report.calibration.bins),
-            unit=lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
-            training=_training(report),
-            ranking_metrics=RANKING_METRICS,
-            few=SHOWN_CURVES,
-            coverage_headings=COVERAGE_HEADINGS,
-            data=_data(report),
-        )
+            "reliability": None
+            if report.calibration is None
+            else reliability_points(report.calibration.bins),
+            "unit": lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
+            "training": _training(report),
+            "ranking_metrics": RANKING_METRICS,
+            "few": SHOWN_CURVES,
+            "coverage_headings": COVERAGE_HEADINGS,
+            "data": report_data(report),
+        },
+        filters=_FILTERS,
     )
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("labeltune.evaluation.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["calibration"] = calibration_line
-    environment.filters["coverage"] = coverage_cells
-    environment.filters["sentence"] = probability_line
-    environment.filters["named"] = named
-    environment.filters["notes"] = notes
-    environment.filters["spending"] = spending_lines
-    environment.filters["shown_metrics"] = shown_metrics
-    return environment
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("labeltune.evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """A hash by which the page's policy knows its own style and script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "calibration": calibration_line,
+    "coverage": coverage_cells,
+    "sentence": probability_line,
+    "named": named,
+    "notes": notes,
+    "spending": spending_lines,
+    "shown_metrics": shown_metrics,
+}
 
 
 def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dict[str, Any]:
     """What the template needs of one field."""
     scores = field.scores
     ranking = None if probabilities is None else probabilities.ranking
+    found = confusions(field)
     return {
         "name": field.shape.name,
         "single": field.shape.single,
         "level": field,
         "labels": [
             {
-                "name": label,
+                "name": field.shape.labels[place],
                 "precision": float(scores.precision[place]),
                 "recall": float(scores.recall[place]),
                 "f1": float(scores.f1[place]),
@@ -119,10 +101,12 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
                 "predicted": int(field.totals.pred[place]),
                 "ranking": None if ranking is None else ranking[place],
             }
-            for place, label in enumerate(field.shape.labels)
+            for place in worst_first(field)
         ],
         "ranked": ranking is not None,
         "heat": heat_map(field),
+        "confusions": [one for one in found if one[2] > 1][:SHOWN_CONFUSIONS],
+        "once": [one for one in found if one[2] == 1][:SHOWN_ONCE],
         "probabilities": probabilities,
         "curves": [] if probabilities is None else _curves(field, probabilities),
     }
@@ -168,8 +152,17 @@ def _thinned(curve: Curve, points: int = 500) -> Curve:
     return Curve(curve.x[::step], curve.y[::step])
 
 
-def _data(report: Report) -> dict[str, Any]:
-    """The wrong rows, for the page's script; as many as there is room for."""
+def _surest_first(row: ShownRow) -> float:
+    """A row without a confidence comes last."""
+    return 1.0 if row.confidence is None else -row.confidence
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """The wrong rows, for the page's script, the surest answers first; as many as there is room for.
+
+    A row is a list: line, id, text, true labels, predicted ones, problem, confidence, unsure, and where they
+    are known the reasons, `[[word, weight], …]`.
+    """
     labels = {
         label: place
         for place, label in enumerate(
@@ -178,8 +171,7 @@ def _data(report: Report) -> dict[str, Any]:
     }
     rows: list[list[Any]] = []
     room = MAX_DATA_BYTES
-    for line in report.errors:
-        row = report.rows[line]
+    for row in sorted((report.rows[line] for line in report.errors), key=_surest_first):
         entry = [
             row.line,
             row.id,
@@ -189,6 +181,7 @@ def _data(report: Report) -> dict[str, Any]:
             row.problem,
             row.confidence,
             row.unsure,
+            *([row.reasons] if row.reasons else []),
         ]
         # Escaped for HTML, a character may take six bytes.
         room -= len(json.dumps(entry, ensure_ascii=True))

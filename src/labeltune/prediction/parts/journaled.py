@@ -19,7 +19,7 @@ from labeltune.prediction.export import Export, has_labels, thresholds_of
 from labeltune.prediction.fingerprint import refuse_other_task
 from labeltune.prediction.journal import open_journal, recover_journal
 from labeltune.prediction.parts.one import part_writer
-from labeltune.prediction.parts.plan import PartsPlan
+from labeltune.prediction.parts.plan import PartsPlan, header_of
 from labeltune.prediction.parts.work import PartsStory
 from labeltune.prediction.plan import PATH
 from labeltune.prediction.sending import Sender, Sent
@@ -171,7 +171,7 @@ class _Journaled:
             with (
                 self._plan.opened(span.part, span.stop - span.start) as plan,
                 closing(self._plan.answered(plan, span, self._journal)) as rows,
-                part_writer(local, plan.header, plan.table, job.options) as write,
+                part_writer(local, header_of(plan), plan.table, job.options) as write,
             ):
                 for row in export.table(rows):
                     write(row)

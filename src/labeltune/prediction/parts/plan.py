@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DataError, ModelDamagedError
+from labeltune.prediction.export import output_header
 from labeltune.prediction.parts.one import part_table
 from labeltune.prediction.plan import Asking, Plan
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from labeltune.prediction.plan import Ask, Job
     from labeltune.task.chat import Message
 
-__all__ = ["PartsPlan", "Span"]
+__all__ = ["PartsPlan", "Span", "header_of"]
+
+
+def header_of(plan: Plan) -> list[str]:
+    """The columns of a part's output. Raises `DataError` where one of the table is called like an added one."""
+    job, table = plan.job, plan.table
+    return output_header(job.task, table.header, job.options, source=table.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class PartsPlan(Asking):
         self, job: Job, place: Place, parts: Sequence[Part], *, refuse: Callable[[Part, DataError], object]
     ) -> None:
         super().__init__(job)
-        self._job, self._place, self._parts, self._refuse = job, place, parts, refuse
+        self._place, self._parts, self._refuse = place, parts, refuse
         self.spans: list[Span] = []
         """The parts that are good; complete when `hashes` have ended."""
         self.on_asked: Callable[[Span, Ask | None], object] = lambda _span, _ask: None
@@ -54,7 +61,7 @@ class PartsPlan(Asking):
     @contextmanager
     def opened(self, part: Part, rows: int | None) -> Iterator[Plan]:
         """The plan of one part, of so many rows."""
-        job = replace(self._job, options=replace(self._options, limit=rows))
+        job = replace(self.job, options=replace(self._options, limit=rows))
         with part_table(self._place, part, self._options, job.task) as table:
             yield Plan(job, table)
 
@@ -84,6 +91,7 @@ class PartsPlan(Asking):
     def _hashes_of(self, part: Part, left: int | None) -> tuple[deque[bytes | None], bool]:
         """The hashes of a part's first rows, and whether it has more."""
         with self.opened(part, None if left is None else left + 1) as plan:
+            header_of(plan)  # what cannot be written is not asked
             found = deque(plan.hashes())
             self.asked += plan.asked
             self.characters += plan.characters

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.files.parts import raise_refused
 from labeltune.files.writing import sha256_of
+from labeltune.prediction.asking import Preview
 from labeltune.prediction.export import PROBLEM
-from labeltune.prediction.predict import Predicted, Preview
+from labeltune.prediction.predict import Predicted
 from labeltune.prediction.requests import request_form
 
 if TYPE_CHECKING:

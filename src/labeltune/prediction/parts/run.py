@@ -16,6 +16,8 @@ from labeltune.files.parts import (
     parse_shard,
     split_output,
 )
+from labeltune.prediction.asking import MASKED_HEADERS
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.costs import rate_of
 from labeltune.prediction.export import thresholds_of
 from labeltune.prediction.options import PredictOptions
@@ -25,7 +27,6 @@ from labeltune.prediction.parts.plan import PartsPlan
 from labeltune.prediction.parts.result import PartsPreview, counted, settings_of
 from labeltune.prediction.parts.work import PartsWork, tell_refused
 from labeltune.prediction.plan import PATH, Job
-from labeltune.prediction.predict import MASKED_HEADERS
 from labeltune.prediction.spreadsheet import refuse_exact_formats
 from labeltune.prediction.story import Silence
 from labeltune.tuning.ledger import STATE_FOLDER
@@ -161,6 +162,8 @@ def _shard_of(job: Job) -> Shard:
 
 def _listed(job: Job) -> tuple[str, Listing]:
     """The folder of the output and the parts; raises before the first part what would be raised after it."""
+    if job.options.probabilities:
+        check_probabilities(job.task, confidence=job.options.confidence)
     thresholds_of(job.options, job.task)
     folder, ending = split_output(job.output)
     listing = list_parts(job.source, folder, ending=ending)
