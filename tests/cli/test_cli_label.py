@@ -307,6 +307,11 @@ def test_another_table_s_labels_are_not_replaced(
     refused = run("label", "other.csv", "--port", "0")
     assert refused.exit_code == 9
     assert f"labelled.csv: holds the labels of {tmp_path / 'in.csv'}" in refused.stderr
+    servers.append(server := start(tmp_path, "--force", data="other.csv"))
+    server.answer(server.rows()[0], ["fear"])
+    server.end()
+    assert [row["text"] for row in written(tmp_path / "labelled.csv")] == ["another"]
+    assert run("label", "in.csv", "--port", "0").exit_code == 9
 
 
 def test_an_edit_while_it_runs_is_not_overwritten(tmp_path: Path, servers: list[Labelling]) -> None:

@@ -100,6 +100,12 @@ class Journal:
         with self.lock, _errors(self.path):
             return str(self._connection.execute("SELECT data FROM about").fetchone()[0])
 
+    def begin_anew(self, data: str) -> None:
+        """The journal is of another table from now on; what is in it stays."""
+        with self.lock, _errors(self.path), self._transaction():
+            self._connection.execute("UPDATE about SET data = ?", (data,))
+            self._connection.commit()
+
     def catch_up(self) -> None:
         """Take in what other processes have added."""
         with self.lock, _errors(self.path):

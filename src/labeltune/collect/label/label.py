@@ -141,8 +141,9 @@ def _check_same(journal: Journal, data: str, options: LabelOptions, output: Path
     if before != _name(data) and not options.force:
         raise ConflictError(
             f"{output}: holds the labels of {before}",
-            hint="-o names another output; --force labels this table into it, too",
+            hint="-o names another output; --force replaces this one",
         )
+    journal.begin_anew(_name(data))
 
 
 def _given(
