@@ -120,9 +120,8 @@ def _tell(story: Output, done: Split, *, anywhere: bool) -> None:
         )
     if done.synthetic:
         apart = "" if anywhere else ", and out of parts that measure"
-        story.note(
-            f"  {counted(done.synthetic, 'synthetic row stays with its', 'synthetic rows stay with their')} seeds{apart}"
-        )
+        stay = counted(done.synthetic, "synthetic row stays with its", "synthetic rows stay with their")
+        story.note(f"  {stay} seeds{apart}")
     balance = done.balance
     if balance.labels:
         story.note(f"  largest deviation of a label's share: {100 * balance.max_deviation:.3f} points")
