@@ -16,7 +16,7 @@ from labeltune.studies.label_errors import DEFAULT_OUTPUT
 from tasks import TOXIC_LABELS, TOXIC_TOML, intent_toml
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
 WORDS = {
     "refund": ["money", "back", "refund", "return", "paid", "charged"],

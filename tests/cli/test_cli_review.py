@@ -16,7 +16,7 @@ from tasks import INQUIRY, INQUIRY_TOML, TOXIC_LABELS, TOXIC_TOML, intent_toml
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from click.testing import Result
+    from typer.testing import Result
 
 LABELS = ("refund", "card", "other")
 
