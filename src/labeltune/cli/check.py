@@ -146,8 +146,8 @@ def _find_noise(
     about = "at most about" if several else "about"
     wrong = counted(found.expected, "label is", "labels are")
     out.note(
-        f"{found.source}: {about} {wrong} wrong in {counted(found.judged, 'row')}, by {found.model} models "
-        "that had not seen them"
+        f"{found.source}: {about} {wrong} wrong in {counted(found.judged, 'row')}, "
+        f"by {found.model} models that had not seen them"
     )
     candidates = counted(len(found.suspects), "candidate")
     out.note(f"wrote {found.output}: {candidates} for people to look at, the most suspect first")

@@ -31,14 +31,18 @@ __all__ = [
     "Conversion",
     "CrossValidating",
     "Engine",
+    "Explaining",
+    "Explanation",
     "HeldOut",
     "Hyperparameters",
     "Message",
     "Portable",
+    "Reason",
     "Record",
     "Run",
     "Step",
     "TokenLogprob",
+    "WordWeight",
     "engine_names",
     "get_engine",
 ]
@@ -234,6 +238,57 @@ class Engine(Protocol):
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """Answer each conversation (messages without the assistant's), in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WordWeight:
+    """A word of a conversation, and what it adds to a reason's score, in nats; below 0 it speaks against."""
+
+    message: int
+    """The number of its message, from 0 on."""
+    start: int
+    """The character of the message's content that it begins with; `end` is the one after its last."""
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a label was decided for: what each word adds to its score, `bias + rest + the words' weights`.
+
+    Of a choice the score is ln(p / q), with `p` the label's probability and `q` that of `against`, the next
+    likely label; of a label that may hold or not it is ln(p / (1 - p)), and `against` is None.
+    """
+
+    label: str
+    against: str | None
+    chosen: bool
+    """False for the likeliest label where none holds."""
+    score: float
+    bias: float
+    """What is the same for every text."""
+    rest: float
+    """What this text adds and no word of it can be named for, such as a vector of the whole text."""
+    words: tuple[WordWeight, ...]
+    """In the order of the text, those that add nothing left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was decided about one conversation, and why."""
+
+    probabilities: tuple[Mapping[str, float], ...]
+    """For each question the probability of each label, in the order of the labels."""
+    reasons: tuple[Reason, ...]
+    """One for each label that was decided for; for a question without any, the likeliest label's."""
+
+
+class Explaining(Protocol):
+    """What an engine may have besides: without `explain` it is said that the engine cannot say why."""
+
+    def explain(self, conversations: Sequence[Sequence[Message]]) -> list[Explanation]:
+        """Why `answer` answers these conversations as it does, in order."""
         ...
 
 
