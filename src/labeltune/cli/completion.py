@@ -119,7 +119,9 @@ def columns(ctx: Context, incomplete: str) -> Proposals:
     from labeltune.files.writing import STANDARD_STREAM
 
     # Where the last option has no value yet, what stands before it was not made an argument.
-    named = next((name for name in (ctx.params.get("data"), *ctx.args) if name), None)
+    named = next(
+        (name for name in (ctx.params.get("data"), *(ctx.params.get("files") or ()), *ctx.args) if name), None
+    )
     if named in {None, STANDARD_STREAM}:
         return []
     try:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
-    from labeltune.local.engines import Base, HeldOut
+    from labeltune.local.engines import Base, HeldOut, Record
     from labeltune.task import Task
     from labeltune.task.corrections import Path, Question
     from labeltune.task.labels import Labels
 
-__all__ = ["FEWEST_ELSEWHERE", "Doubt", "doubt_question", "folds_of"]
+__all__ = ["FEWEST_ELSEWHERE", "Doubt", "doubt_of", "doubt_question", "folds_of", "records_of"]
 
 FEWEST_ELSEWHERE = 4
 """A row is judged if so many rows outside its fold have its label: of fewer, models learn nothing, and every
@@ -90,12 +90,24 @@ def doubt_question(
     if len(set(answers)) == 1:  # there is nothing to learn, and nothing to doubt
         sure = np.ones(len(answers))
         return Doubt(answers, sure, sure, np.zeros(len(answers), np.bool_))
-    spelled = [_spelled(question, answer) for answer in answers]
-    records = [
-        [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
-        for text, answer in zip(texts, spelled, strict=True)
+    held_out = cross_validate(base, records_of(question, texts, labels), fold, seed=seed)
+    return doubt_of(question, labels, fold, held_out)
+
+
+def records_of(question: Question, texts: Sequence[str], labels: Sequence[Labels]) -> list[Record]:
+    """The rows as an engine learns them: the text, and the answer to one question."""
+    return [
+        [
+            {"role": "user", "content": text},
+            {"role": "assistant", "content": _spelled(question, question.of(own))},
+        ]
+        for text, own in zip(texts, labels, strict=True)
     ]
-    held_out = cross_validate(base, records, fold, seed=seed)
+
+
+def doubt_of(question: Question, labels: Sequence[Labels], fold: IntArray, held_out: HeldOut) -> Doubt:
+    """What follows from what an engine said of `records_of` that it had not seen."""
+    answers = [question.of(own) for own in labels]
     return (_doubt_labels if question.is_multi else _doubt_paths)(question, answers, fold, held_out)
 
 
