@@ -36,6 +36,7 @@ __all__ = [
     "compare_probabilities",
     "measure_confidence",
     "measure_probabilities",
+    "probabilities_by_field",
     "probability_warnings",
 ]
 
@@ -92,13 +93,34 @@ def measure_probabilities(
     predictions: Predictions, shapes: Sequence[Shape], *, bootstrap: int, seed: int
 ) -> Mapping[str, FieldProbabilities]:
     """By field; without those that no row has the probabilities of. Rows that lack one are left out."""
+    if predictions.probabilities is None:
+        return {}
+    return probabilities_by_field(
+        predictions.pairs.true,
+        predictions.patterns.inverse,
+        predictions.probabilities,
+        shapes,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+
+
+def probabilities_by_field(
+    true: BoolArray,
+    inverse: IntArray,
+    probabilities: FloatArray,
+    shapes: Sequence[Shape],
+    *,
+    bootstrap: int,
+    seed: int,
+) -> Mapping[str, FieldProbabilities]:
+    """The same from the true labels of patterns, (n_patterns, n_labels), and the pattern of each row."""
     found = {}
     for shape in shapes:
-        known = _known(predictions, shape)
-        if predictions.probabilities is not None and known.any():
-            true = predictions.pairs.true[predictions.patterns.inverse[known], shape.part]
-            shares = predictions.probabilities[known, shape.part]
-            found[shape.name] = _field(shape, true, shares, bootstrap=bootstrap, seed=seed)
+        known: BoolArray = np.isfinite(probabilities[:, shape.part].sum(axis=1))
+        if known.any():
+            there, shares = true[inverse[known], shape.part], probabilities[known, shape.part]
+            found[shape.name] = _field(shape, there, shares, bootstrap=bootstrap, seed=seed)
     return found
 
 

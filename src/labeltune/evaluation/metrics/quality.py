@@ -287,7 +287,9 @@ def _exact(metrics: Mapping[str, float], rows: int) -> dict[str, Interval]:
     }
 
 
-def _measure_field(shape: Shape, views: Sequence[_View], patterns: CountedPatterns, seed: int) -> FieldQuality:
+def _measure_field(
+    shape: Shape, views: Sequence[_View], patterns: CountedPatterns, seed: int
+) -> FieldQuality:
     own = views[0].pairs
     metrics, intervals, totals = _measured(views, patterns, seed)
     return FieldQuality(

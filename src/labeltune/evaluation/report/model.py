@@ -264,6 +264,13 @@ class ShownRow:
     """why there is no valid answer; empty where there is one"""
     confidence: float | None
     unsure: bool = False
+    file: str = ""
+    """the file that the line is of, where there are several"""
+
+    @property
+    def where(self) -> str:
+        """Where it stands, for readers."""
+        return f"{self.file}, line {self.line}" if self.file else f"line {self.line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,6 +189,7 @@ def _data(report: Report) -> dict[str, Any]:
             row.problem,
             row.confidence,
             row.unsure,
+            *filter(None, [row.file]),
         ]
         # Escaped for HTML, a character may take six bytes.
         room -= len(json.dumps(entry, ensure_ascii=True))

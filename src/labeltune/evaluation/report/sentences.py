@@ -285,7 +285,7 @@ def _example_line(answer: OtherAnswer, rows: Mapping[int, ShownRow]) -> str:
     row = rows[answer.line]
     here = row.problem or named(row.predicted)
     there = named(answer.predicted) if answer.valid else NO_ANSWER
-    return f'line {row.line} "{shortened(row.text)}": {named(row.true)}; here {here}, there {there}'
+    return f'{row.where} "{shortened(row.text)}": {named(row.true)}; here {here}, there {there}'
 
 
 def named(labels: Sequence[str]) -> str:

@@ -60,9 +60,9 @@ function showErrors() {
   };
 
   const entry = (row) => {
-    const [line, id, text, truth, said, problem, confidence, unsure] = row;
+    const [line, id, text, truth, said, problem, confidence, unsure, file] = row;
     const item = element("li");
-    const where = [`line ${line}`];
+    const where = [file ? `${file}, line ${line}` : `line ${line}`];
     if (id) where.push(`id ${id}`);
     if (confidence !== null) where.push(`confidence ${confidence.toFixed(3)}`);
     if (unsure) where.push("unsure");
