@@ -38,6 +38,7 @@ ALLOWED = {
     "jinja2": ("evaluation/report/", "local/engines/llm/chat.py"),
     "sklearn": ("evaluation/metrics/", "sklearn.py"),
     "pandas": ("api.py",),
+    "ray": ("prediction/parts/on_ray.py",),
     "toktok": ("pricing/tokens.py",),
     "pickle": (),
     "joblib": (),

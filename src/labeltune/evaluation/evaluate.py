@@ -14,10 +14,10 @@ from labeltune.evaluation.confidence import measure_confidence, measure_probabil
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluation.metrics.quality import measure
 from labeltune.evaluation.options import EvaluateOptions, Review
-from labeltune.evaluation.reading import read_predictions
 from labeltune.evaluation.parts.listing import incomplete, parts_of
 from labeltune.evaluation.parts.measuring import measure_parts
 from labeltune.evaluation.parts.opening import open_whole
+from labeltune.evaluation.reading import read_predictions
 from labeltune.evaluation.remembering import remember
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review

@@ -32,7 +32,7 @@ class JoinedTable(Table):
         self.strip = tables[0].strip
         for table in tables:
             if {*table.header} != {*self.header}:
-                other = sorted({*table.header} ^ {*self.header})[0]
+                other = min({*table.header} ^ {*self.header})
                 raise DataError(
                     f'{table.source}: has not the columns of {tables[0].source}: "{other}" is in one only',
                     hint="what compares rows needs the same columns in all parts",

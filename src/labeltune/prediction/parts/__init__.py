@@ -1,0 +1,1 @@
+"""Predictions of a folder, part after part, here or on many machines."""

@@ -1,0 +1,104 @@
+"""Processes that another library starts: what they say is held back, and none of them is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Family", "held_back"]
+
+_PATIENCE_S = 10.0
+_SAID_BYTES = 4_000
+
+Process = tuple[int, str]
+"""The id of a process and when it started, which tells it from a later one of the same id."""
+
+
+@contextmanager
+def held_back(*numbers: int) -> Iterator[Callable[[], str]]:
+    """While the block runs, what anything in this process writes to these file descriptors is kept.
+
+    Yields what returns the end of it. Processes that are started meanwhile write there, too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    kept = {number: os.dup(number) for number in numbers}
+    with tempfile.TemporaryFile() as file:
+
+        def said() -> str:
+            start = max(0, os.fstat(file.fileno()).st_size - _SAID_BYTES)
+            return os.pread(file.fileno(), _SAID_BYTES, start).decode("utf-8", "replace")
+
+        try:
+            for number in kept:
+                os.dup2(file.fileno(), number)
+            yield said
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                for stream in (sys.stdout, sys.stderr):
+                    stream.flush()
+            for number, copy in kept.items():
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+class Family:
+    """The processes below this one that are started from now on. Where /proc is missing it knows of none."""
+
+    def __init__(self) -> None:
+        self._before = _descendants()
+        self._seen: set[Process] = set()
+
+    def look(self) -> None:
+        """Take note of those that are there: one whose parent ends is no longer found below this one."""
+        self._seen |= _descendants() - self._before
+
+    def end(self) -> None:
+        """Wait for them, and kill those that stay, each by its id."""
+        self.look()
+        deadline = time.monotonic() + _PATIENCE_S
+        while (left := {one for one in self._seen if _is_there(one)}) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for pid, _ in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _descendants() -> set[Process]:
+    children: dict[int, list[Process]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        stat = _stat(int(entry.name))
+        if stat is not None:
+            children.setdefault(int(stat[1]), []).append((int(entry.name), stat[19]))
+    found: set[Process] = set()
+    waiting = [os.getpid()]
+    while waiting:
+        for one in children.get(waiting.pop(), ()):
+            if one not in found:
+                found.add(one)
+                waiting.append(one[0])
+    return found
+
+
+def _is_there(process: Process) -> bool:
+    stat = _stat(process[0])
+    return stat is not None and stat[19] == process[1] and stat[0] != "Z"
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the third on: state, parent, …, start time."""
+    try:
+        content = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return content.rpartition(")")[2].split()
