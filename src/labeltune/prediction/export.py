@@ -87,21 +87,29 @@ class Export:
     """Valid answers that the thresholds call too doubtful."""
     untold: int = 0
     """Valid answers from which no probability of a label can be read, where they are asked for."""
+    _decoded: Any = field(init=False, repr=False)
+    _none: list[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._decoded = lru_cache(maxsize=4096)(self._cells)
+        self._none = self._empty()
 
     def table(self, rows: Iterable[tuple[Sequence[str], object, Result]]) -> Iterator[list[str]]:
         """Each row of the input, which comes with its result, and its prediction."""
-        decoded = lru_cache(maxsize=4096)(self._cells)
-        empty = self._empty()
         for values, _, result in rows:
-            self.rows += 1
-            yield [*values, *self._prediction(result, decoded, empty)]
+            yield self.row(values, result)
 
-    def _prediction(self, result: Result, decoded: Any, empty: list[str]) -> list[str]:
+    def row(self, values: Sequence[str], result: Result) -> list[str]:
+        """A row of the input and its prediction."""
+        self.rows += 1
+        return [*values, *self._prediction(result)]
+
+    def _prediction(self, result: Result) -> list[str]:
         choice, answer, problem = _outcome(result)
         labels: Labels | None = None
-        cells = empty
+        cells = self._none
         if choice is not None and not problem:
-            cells, labels, problem = decoded(answer_of(choice))
+            cells, labels, problem = self._decoded(answer_of(choice))
         if problem:
             self.problems[problem] += 1
             self.thinking += choice is not None and has_thought(choice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from labeltune.errors import BudgetError, DiskError, LabeltuneError
 from labeltune.prediction.pace import CANARY, Pace
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from labeltune.prediction.costs import Rate
-    from labeltune.prediction.journal import Journal
     from labeltune.prediction.options import PredictOptions
     from labeltune.prediction.plan import Ask
     from labeltune.prediction.replies import Reply
@@ -25,13 +24,59 @@ if TYPE_CHECKING:
     from labeltune.providers import Provider
     from labeltune.providers.channel import Channel
 
-__all__ = ["GRACE_SECONDS", "Sender", "Sent"]
+__all__ = ["GRACE_SECONDS", "Keeper", "Sender", "Sent"]
 
 GRACE_SECONDS = 20.0
 """How long SIGTERM and SIGHUP wait for answers in flight."""
 
 ROW_ERRORS = 25
 """A request that meets so many server errors, while others are answered, is the reason for them."""
+
+
+class Keeper(Protocol):
+    """Keeps what becomes of requests: the journal, or what holds answers until their rows are written."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk was full: what is in flight can be saved, more must not be asked."""
+        ...
+
+    @property
+    def answered(self) -> bool:
+        """Whether any request has an answer."""
+        ...
+
+    async def sent(self, request: int) -> None:
+        """The request leaves when this returns."""
+        ...
+
+    def put_back(self, request: int) -> None:
+        """The request was not taken up, and nothing billed: it is to be asked again."""
+        ...
+
+    def done(
+        self,
+        request: int,
+        raw: bytes,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        seconds: float | None = None,
+    ) -> None:
+        """An answer came, after so many seconds."""
+        ...
+
+    def failed(self, request: int, kind: str, raw: bytes) -> None:
+        """A refusal came that asking again would not change; `kind` names it."""
+        ...
+
+    def unknown(self, request: int, kind: str, raw: bytes = b"") -> None:
+        """The answer was lost, and may have been billed; `raw` is what came of it."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until all changes so far are on the disk."""
+        ...
 
 
 @dataclass(slots=True)
@@ -80,7 +125,7 @@ class Sender:
     def __init__(
         self,
         channel: Channel,
-        journal: Journal,
+        journal: Keeper,
         provider: Provider,
         options: PredictOptions,
         *,

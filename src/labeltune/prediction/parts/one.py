@@ -1,0 +1,266 @@
+"""One part predicted and committed: what any process can do that is given plain values.
+
+For providers that send no bill: a part that is lost on its way costs time, and is made again from its first
+row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
+
+from labeltune.defaults import DEFAULT_STATE
+from labeltune.files.parts import Receipt, commit_part, open_place
+from labeltune.files.sources import ByteSource
+from labeltune.files.tables import neutralise, open_table, table_writer
+from labeltune.files.threshold_file import read_thresholds
+from labeltune.files.writing import disk_errors
+from labeltune.prediction.costs import rate_of
+from labeltune.prediction.export import Export, output_header
+from labeltune.prediction.fingerprint import refuse_other_task
+from labeltune.prediction.parts.window import Window
+from labeltune.prediction.plan import PATH, Ask
+from labeltune.prediction.requests import request_form
+from labeltune.prediction.sending import Sender
+from labeltune.prediction.story import Silence
+from labeltune.providers import resolve_provider
+from labeltune.providers.channel import open_channel
+from labeltune.task import parse_task
+from labeltune.task.chat import Renderer
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from typing import Self
+
+    from labeltune.files.parts import Part
+    from labeltune.files.tables import Table
+    from labeltune.files.tables.row_writer import WriteRow
+    from labeltune.prediction.options import PredictOptions
+    from labeltune.prediction.sending import Sent
+    from labeltune.prediction.story import Story
+    from labeltune.providers import Provider
+    from labeltune.task import Task
+
+__all__ = ["PartCall", "PartPredictor", "StoppedError", "counts_of", "predict_part"]
+
+_NAME_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PartCall:
+    """What all parts of a run have in common, as plain values that any process can be handed.
+
+    `task` is the content of a task file and `source` its name, `provider` as the user named it and
+    `directory` the local provider's folder; `input` and `output` are places, `run` is the manifest's. In
+    `scratch`, a folder of the machine that predicts, parts are written before they are committed; it is made
+    if need be.
+    """
+
+    task: str
+    source: str
+    model: str
+    provider: str
+    directory: str | None
+    options: PredictOptions
+    input: str
+    output: str
+    run: str
+    scratch: str
+    state: str = DEFAULT_STATE
+
+
+class StoppedError(Exception):
+    """A signal came in the midst of a part, of which nothing is kept."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def predict_part(call: PartCall, part: Part) -> Receipt:
+    """Predict one part and commit it, whole or not at all. For many, `PartPredictor` opens the model once.
+
+    Raises `DataError` for a part that is no good, and the other errors of this package for what would stop
+    every other part, too.
+    """
+    with PartPredictor(call) as predictor:
+        return predictor.predict(part)
+
+
+class PartPredictor:
+    """Predicts one part after the other, with a provider that stays open; use it with `with`.
+
+    In a process, or a thread, without an event loop of its own; coroutines use `AsyncPredictor`.
+    """
+
+    def __init__(self, call: PartCall, *, story: Story | None = None) -> None:
+        self._work = AsyncPredictor(call, story=story)
+        self._runner = asyncio.Runner()
+
+    def predict(self, part: Part) -> Receipt:
+        """See `predict_part`."""
+        return self._runner.run(self._work.predict(part))
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        try:
+            self._runner.run(self._work.__aenter__())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._runner.run(self._work.__aexit__())
+        finally:
+            self._runner.close()
+
+
+class AsyncPredictor:
+    """The same within an event loop; use it with `async with`."""
+
+    def __init__(
+        self,
+        call: PartCall,
+        *,
+        task: Task | None = None,
+        provider: Provider | None = None,
+        story: Story | None = None,
+    ) -> None:
+        self._call, self._options = call, call.options
+        self._story: Story = story or Silence()
+        self._task = task or parse_task(call.task, source=call.source)
+        self._provider = provider or _provider(call)
+        self._form = request_form(self._task, call.model, self._provider, confidence=self._options.confidence)
+        self._rate = rate_of(call.model, self._provider, batch=False)
+        path = self._options.thresholds
+        self._thresholds = None if path is None else read_thresholds(path, self._task)
+        self._input, self._output = open_place(call.input), open_place(call.output)
+        self._open = AsyncExitStack()
+        with disk_errors(call.scratch):
+            Path(call.scratch).mkdir(parents=True, exist_ok=True)
+
+    async def __aenter__(self) -> Self:
+        opened = open_channel(self._provider, PATH, connections=self._options.concurrency)
+        self._channel, client = await self._open.enter_async_context(opened)
+        if not self._options.accept_changes:
+            await refuse_other_task(
+                client, self._provider, self._call.model, self._task, state=Path(self._call.state)
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def predict(self, part: Part, *, limit: int | None = None) -> Receipt:
+        """See `predict_part`; with `limit` only so many rows, and the part is not complete if it has more.
+
+        Raises `StoppedError` after a signal.
+        """
+        export = Export(self._task, self._options.probabilities, self._thresholds)
+        with self._local_file(part) as local:
+            with ExitStack() as stack:
+                table = stack.enter_context(self._table(part))
+                write = stack.enter_context(self._writer(local, table))
+                window = Window(lambda values, result: write(export.row(values, result)))
+                rows = _Rows(self, table, window, limit)
+                sent = await self._send(rows, window)
+            counts = counts_of(export, sent)
+            complete = not (rows.cut or export.problems["unknown"])
+            receipt = Receipt(self._call.run, part, local.stat().st_size, counts, complete)
+            commit_part(self._output, receipt, local)
+        return receipt
+
+    async def _send(self, rows: _Rows, window: Window) -> Sent:
+        sender = Sender(
+            self._channel, window, self._provider, self._options, rate=self._rate, story=self._story
+        )
+        with closing(rows.asks()) as asks:
+            sent = await sender.run(asks)
+        if sent.stopped_by is not None:
+            raise StoppedError(sent.stopped_by)
+        assert not window.waiting
+        return sent
+
+    @contextmanager
+    def _local_file(self, part: Part) -> Iterator[Path]:
+        """Where a part is written before it is committed; its name tells the format."""
+        name = hashlib.sha256(part.output.encode()).hexdigest()[: 2 * _NAME_BYTES]
+        local = Path(self._call.scratch) / (name + "".join(PurePosixPath(part.output).suffixes[-2:]))
+        try:
+            yield local
+        finally:
+            local.unlink(missing_ok=True)
+
+    @contextmanager
+    def _table(self, part: Part) -> Iterator[Table]:
+        with self._input.as_file(part.input) as path:
+            source = ByteSource(path)
+            # Messages name the part where it is, wherever its bytes were brought.
+            source.name = f"{self._call.input.rstrip('/')}/{part.input}"
+            with open_table(source, self._options.read, task=self._task) as table:
+                yield table
+
+    @contextmanager
+    def _writer(self, local: Path, table: Table) -> Iterator[WriteRow]:
+        header = output_header(self._task, table.header, self._options, source=table.source)
+        if not self._options.spreadsheet:
+            with table_writer(local, header, like=table) as write:
+                yield write
+            return
+        with table_writer(local, neutralise(header)) as write:
+            yield lambda row: write(neutralise(row))
+
+    def renderer(self, table: Table) -> Renderer:
+        """What makes messages of a table's rows."""
+        return Renderer(self._task, table.header, source=table.source)
+
+    def ask(self, number: int, values: Sequence[str], renderer: Renderer) -> Ask:
+        """The request for a row."""
+        messages = renderer.messages(values)
+        return Ask(number, b"", self._form.encode(messages), lost_before=False)
+
+
+class _Rows:
+    """The rows of a part as requests, read as they are asked for."""
+
+    def __init__(self, work: AsyncPredictor, table: Table, window: Window, limit: int | None) -> None:
+        self._work, self._table, self._window, self._limit = work, table, window, limit
+        self.cut = False
+        """Whether there are more rows than were wanted."""
+
+    def asks(self) -> Generator[Ask]:
+        renderer = self._work.renderer(self._table)
+        with closing(cast("Generator[tuple[int, list[str]]]", iter(self._table))) as rows:
+            for number, (_, values) in enumerate(rows):
+                if number == self._limit:
+                    self.cut = True
+                    break
+                if renderer.text(values):
+                    self._window.wait(number, values)
+                    yield self._work.ask(number, values, renderer)
+                else:
+                    self._window.empty(values)
+        # A table that is read to its end has raised them itself.
+        self._table.raise_findings()
+
+
+def _provider(call: PartCall) -> Provider:
+    provider = resolve_provider(call.provider)
+    return provider if call.directory is None else replace(provider, directory=Path(call.directory))
+
+
+def counts_of(export: Export, sent: Sent | None = None) -> dict[str, int]:
+    """What is in a part, for its receipt; problems by their names: `problem off_list`."""
+    invalid = sum(export.problems.values())
+    counts = {"rows": export.rows, "invalid": invalid, "unsure": export.unsure, "thinking": export.thinking}
+    counts |= {f"problem {name}": count for name, count in export.problems.most_common()}
+    if sent is not None:
+        counts |= {"asked": sent.asked, "resent": sent.resent}
+        counts |= {"input_tokens": sent.input_tokens, "output_tokens": sent.output_tokens}
+    return counts
