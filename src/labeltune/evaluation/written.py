@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["open_predictions"]
 
 
-def open_predictions(path: str, task: Task, read: ReadOptions) -> Table:
+def open_predictions(path: str | ByteSource, task: Task, read: ReadOptions) -> Table:
     """Open a table that predict wrote: UTF-8, with a header, quoted as CSV, whatever `[read]` says.
 
     A table that does not begin with the predicted columns, or is no UTF-8, was written again by something
     else, and is read as the task's other tables. Options come before both. Raises as `open_table` does.
     """
-    source = ByteSource(path)
+    source = path if isinstance(path, ByteSource) else ByteSource(path)
     try:
         head = source.head().decode("utf-8", "replace")
         names = [name for group in predicted_columns(task) for name in group]

@@ -270,8 +270,10 @@ def test_a_bad_row_is_named_by_part_and_line(
 
 def test_a_folder_without_parts_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_SUCCESS").touch()
-    with pytest.raises(SettingsError, match="there are no files in it"):
+    with pytest.raises(DataError, match="an empty folder"):
         evaluate(str(tmp_path), tasks.TOXIC)
+    with pytest.raises(SettingsError, match="there is no such folder"):
+        evaluate(str(tmp_path / "none" / "*.csv"), tasks.TOXIC)
 
 
 def test_parts_are_told_one_by_one(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +29,8 @@ class JoinedTable(Table):
     def __init__(self, name: str, tables: Sequence[Table]) -> None:
         super().__init__(None, name)
         self._tables = tables
+        self.opened = ExitStack()
+        """What is closed with the table."""
         self.header = tables[0].header
         self.strip = tables[0].strip
         for table in tables:
@@ -103,5 +106,4 @@ class JoinedTable(Table):
 
     def close(self) -> None:
         """Let go of what is open."""
-        for table in self._tables:
-            table.close()
+        self.opened.close()

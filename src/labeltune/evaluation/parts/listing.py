@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-import glob
-import os
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labeltune.errors import SettingsError
+from labeltune.evaluation.written import open_predictions
+from labeltune.files.parts import SUCCESS, list_inputs, names_parts
+from labeltune.files.sources import ByteSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labeltune.files.parts import Place
+    from labeltune.files.tables import Table
+    from labeltune.task import ReadOptions, Task
 
 __all__ = ["Parts", "incomplete", "parts_of"]
-
-SUCCESS = "_SUCCESS"
-"""What stands in a folder whose parts are all written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The files of a folder or a pattern, in the order of their names."""
 
-    paths: tuple[str, ...]
+    root: str
+    """the folder as it was named"""
+    place: Place
+    names: tuple[str, ...]
     complete: bool
     """false for a folder that lacks `_SUCCESS`"""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @contextmanager
+    def open(self, number: int, task: Task, read: ReadOptions) -> Iterator[Table]:
+        """A part as a table, named as it is found by the user. Raises as `open_table`."""
+        name = self.names[number]
+        with self.place.as_file(name) as path:
+            source = ByteSource(path)
+            source.name = f"{self.root.rstrip('/')}/{name}"
+            with open_predictions(source, task, read) as table:
+                yield table
 
 
 def parts_of(path: str) -> Parts | None:
     """The parts that `path` stands for; None where it is one file, or standard input.
 
-    Files whose names begin with `_` or `.` are no parts. Raises `SettingsError` where there are none.
+    Raises `SettingsError` where there is no such folder, `DataError` where there is no table.
     """
-    if os.path.isdir(path):
-        found = sorted(str(one) for one in Path(path).iterdir() if _is_part(one))
-        complete = (Path(path) / SUCCESS).exists()
-    elif any(sign in path for sign in "*?[") and not Path(path).exists():
-        found, complete = sorted(one for one in glob.glob(path, recursive=True) if _is_part(Path(one))), True
-    else:
+    if not names_parts(path):
         return None
-    if not found:
-        raise SettingsError(f"{path}: there are no files in it", hint="expected predictions, one file a part")
-    return Parts(tuple(found), complete)
-
-
-def _is_part(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(("_", "."))
+    root, listing = list_inputs(path)
+    whole = root.rstrip("/") == path.rstrip("/")
+    complete = not whole or listing.place.exists(SUCCESS)
+    return Parts(root, listing.place, tuple(part.input for part in listing.parts), complete)
 
 
 def incomplete(path: str, parts: Parts) -> str | None:
@@ -50,6 +63,6 @@ def incomplete(path: str, parts: Parts) -> str | None:
     if parts.complete:
         return None
     return (
-        f"{path}: there is no _SUCCESS in it, so that its run is not complete: "
-        f"{len(parts.paths):,} parts are measured"
+        f"{path}: there is no {SUCCESS} in it, so that its run is not complete: "
+        f"{len(parts):,} parts are measured"
     )

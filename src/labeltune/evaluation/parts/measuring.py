@@ -18,7 +18,6 @@ from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.sure_answers import sure_answers
 from labeltune.evaluation.training_curves import read_training
-from labeltune.evaluation.written import open_predictions
 from labeltune.files.tables import UnusualTableError
 
 if TYPE_CHECKING:
@@ -57,10 +56,10 @@ def measure_parts(
     shapes = shapes_of(task)
     with Tally(shapes, len(task.labels), errors=options.errors) as tally:
         if story is not None:
-            story.begin(len(parts.paths))
+            story.begin(len(parts))
         marked = []
-        for number, part in enumerate(parts.paths):
-            with open_predictions(part, task, options.read) as table:
+        for number in range(len(parts)):
+            with parts.open(number, task, options.read) as table:
                 _add(tally, table, task, number)
                 marked.append(table.marked)
             if story is not None:
@@ -110,7 +109,7 @@ class _Measured:
         probabilities = self._probabilities()
         sure = sure_answers(pairs, patterns.counts, unsure, self._task)
         calibration = tally.confidences.measured(**resampling)
-        rows = show_wrong_rows(tally.wrong_rows(), self._parts.paths, self._marked, self._task, options.read)
+        rows = show_wrong_rows(tally.wrong_rows(), self._parts, self._marked, self._task, options.read)
         return Report(
             source=self._path,
             quality=quality,
@@ -140,7 +139,7 @@ class _Measured:
     def _warnings(self) -> list[str]:
         tally, path = self._tally, self._path
         repeated = find_repeated(
-            tally.repeated_ids(), self._parts.paths, self._marked, self._task, self._options.read
+            tally.repeated_ids(), self._parts, self._marked, self._task, self._options.read
         )
         said = table_warnings(path, repeated, tally.lacks)
         if tally.has_probabilities:

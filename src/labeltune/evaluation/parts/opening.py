@@ -22,7 +22,7 @@ def open_whole(path: str, task: Task, read: ReadOptions) -> Table:
     if parts is None:
         return open_predictions(path, task, read)
     with ExitStack() as stack:
-        tables = [stack.enter_context(open_predictions(part, task, read)) for part in parts.paths]
+        tables = [stack.enter_context(parts.open(number, task, read)) for number in range(len(parts))]
         joined = JoinedTable(path, tables)
-        stack.pop_all()
+        joined.opened = stack.pop_all()
     return joined

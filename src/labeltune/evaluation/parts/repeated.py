@@ -6,26 +6,26 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from labeltune.evaluation.reading import compared_columns
-from labeltune.evaluation.written import open_predictions
 from labeltune.files.tables import take_off_marks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from labeltune.evaluation.parts.listing import Parts
     from labeltune.task import ReadOptions, Task
 
 __all__ = ["find_repeated"]
 
 
 def find_repeated(
-    keys: Collection[int], parts: Sequence[str], marked: Sequence[bool], task: Task, read: ReadOptions
+    keys: Collection[int], parts: Parts, marked: Sequence[bool], task: Task, read: ReadOptions
 ) -> list[str]:
     """The ids that occur more than once, in the order of the rows; `keys` are hashes of those that may."""
     if not keys or task.id is None:
         return []
     counts: Counter[str] = Counter()
-    for part, has_marks in zip(parts, marked, strict=True):
-        with open_predictions(part, task, read) as table:
+    for number, has_marks in enumerate(marked):
+        with parts.open(number, task, read) as table:
             if has_marks:
                 take_off_marks(table, compared_columns(task))
             if task.id in table.header:

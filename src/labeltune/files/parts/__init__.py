@@ -6,7 +6,15 @@ is and what came of each part, `output` holds the folder that they are committed
 
 from __future__ import annotations
 
-from labeltune.files.parts.listing import ENDINGS, Listing, Part, list_parts, names_parts, split_output
+from labeltune.files.parts.listing import (
+    ENDINGS,
+    Listing,
+    Part,
+    list_inputs,
+    list_parts,
+    names_parts,
+    split_output,
+)
 from labeltune.files.parts.manifest import (
     FOLDER,
     MANIFEST,
@@ -37,6 +45,7 @@ __all__ = [
     "Receipt",
     "Shard",
     "commit_part",
+    "list_inputs",
     "list_parts",
     "names_parts",
     "open_output",

@@ -80,7 +80,7 @@ def cpus_here() -> int:
 def on_cluster(cluster: Cluster, workers: int | None) -> Iterator[Running]:
     """While it is open, this process drives the cluster; what was started here has ended when the block has.
 
-    There are to be so many workers, or one for each CPU. Raises `SettingsError` where Ray is not installed, or
+    There are to be so many workers, or one for each CPU. Raises `SettingsError` where Ray is not installed or
     runs in this process for something else, and `TemporaryError` where it cannot be reached or started.
     """
     if find_spec("ray") is None:
