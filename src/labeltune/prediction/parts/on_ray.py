@@ -92,8 +92,8 @@ def _driving(what: str, **options: Any) -> Iterator[None]:
                 TimeoutError,
             ) as error:
                 raise TemporaryError(
-                    f"Ray {what}: {_last_line(str(error)) or type(error).__name__}",
-                    hint=f"what it said last: {_last_line(said())}" if said() else None,
+                    f"Ray {what}: {_gist(str(error)) or type(error).__name__}",
+                    hint=f"what it said last: {_gist(said())}" if said() else None,
                 ) from error
             except SystemExit:
                 # Ray's own handler, while it starts: ours is to say with what the command ends.
@@ -116,8 +116,10 @@ def _restore(handlers: Mapping[int, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+def _gist(text: str) -> str:
+    """The first sentence of the last line: Ray says much, and what is the matter last."""
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return last.partition(". ")[0].rstrip(".")
 
 
 def run_parts(parts: Iterable[P], work: Work, workers: int) -> Iterator[tuple[P, Done | Failed]]:
@@ -187,7 +189,7 @@ class _Pool(Generic[P]):
             self._died_at_start += 1
             if self._died_at_start >= TRIES:
                 raise TemporaryError(
-                    f"{TRIES} workers ended while they started: {_last_line(str(error))}",
+                    f"{TRIES} workers ended while they started: {_gist(str(error))}",
                     hint="labeltune must be installed on every machine of the cluster, in the same version",
                 ) from error
             return
@@ -213,7 +215,7 @@ class _Pool(Generic[P]):
             self._let_go(actor)
             if deaths + 1 >= TRIES:
                 raise RemoteError(
-                    f"{part}: {TRIES} workers ended over it, the last one: {_last_line(str(error))}",
+                    f"{part}: {TRIES} workers ended over it, the last one: {_gist(str(error))}",
                     hint="is it too large for a worker's memory? What is done is kept",
                 ) from error
             self._parts.appendleft((part, deaths + 1))

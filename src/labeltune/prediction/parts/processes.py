@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Family", "held_back"]
+__all__ = ["Family", "descendants", "held_back"]
 
 _PATIENCE_S = 10.0
 _SAID_BYTES = 4_000
@@ -56,12 +56,12 @@ class Family:
     """The processes below this one that are started from now on. Where /proc is missing it knows of none."""
 
     def __init__(self) -> None:
-        self._before = _descendants()
+        self._before = descendants()
         self._seen: set[Process] = set()
 
     def look(self) -> None:
         """Take note of those that are there: one whose parent ends is no longer found below this one."""
-        self._seen |= _descendants() - self._before
+        self._seen |= descendants() - self._before
 
     def end(self) -> None:
         """Wait for them, and kill those that stay, each by its id."""
@@ -74,14 +74,15 @@ class Family:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _descendants() -> set[Process]:
+def descendants(of: int | None = None) -> set[Process]:
+    """The processes below one, this one by default, and those below them. Empty where /proc is missing."""
     children: dict[int, list[Process]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         stat = _stat(int(entry.name))
         if stat is not None:
             children.setdefault(int(stat[1]), []).append((int(entry.name), stat[19]))
     found: set[Process] = set()
-    waiting = [os.getpid()]
+    waiting = [os.getpid() if of is None else of]
     while waiting:
         for one in children.get(waiting.pop(), ()):
             if one not in found:
