@@ -20,9 +20,8 @@ def manager(node: Any) -> int:
 
 cluster = Cluster(initialize_head=True, head_node_args={**_NODE, "include_dashboard": False})
 second = cluster.add_node(**_NODE)
-print(
-    json.dumps({"address": cluster.address, "nodes": [manager(cluster.head_node), manager(second)]}),
-    flush=True,
-)
+told = {"address": cluster.address, "nodes": [manager(cluster.head_node), manager(second)]}
+sys.stdout.write(json.dumps(told) + "\n")
+sys.stdout.flush()
 sys.stdin.read()
 cluster.shutdown()
