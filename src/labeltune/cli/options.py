@@ -29,6 +29,7 @@ __all__ = [
     "StateOption",
     "StripOption",
     "TableFormatOption",
+    "TablesArgument",
     "TaskOption",
     "WaitTimeoutOption",
     "YesOption",
@@ -71,6 +72,13 @@ DataArgument = Annotated[
     str,
     typer.Argument(
         metavar="DATA", help="The table: CSV, TSV, JSONL, JSON, Parquet or Excel; - for standard input."
+    ),
+]
+TablesArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="The table, - for standard input; or a folder or glob of tables, each a part of the output.",
     ),
 ]
 TableFormatOption = Annotated[

@@ -10,9 +10,7 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.help import COST, RESUME
-from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
-    DataArgument,
     JsonOption,
     MaxCostOption,
     ModelOption,
@@ -21,6 +19,7 @@ from labeltune.cli.options import (
     ProviderOption,
     QuietOption,
     StateOption,
+    TablesArgument,
     TaskOption,
     YesOption,
 )
@@ -33,7 +32,6 @@ from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.prediction.predict import Predicted, Preview
     from labeltune.task import ReadOptions
 
 __all__ = ["predict"]
@@ -117,6 +115,14 @@ ForceOption = Annotated[
         rich_help_panel=RESUME,
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Of a folder's tables make every N-th, from the I-th on; I counts from 1. For array jobs.",
+    ),
+]
 DryRunOption = Annotated[
     bool,
     typer.Option(
@@ -127,7 +133,7 @@ DryRunOption = Annotated[
 
 @reads_tables
 def predict(
-    data: DataArgument,
+    data: TablesArgument,
     model: ModelOption = None,
     out: PredictionsOption = DEFAULT_OUTPUT,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
@@ -148,6 +154,7 @@ def predict(
     recover: RecoverOption = _DEFAULT.recover,
     prefix: PrefixOption = _DEFAULT.prefix,
     force: ForceOption = _DEFAULT.force,
+    shard: ShardOption = _DEFAULT.shard,
     dry_run: DryRunOption = False,
     *,
     read: ReadOptions,
@@ -155,7 +162,9 @@ def predict(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a model about every row of a table; the same command again goes on where it stopped."""
+    """Ask a model about every row of a table, or of a folder of tables; run again, it goes on where it
+    stopped.
+    """
     sink = output.configure(json_mode=json, quiet=quiet)
     if json and out == STANDARD_STREAM and not dry_run:
         raise SettingsError("--json and --output - would both write to standard output")
@@ -176,6 +185,7 @@ def predict(
         recover=recover,
         prefix=prefix,
         force=force,
+        shard=shard,
         read=read,
     )
     _predict(
@@ -195,90 +205,45 @@ def _predict(
     **call: Any,
 ) -> None:
     """Predict and tell how it went; with `dry_run` show what would be asked."""
+    from labeltune.files.parts import names_parts
     from labeltune.task import read_task
 
     definition = read_task(task)
     model = model_of(model, definition, what="which one is asked: what train printed")
     call |= {"task": definition, "model": model, "options": options}
+    call["provider"] = provider_of(provider, definition)
+    if names_parts(data):
+        _predict_parts(sink, data, task, dry_run=dry_run, **call)
+        return
+    from labeltune.cli.predict_view import show_predicted, show_preview
     from labeltune.prediction.predict import predict as run
     from labeltune.prediction.predict import preview
 
-    call["provider"] = provider_of(provider, definition)
     if dry_run:
-        _show_preview(sink, preview(data, **call))
+        show_preview(sink, preview(data, **call))
         return
     with RowStory(sink, yes=options.yes) as story:
         done = run(data, story=story, **call)
-    _show(sink, done, model, task, batch=options.batch)
+    show_predicted(sink, done, model, task, batch=options.batch)
     if done.invalid:
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
 
-def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool) -> None:
-    valid = done.rows - done.invalid
-    spent = "" if not done.usd else f", ${done.usd:,.2f}"
-    sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
-    if done.resent:
-        sink.warn(f"{done.resent:,} rows were sent again{'' if done.free else ', maybe billed twice'}")
-    if done.problems:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
-        sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
-    if done.unsure:
-        sink.note(f"{done.unsure:,} of the valid answers are unsure: they keep their labels")
-    for code, count in done.rejections.items():
-        sink.warn(f"the provider rejected {count:,} rows: {code}")
-    if done.thinking:
-        sink.hint(
-            f"the model thinks before it answers, which left {done.thinking:,} rows without one: turn it off "
-            "or give it room, as with #thinking=2000 after the provider's URL (docs/how-to/any-url.md)"
-        )
-    elif "truncated" in done.problems:
-        sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
-    if "unknown" in done.problems:
-        again = "with --yes the same command" if batch else "the same command"
-        sink.hint(f"unknown: the answers were lost; {again} asks for them again")
-    if done.labelled and done.output != STANDARD_STREAM:
-        sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
-    sink.result(
-        {
-            "output": done.output,
-            "model": model,
-            "rows": done.rows,
-            "valid": valid,
-            "invalid": done.invalid,
-            "unsure": done.unsure,
-            "problems": dict(done.problems),
-            "asked": done.asked,
-            "kept": done.kept,
-            "maybe_billed": done.maybe_billed,
-            "resent": done.resent,
-            "rejections": dict(done.rejections),
-            "tokens": {"input": done.input_tokens, "output": done.output_tokens},
-            "usd": done.usd,
-        },
-        *([] if done.output == STANDARD_STREAM else [done.output]),
-    )
+def _predict_parts(sink: Output, data: str, path: Path, /, *, dry_run: bool, **call: Any) -> None:
+    """The same for a folder or glob of tables."""
+    from labeltune.cli.predict_view import show_parts, show_preview
+    from labeltune.prediction.parts import predict_parts, preview_parts
 
-
-def _show_preview(sink: Output, shown: Preview) -> None:
-    from json import dumps
-
-    request = {"url": shown.url, "headers": dict(shown.headers), "body": shown.body}
-    cost = "unknown" if shown.usd is None else f"about ${shown.usd:,.2f}"
-    sink.note(
-        f"{shown.rows:,} rows, {shown.requests:,} requests, about {shown.input_tokens:,} tokens to read and"
-        f" {shown.output_tokens:,} to write, cost: {cost}; nothing was sent"
-    )
-    sink.result(
-        {
-            "request": request,
-            "rows": shown.rows,
-            "requests": shown.requests,
-            "tokens": {"input": shown.input_tokens, "output": shown.output_tokens},
-            "usd": shown.usd,
-        },
-        f"POST {shown.url}",
-        *(f"{name}: {value}" for name, value in shown.headers.items()),
-        "",
-        dumps(shown.body, ensure_ascii=False, indent=2),
-    )
+    options: PredictOptions = call["options"]
+    with RowStory(sink, yes=options.yes) as story:
+        if dry_run:
+            shown = preview_parts(data, story=story, **call)
+        else:
+            done = predict_parts(data, story=story, **call)
+    if dry_run:
+        show_preview(sink, shown)
+        return
+    show_parts(sink, done, call["model"], path, batch=options.batch)
+    done.raise_refused()
+    if done.invalid:
+        raise typer.Exit(ExitCode.INVALID_ANSWERS)

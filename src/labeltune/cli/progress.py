@@ -114,8 +114,8 @@ class RowStory:
         self._out, self._yes = out, yes
         self._open = ExitStack()
 
-    def begin(self, rows: int) -> None:
-        """So many requests are to be asked."""
+    def begin(self, rows: int | None) -> None:
+        """So many requests are to be asked; None where they are not counted beforehand."""
         self._open.close()
         self._bar = self._open.enter_context(self._out.progress("predicting", rows, unit="rows"))
 

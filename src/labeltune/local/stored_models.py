@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import shutil
 import threading
@@ -11,13 +12,17 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NoReturn
 
 from labeltune.errors import LabeltuneError
+from labeltune.files.writing import sha256_of
 from labeltune.local import engines
 from labeltune.local.engines import Base
 from labeltune.local.errors import ApiError, with_hint
+from labeltune.local.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from labeltune.local.engines import Engine
-    from labeltune.local.store import Row, Store
+    from labeltune.local.store import Row
 
 __all__ = [
     "LoadedModels",
@@ -26,6 +31,7 @@ __all__ = [
     "drop_unused_folders",
     "find_model",
     "forget_checkpoints",
+    "hash_of_model",
     "is_base",
 ]
 
@@ -87,6 +93,22 @@ def _unknown(name: str) -> NoReturn:
         param="model",
         code="model_not_found",
     )
+
+
+def hash_of_model(directory: Path, name: str) -> str | None:
+    """A hash of every file of a trained model, by which another model of the same name is told from it; None
+    if there is none of that name in the local provider's folder.
+    """
+    store = Store(directory)
+    row = store.row("SELECT job_id, step FROM models WHERE name = ?", name)
+    if row is None:
+        return None
+    folder = store.model_folder(row["job_id"], row["step"])
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
+    return digest.hexdigest()
 
 
 class LoadedModels:

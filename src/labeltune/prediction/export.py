@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from labeltune.errors import DataError, DiskError
+from labeltune.errors import DataError, DiskError, SettingsError
 from labeltune.files.tables.cells import NOTHING, Typed
-from labeltune.files.threshold_file import choose_labels
+from labeltune.files.threshold_file import choose_labels, read_thresholds
 from labeltune.files.unsure import sureness
 from labeltune.prediction.confidence import answer_confidence, label_probabilities
 from labeltune.prediction.replies import (
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["Export", "output_header"]
+__all__ = ["PROBLEM", "Export", "has_labels", "output_header", "thresholds_of"]
 
 _UNKNOWN = "unknown"
+PROBLEM = "problem "
+"""What the count of a problem is called in `Export.counts`, before its name."""
 _YES, _NO = Typed("1", 1), Typed("0", 0)
 
 
@@ -66,6 +68,23 @@ def output_header(task: Task, header: Sequence[str], options: PredictOptions, *,
     if len({*own, *added}) < len(own) + len(added):
         raise DataError(f"{has}, with the prefix {options.prefix!r}, too", hint="give another --prefix")
     return [*own, *added]
+
+
+def has_labels(task: Task, header: Sequence[str]) -> bool:
+    """Whether a table has the task's labels, too, so that predictions for it can be measured."""
+    return all({*field_.source_columns} <= {*header} for field_ in task.fields)
+
+
+def thresholds_of(options: PredictOptions, task: Task) -> Thresholds | None:
+    """The thresholds that are to decide, if any.
+
+    Raises `SettingsError` for a file that cannot be used, or without the log-probabilities that it needs.
+    """
+    if options.thresholds is None:
+        return None
+    if not options.confidence:
+        raise SettingsError("--thresholds needs log-probabilities, and --no-confidence asks for none")
+    return read_thresholds(options.thresholds, task)
 
 
 @dataclass(slots=True)
@@ -103,6 +122,23 @@ class Export:
         """A row of the input and its prediction."""
         self.rows += 1
         return [*values, *self._prediction(result)]
+
+    def counts(self) -> dict[str, int]:
+        """What is in the output, by names that add up over many: problems as `problem off_list`."""
+        invalid = sum(self.problems.values())
+        counts = {"rows": self.rows, "invalid": invalid, "unsure": self.unsure, "thinking": self.thinking}
+        return counts | {f"{PROBLEM}{name}": count for name, count in self.problems.most_common()}
+
+    def warnings(self) -> Iterator[str]:
+        """What log-probabilities there are and do not tell, each once."""
+        if self.unspelled:
+            yield (
+                f"{self.unspelled:,} of {self.answered:,} answers have no confidence: "
+                "the tokens that came with them do not spell them"
+            )
+        if self.untold:
+            wanted = "--probabilities" if self.probabilities else "--thresholds"
+            yield f"{wanted}: {self.untold:,} of {self.rows:,} answers do not tell"
 
     def _prediction(self, result: Result) -> list[str]:
         choice, answer, problem = _outcome(result)

@@ -25,7 +25,8 @@ class PredictOptions:
     through the provider's batch interface. `yes`: ask again what a batch did not answer. `recover`: mend a
     damaged journal. `read`: how the table is read, before what the task says. `prefix`: put before columns
     of the table that are called like some that are added. `force`: replace an output that this
-    command did not write, or that was edited since.
+    command did not write, or that was edited since. `shard`: of a folder only every N-th table, from the I-th
+    on, as `I/N`; other commands make the others.
     """
 
     concurrency: int = 64
@@ -45,3 +46,4 @@ class PredictOptions:
     read: ReadOptions = NOTHING_TOLD
     prefix: str | None = None
     force: bool = False
+    shard: str | None = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from labeltune.errors import ConflictError
+from labeltune.errors import ConflictError, Where
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.costs import CHARACTERS_PER_TOKEN
 from labeltune.prediction.export import output_header
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from labeltune.files.tables import Source, Table
-    from labeltune.prediction.journal import Journal
+    from labeltune.prediction.journal import Journal, Pending
     from labeltune.prediction.options import PredictOptions
     from labeltune.prediction.requests import RequestForm
     from labeltune.prediction.story import Story
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.chat import Message
 
-__all__ = ["PATH", "Ask", "Job", "Plan"]
+__all__ = ["PATH", "Ask", "Asking", "Job", "Plan"]
 
 PATH = "/chat/completions"
 
@@ -109,23 +110,61 @@ class Job:
         return self.state / f"predict-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}.db"
 
 
-class Plan:
+class Asking(ABC):
+    """What is to be asked, whatever it is read from: as requests, counted and priced."""
+
+    def __init__(self, job: Job) -> None:
+        self.name = job.name or job.stream_name
+        """What it goes by in the journal."""
+        self._options = job.options
+        self.form = job.form
+        self.total = 0
+        """How many rows there are; known, like the estimate, when `hashes` have ended."""
+        self.asked = 0
+        self.characters = 0
+        """Of how many requests, before equal ones are found, and of how many characters the estimate is."""
+        self._answer = len(longest_answer(job.task))
+        self._thinking = job.provider.thinking
+
+    @abstractmethod
+    def hashes(self) -> Generator[bytes | None]:
+        """What each row's request is known by; None for a row without a text, which is not asked."""
+
+    @abstractmethod
+    def asks(self, journal: Journal) -> Generator[Ask]:
+        """The requests that are still to be asked, in the order of the rows, each once."""
+
+    @abstractmethod
+    def places_at(self, positions: Iterable[int]) -> dict[int, Where]:
+        """Where the rows at these positions, counted from 0, begin."""
+
+    def estimate(self, requests: int) -> tuple[int, int]:
+        """About how many tokens so many requests read and write; a model that thinks may use all its room."""
+        each = self.characters / max(self.asked, 1)
+        return (
+            round(requests * each / CHARACTERS_PER_TOKEN),
+            round(requests * (self._answer / CHARACTERS_PER_TOKEN + self._thinking)),
+        )
+
+    def left(self, journal: Journal) -> int:
+        """How many requests `asks` has."""
+        counts = journal.counts(self.name)
+        lost = counts["unknown"] if self._options.resend else 0
+        if self._options.batch and lost:
+            lost -= sum(journal.batches.unanswered(self.name).values())
+        return counts["todo"] + lost
+
+
+class Plan(Asking):
     """The rows of the table as requests, read as often as wanted."""
 
     def __init__(self, job: Job, table: Table) -> None:
-        self.name = job.name or job.stream_name
-        """What the table goes by in the journal."""
-        self.table, self._options = table, job.options
+        super().__init__(job)
+        self.table = table
         self.header = output_header(job.task, table.header, job.options, source=table.source)
         """The columns of the output."""
         self.renderer = Renderer(job.task, table.header, source=table.source)
         self.messages = self.renderer.messages
-        self.form = job.form
-        self.total = 0
-        self._asked = 0
-        self._characters = 0
-        self._answer = len(longest_answer(job.task))
-        self._thinking = job.provider.thinking
 
     def rows(self) -> Generator[tuple[int, Sequence[str]]]:
         """The rows that are predicted. Raises `DataError` with all that is wrong with any of them."""
@@ -135,8 +174,8 @@ class Plan:
         self.table.raise_findings()
 
     def hashes(self) -> Generator[bytes | None]:
-        """What each row's request is known by; None for a row without a text, which is not asked."""
-        self.total = self._asked = self._characters = 0
+        """What each row's request is known by."""
+        self.total = self.asked = self.characters = 0
         with closing(self.rows()) as rows:
             for _, values in rows:
                 self.total += 1
@@ -144,17 +183,9 @@ class Plan:
                     yield None
                     continue
                 messages = self.messages(values)
-                self._asked += 1
-                self._characters += sum(len(message["content"]) for message in messages)
+                self.asked += 1
+                self.characters += sum(len(message["content"]) for message in messages)
                 yield self.form.hash(messages)
-
-    def estimate(self, requests: int) -> tuple[int, int]:
-        """About how many tokens so many requests read and write; a model that thinks may use all its room."""
-        each = self._characters / max(self._asked, 1)
-        return (
-            round(requests * each / CHARACTERS_PER_TOKEN),
-            round(requests * (self._answer / CHARACTERS_PER_TOKEN + self._thinking)),
-        )
 
     def beside(self, known: Iterable[K]) -> Generator[tuple[Sequence[str], Sequence[Message], K]]:
         """Each row, its messages (none if it is not asked), and what the journal has for it.
@@ -176,10 +207,15 @@ class Plan:
                 yield row[1], messages, entry
 
     def asks(self, journal: Journal) -> Generator[Ask]:
-        """The requests that are still to be asked, in the order of the rows, each once."""
+        """The requests that are still to be asked."""
+        return self.asks_of(journal.pending(self.name), bytearray(journal.highest_request + 1))
+
+    def asks_of(self, known: Iterable[Pending], taken: bytearray) -> Generator[Ask]:
+        """The requests of rows that are still to be asked; those in `taken`, by their ids, are not, and
+        are put there.
+        """
         options = self._options
-        taken = bytearray(journal.highest_request + 1)
-        with closing(self.beside(journal.pending(self.name))) as rows:
+        with closing(self.beside(known)) as rows:
             for _, messages, pending in rows:
                 request, digest = pending.request, pending.digest
                 if request is None or digest is None or taken[request]:
@@ -190,17 +226,19 @@ class Plan:
                 if pending.state == "todo" or (lost and options.resend > 0):
                     yield Ask(request, digest, self.form.encode(messages), lost_before=lost)
 
-    def lines_at(self, positions: Iterable[int]) -> dict[int, int]:
-        """On which line of the table the rows at these positions begin, counted from 0 and from 1."""
+    def first_body(self) -> dict[str, Any] | None:
+        """The first request; None if no row has a text."""
+        with closing(self.rows()) as rows:
+            asked = (values for _, values in rows if self.renderer.text(values))
+            return next((self.form.body(self.messages(values)) for values in asked), None)
+
+    def places_at(self, positions: Iterable[int]) -> dict[int, Where]:
+        """On which line of the table the rows at these positions begin."""
         wanted = set(positions)
         with closing(self.rows()) as rows:
             numbered = enumerate(islice(rows, max(wanted, default=-1) + 1))
-            return {position: line for position, (line, _) in numbered if position in wanted}
-
-    def left(self, journal: Journal) -> int:
-        """How many requests `asks` has."""
-        counts = journal.counts(self.name)
-        lost = counts["unknown"] if self._options.resend else 0
-        if self._options.batch and lost:
-            lost -= sum(journal.batches.unanswered(self.name).values())
-        return counts["todo"] + lost
+            return {
+                position: Where(self.table.source, line)
+                for position, (line, _) in numbered
+                if position in wanted
+            }

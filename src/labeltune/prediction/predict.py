@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import ConflictError, DiskError, SettingsError
 from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.tables.writing import WRITERS
-from labeltune.files.threshold_file import read_thresholds
 from labeltune.files.writing import STANDARD_STREAM, same_file, sha256_of, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
-from labeltune.prediction.export import Export
+from labeltune.prediction.export import Export, has_labels, thresholds_of
 from labeltune.prediction.fingerprint import refuse_other_task
 from labeltune.prediction.journal import latest_run, open_journal, recover_journal, written_into
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
@@ -40,9 +39,12 @@ if TYPE_CHECKING:
     from labeltune.providers import Provider
     from labeltune.task import Task
 
-__all__ = ["Predicted", "Preview", "predict", "preview"]
+__all__ = ["MASKED_HEADERS", "Predicted", "Preview", "predict", "preview"]
 
 _DEFAULT = PredictOptions()
+
+MASKED_HEADERS = {"Authorization": "Bearer [masked]", "Content-Type": "application/json"}
+"""What goes with a request, as it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def predict(
     """
     job = Job(data, task, model, provider, output, options, story or Silence(), Path(state))
     _check_output(job)
-    thresholds = _thresholds(job)
+    thresholds = thresholds_of(options, task)
     with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         if options.recover and job.journal.exists():
@@ -147,15 +149,13 @@ def preview(
     with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         hashes = {digest for digest in plan.hashes() if digest is not None}
-        with closing(plan.rows()) as shown:
-            asked = (values for _, values in shown if plan.renderer.text(values))
-            first = next((plan.messages(values) for values in asked), None)
+        body = plan.first_body()
     rate = rate_of(model, provider, batch=options.batch)
     read, written = plan.estimate(len(hashes))
     return Preview(
         url=f"{provider.base_url.rstrip('/')}{PATH}",
-        headers={"Authorization": "Bearer [masked]", "Content-Type": "application/json"},
-        body=None if first is None else job.form.body(first),
+        headers=MASKED_HEADERS,
+        body=body,
         rows=plan.total,
         requests=len(hashes),
         input_tokens=read,
@@ -168,18 +168,10 @@ def preview(
 # asking
 
 
-def _thresholds(job: Job) -> Thresholds | None:
-    """Raises `SettingsError` for a file that cannot be used, or without the log-probabilities it needs."""
-    path = job.options.thresholds
-    if path is None:
-        return None
-    if not job.options.confidence:
-        raise SettingsError("--thresholds needs log-probabilities, and --no-confidence asks for none")
-    return read_thresholds(path, job.task)
-
-
 def _check_output(job: Job) -> None:
     """Raise before the first paid call what writing the output would raise after the last."""
+    if job.options.shard is not None:
+        raise SettingsError("--shard is for folders of tables", hint="name a folder or a glob: IN/ -o OUT/")
     if job.options.spreadsheet:
         refuse_exact_formats(job.output)
     if job.output == STANDARD_STREAM:
@@ -323,18 +315,6 @@ async def _send(job: Job, plan: Plan, journal: Journal, before: _Before, rate: R
 # ---------------------------------------------------------------------------------------------- after asking
 
 
-def _warn_of_untold(job: Job, export: Export) -> None:
-    """Say once what log-probabilities there are and do not tell."""
-    if export.unspelled:
-        job.story.warn(
-            f"{export.unspelled:,} of {export.answered:,} answers have no confidence: "
-            "the tokens that came with them do not spell them"
-        )
-    if export.untold:
-        wanted = "--probabilities" if export.probabilities else "--thresholds"
-        job.story.warn(f"{wanted}: {export.untold:,} of {export.rows:,} answers do not tell")
-
-
 def _write(
     job: Job, plan: Plan, journal: Journal, before: _Before, sent: Sent, thresholds: Thresholds | None
 ) -> Predicted:
@@ -348,7 +328,8 @@ def _write(
             write_table(job.output, plan.header, rows, like=plan.table)
     if job.output != STANDARD_STREAM:
         journal.wrote(plan.name, sha256_of(job.output))
-    _warn_of_untold(job, export)
+    for warning in export.warnings():
+        job.story.warn(warning)
     return Predicted(
         output=job.output,
         rows=export.rows,
@@ -363,6 +344,6 @@ def _write(
         usd=sent.usd,
         free=job.provider.free,
         rejections=dict(sent.rejections),
-        labelled=all({*field_.source_columns} <= {*plan.table.header} for field_ in job.task.fields),
+        labelled=has_labels(job.task, plan.table.header),
         unsure=export.unsure,
     )

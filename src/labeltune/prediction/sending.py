@@ -14,7 +14,7 @@ from labeltune.prediction.signals import stop_signals
 from labeltune.prediction.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from labeltune.prediction.costs import Rate
     from labeltune.prediction.options import PredictOptions
@@ -131,10 +131,13 @@ class Sender:
         *,
         rate: Rate | None,
         story: Story,
+        on_over: Callable[[Ask], object] | None = None,
     ) -> None:
+        """`on_over` is told of each request that leaves the loop, whatever came of it."""
         self._journal, self._options, self._rate, self._story = journal, options, rate, story
         loop = asyncio.get_running_loop()
         self._now = loop.time
+        self._on_over = on_over
         self._pace = Pace(options.concurrency, loop.time)
         self._traffic = Traffic(
             channel,
@@ -246,6 +249,8 @@ class Sender:
             self._begun += 1
             await self._ask(ask)
             self._end_one()
+            if self._on_over is not None:
+                self._on_over(ask)
 
     def _end_one(self) -> None:
         """A row is over: when the first ones are, it is known whether any can be answered."""

@@ -10,8 +10,8 @@ __all__ = ["Silence", "Story"]
 class Story(Protocol):
     """Listens to a run."""
 
-    def begin(self, rows: int) -> None:
-        """So many requests are to be asked."""
+    def begin(self, rows: int | None) -> None:
+        """So many requests are to be asked; None where they are not counted beforehand."""
         ...
 
     def advance(self, rows: int, /, **info: object) -> None:
@@ -34,7 +34,7 @@ class Story(Protocol):
 class Silence:
     """Tells nobody."""
 
-    def begin(self, rows: int) -> None:
+    def begin(self, rows: int | None) -> None:
         """Nothing."""
 
     def advance(self, rows: int, /, **info: object) -> None:

@@ -24,7 +24,7 @@ from labeltune.files.parts.manifest import (
     receipt_name,
     total_of,
 )
-from labeltune.files.parts.output import PartsOutput, commit_part, open_output
+from labeltune.files.parts.output import PartsOutput, SeenOutput, commit_part, look_at_output, open_output
 from labeltune.files.parts.place import PLACES, Entry, LocalPlace, Place, open_place, scheme_of
 from labeltune.files.parts.shard import WHOLE, Shard, parse_shard
 
@@ -43,10 +43,12 @@ __all__ = [
     "PartsOutput",
     "Place",
     "Receipt",
+    "SeenOutput",
     "Shard",
     "commit_part",
     "list_inputs",
     "list_parts",
+    "look_at_output",
     "names_parts",
     "open_output",
     "open_place",

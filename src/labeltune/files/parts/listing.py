@@ -133,6 +133,11 @@ def split_output(output: str) -> tuple[str, str | None]:
         raise SettingsError("many parts do not go to standard output", hint="name a folder: -o OUT/")
     folder, _, last = output.rpartition("/")
     if not _GLOB.search(output):
+        if _ending_of(output) is not None and not Path(output).is_dir():
+            raise SettingsError(
+                f"{output}: many parts go to a folder, and this is called like one table",
+                hint="name a folder: -o OUT/",
+            )
         return output, None
     ending = last.removeprefix("*")
     if last == ending or _GLOB.search(folder) or ending.lower() not in (*ENDINGS, *_PACKED):

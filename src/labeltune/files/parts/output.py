@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from labeltune.files.parts.listing import Listing, Part
     from labeltune.files.parts.place import Place
 
-__all__ = ["PartsOutput", "commit_part", "open_output"]
+__all__ = ["PartsOutput", "SeenOutput", "commit_part", "look_at_output", "open_output"]
 
 LOCK_SECONDS = 60.0
 """How long the moments are waited for in which another shard looks at, or writes, the manifest."""
@@ -102,6 +102,25 @@ class PartsOutput:
             return totals
 
 
+@dataclass(frozen=True, slots=True)
+class SeenOutput:
+    """An output that is only looked at."""
+
+    place: Place
+    manifest: Manifest
+
+    def is_done(self, part: Part) -> bool:
+        """Whether a part is there, and complete."""
+        return _is_done(_receipt(self.place, self.manifest, part))
+
+
+def look_at_output(output: str, listing: Listing, settings: Mapping[str, Any], *, command: str) -> SeenOutput:
+    """What `open_output` would find, with `force` and `accept_changes`; nothing is made, changed or held."""
+    place = open_place(output)
+    wanted = _wanted(listing, settings, command)
+    return SeenOutput(place, _merged(_read_manifest(place, force=True), wanted))
+
+
 @contextmanager
 def open_output(
     output: str,
@@ -126,9 +145,7 @@ def open_output(
             _hold(place, shard, held)
             scratch = place.scratch(f"{_SCRATCH}/{shard.number}-of-{shard.of}")
             _sweep(scratch)
-            # As they come back from the disk: a tuple is a list then.
-            plain = json.loads(json.dumps(settings))
-            wanted = Manifest(command, listing.place.root, plain, listing.parts)
+            wanted = _wanted(listing, settings, command)
             manifest = _agreed(place, wanted, scratch, force=force, accept=accept_changes)
         try:
             yield PartsOutput(place, manifest, shard, scratch)
@@ -220,21 +237,28 @@ def _agreed(place: Place, wanted: Manifest, scratch: Path, *, force: bool, accep
         _refuse_changes(place, known, wanted, accept=accept)
     if not force:
         _refuse_foreign(place, wanted)
-    kept = () if known is None else known.parts
-    now = {part.input: part for part in wanted.parts}
-    before = {part.input for part in kept}
-    order = [now[part.input] for part in kept if part.input in now]
-    order += [part for part in wanted.parts if part.input not in before]
-    manifest = replace(wanted, parts=tuple(order))
+    manifest = _merged(known, wanted)
     if known is None or (known.run, known.parts) != (manifest.run, manifest.parts):
         place.remove(SUCCESS)
         _put(place, MANIFEST, manifest.dump(), scratch)
-        outputs = {part.output for part in order}
-        for part in kept:
+        outputs = {part.output for part in manifest.parts}
+        for part in () if known is None else known.parts:
             if part.output not in outputs:
                 place.remove(part.output)
                 place.remove(receipt_name(part))
     return manifest
+
+
+def _wanted(listing: Listing, settings: Mapping[str, Any], command: str) -> Manifest:
+    # The settings as they come back from the disk: a tuple is a list then.
+    return Manifest(command, listing.place.root, json.loads(json.dumps(settings)), listing.parts)
+
+
+def _merged(known: Manifest | None, wanted: Manifest) -> Manifest:
+    """The manifest that is wanted, its parts in the order of the one that is there, new ones behind."""
+    now = {part.input: part for part in wanted.parts}
+    before = [part.input for part in (() if known is None else known.parts) if part.input in now]
+    return replace(wanted, parts=tuple(now[name] for name in dict.fromkeys([*before, *now])))
 
 
 def _read_manifest(place: Place, *, force: bool) -> Manifest | None:

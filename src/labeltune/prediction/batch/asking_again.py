@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from labeltune.prediction.costs import Rate
     from labeltune.prediction.journal import BatchEntry, Journal
-    from labeltune.prediction.plan import Job, Plan
+    from labeltune.prediction.plan import Asking, Job
 
 __all__ = ["AskingAgain"]
 
@@ -23,7 +23,7 @@ KEPT_SECONDS = 30 * 24 * 3600
 class AskingAgain:
     """Asks whether to ask again, with the number of requests and what they cost."""
 
-    def __init__(self, job: Job, plan: Plan, journal: Journal, rate: Rate | None) -> None:
+    def __init__(self, job: Job, plan: Asking, journal: Journal, rate: Rate | None) -> None:
         self._job, self._plan, self._journal, self._rate = job, plan, journal, rate
         self._offered = False
 

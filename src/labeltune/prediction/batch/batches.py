@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from labeltune.errors import LabeltuneError
     from labeltune.prediction.costs import Rate
     from labeltune.prediction.journal import BatchEntry, Journal
-    from labeltune.prediction.plan import Ask, Job, Plan
+    from labeltune.prediction.plan import Ask, Asking, Job
 
 __all__ = ["Batches", "ask_in_batches"]
 
 
-def ask_in_batches(job: Job, plan: Plan, journal: Journal, rate: Rate | None) -> Sent:
+def ask_in_batches(job: Job, plan: Asking, journal: Journal, rate: Rate | None) -> Sent:
     """Collect the batches of earlier calls, ask what is left in new ones, and wait for them all.
 
     Ctrl-C leaves them running: the same call again comes back for their answers. Raises the errors of this
@@ -63,7 +63,7 @@ class Batches:
         self,
         uploader: Uploader,
         job: Job,
-        plan: Plan,
+        plan: Asking,
         journal: Journal,
         rate: Rate | None,
         *,
@@ -187,7 +187,7 @@ class Batches:
             await self._put_back(entry, alone=watched.alone)
             return
         named = await self._collector.digests_at(entry, {error.line for error in errors if error.line})
-        failure = failure_of(self._job, self._plan, self._journal, remote.id, errors, named)
+        failure = failure_of(self._plan, self._journal, remote.id, errors, named)
         self._journal.batches.drop(entry.id)
         self._failure = self._failure or failure
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from openai.types import BatchError
 
     from labeltune.prediction.journal import Journal
-    from labeltune.prediction.plan import Job, Plan
+    from labeltune.prediction.plan import Asking
 
 __all__ = ["failure_of"]
 
@@ -32,8 +32,7 @@ _BROKEN = frozenset({"server_error", "internal_error", "disk_full", "worker_died
 
 
 def failure_of(
-    job: Job,
-    plan: Plan,
+    plan: Asking,
     journal: Journal,
     batch: str,
     errors: Sequence[BatchError],
@@ -55,15 +54,14 @@ def failure_of(
         return RemoteError(said, hint="run the same command again: it creates the batch anew")
     if any("model" in code for code in codes):
         return AccessError(said, hint="see: labeltune jobs list")
-    findings = [*_findings(job, plan, journal, batch, errors, named)]
+    findings = [*_findings(plan, journal, batch, errors, named)]
     return DataError.of(
         findings, hint=f"{batch} failed, nothing was billed; mend the rows, then run it again"
     )
 
 
 def _findings(
-    job: Job,
-    plan: Plan,
+    plan: Asking,
     journal: Journal,
     batch: str,
     errors: Sequence[BatchError],
@@ -76,9 +74,9 @@ def _findings(
         rows = journal.positions_of(plan.name, request) if request is not None else []
         if rows:
             positions[number] = rows[0]
-    lines = plan.lines_at(positions.values())
+    places = plan.places_at(positions.values())
     for error in errors:
         where = Where(batch, error.line)
         if error.line in positions:
-            where = Where(job.source, lines[positions[error.line]])
+            where = places[positions[error.line]]
         yield Finding(error.code or "batch_failed", "error", redact(error.message or "is refused"), where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -156,34 +157,56 @@ class Journal:
             counts[STATES[state]] = count
         return counts
 
-    def pending(self, name: str) -> Iterator[Pending]:
-        """The rows of the table `name`, in order, each with its request's state at about that time."""
+    def pending(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[Pending]:
+        """The rows of the table `name`, in order, each with its request's state at about that time; with
+        `start` and `stop` those at these positions, as `range` has them.
+        """
         query = (
             "SELECT position, request, hash, state, batch FROM rows"
             " LEFT JOIN requests ON requests.id = request"
         )
-        for chunk in self._in_order(query, name):
+        for chunk in self._in_order(query, name, start, stop):
             for _, request, digest, state, batch in chunk:
                 yield Pending(request, digest, STATES[state or 0], batch is not None)
 
-    def results(self, name: str) -> Iterator[Result]:
-        """What is known about each row of the table `name`, in order."""
+    def results(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[Result]:
+        """What is known about each row of the table `name`, in order; of those at the positions from `start`
+        to `stop`, as `range` has them.
+        """
         query = (
             "SELECT position, hash, state, kind, raw FROM rows"
             " LEFT JOIN requests ON requests.id = rows.request"
             " LEFT JOIN answers ON answers.request = requests.id"
         )
-        for chunk in self._in_order(query, name):
+        for chunk in self._in_order(query, name, start, stop):
             for _, digest, state, kind, raw in chunk:
                 yield Result(digest, None if state is None else STATES[state], kind or "", raw or b"")
 
-    def _in_order(self, query: str, name: str) -> Iterator[list[Any]]:
+    def unsettled(self, name: str, start: int, stop: int) -> bool:
+        """Whether a request of the rows of the table `name` at these positions is not over."""
+        return bool(
+            self._database.one(
+                "SELECT EXISTS (SELECT 1 FROM rows JOIN requests ON requests.id = request"
+                " WHERE input = ? AND position >= ? AND position < ? AND state IN (?, ?))",
+                self._input(name),
+                start,
+                stop,
+                TODO,
+                SENT,
+            )[0]
+        )
+
+    def _in_order(self, query: str, name: str, start: int, stop: int | None) -> Iterator[list[Any]]:
         """What the query, whose first column is the position, finds for the rows of the table `name`: some
         rows at a time, so that no cursor stays open while the journal is written to.
         """
-        input_, position = self._input(name), -1
+        input_, position, end = self._input(name), start - 1, sys.maxsize if stop is None else stop
         while chunk := self._database.execute(
-            f"{query} WHERE input = ? AND position > ? ORDER BY position LIMIT ?", input_, position, _CHUNK
+            f"{query} WHERE input = ? AND position > ? AND position < ? ORDER BY position LIMIT ?",
+            input_,
+            position,
+            end,
+            _CHUNK,
         ).fetchall():
             yield chunk
             position = chunk[-1][0]

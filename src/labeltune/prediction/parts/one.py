@@ -17,10 +17,9 @@ from labeltune.defaults import DEFAULT_STATE
 from labeltune.files.parts import Receipt, commit_part, open_place
 from labeltune.files.sources import ByteSource
 from labeltune.files.tables import neutralise, open_table, table_writer
-from labeltune.files.threshold_file import read_thresholds
 from labeltune.files.writing import disk_errors
 from labeltune.prediction.costs import rate_of
-from labeltune.prediction.export import Export, output_header
+from labeltune.prediction.export import Export, has_labels, output_header, thresholds_of
 from labeltune.prediction.fingerprint import refuse_other_task
 from labeltune.prediction.parts.window import Window
 from labeltune.prediction.plan import PATH, Ask
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from typing import Self
 
-    from labeltune.files.parts import Part
+    from labeltune.files.parts import Part, Place
     from labeltune.files.tables import Table
     from labeltune.files.tables.row_writer import WriteRow
     from labeltune.prediction.options import PredictOptions
@@ -45,7 +44,17 @@ if TYPE_CHECKING:
     from labeltune.providers import Provider
     from labeltune.task import Task
 
-__all__ = ["PartCall", "PartPredictor", "StoppedError", "counts_of", "predict_part"]
+__all__ = [
+    "AsyncPredictor",
+    "Made",
+    "PartCall",
+    "PartPredictor",
+    "StoppedError",
+    "local_file",
+    "open_part",
+    "part_writer",
+    "predict_part",
+]
 
 _NAME_BYTES = 8
 
@@ -81,6 +90,17 @@ class StoppedError(Exception):
         self.signum = signum
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A part that was made: what is in it, and what was sent for it."""
+
+    receipt: Receipt
+    export: Export
+    sent: Sent
+    labelled: bool
+    """Whether it has the task's labels, too."""
+
+
 def predict_part(call: PartCall, part: Part) -> Receipt:
     """Predict one part and commit it, whole or not at all. For many, `PartPredictor` opens the model once.
 
@@ -103,7 +123,7 @@ class PartPredictor:
 
     def predict(self, part: Part) -> Receipt:
         """See `predict_part`."""
-        return self._runner.run(self._work.predict(part))
+        return self._runner.run(self._work.make(part)).receipt
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
@@ -138,10 +158,10 @@ class AsyncPredictor:
         self._provider = provider or _provider(call)
         self._form = request_form(self._task, call.model, self._provider, confidence=self._options.confidence)
         self._rate = rate_of(call.model, self._provider, batch=False)
-        path = self._options.thresholds
-        self._thresholds = None if path is None else read_thresholds(path, self._task)
+        self._thresholds = thresholds_of(self._options, self._task)
         self._input, self._output = open_place(call.input), open_place(call.output)
         self._open = AsyncExitStack()
+        self._answered = False
         with disk_errors(call.scratch):
             Path(call.scratch).mkdir(parents=True, exist_ok=True)
 
@@ -157,24 +177,29 @@ class AsyncPredictor:
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    async def predict(self, part: Part, *, limit: int | None = None) -> Receipt:
+    async def make(self, part: Part, *, limit: int | None = None) -> Made:
         """See `predict_part`; with `limit` only so many rows, and the part is not complete if it has more.
 
         Raises `StoppedError` after a signal.
         """
         export = Export(self._task, self._options.probabilities, self._thresholds)
-        with self._local_file(part) as local:
+        with local_file(Path(self._call.scratch), part) as local:
             with ExitStack() as stack:
-                table = stack.enter_context(self._table(part))
-                write = stack.enter_context(self._writer(local, table))
-                window = Window(lambda values, result: write(export.row(values, result)))
+                table = stack.enter_context(open_part(self._input, part, self._options, self._task))
+                header = output_header(self._task, table.header, self._options, source=table.source)
+                write = stack.enter_context(part_writer(local, header, table, self._options))
+                window = Window(
+                    lambda values, result: write(export.row(values, result)), answered=self._answered
+                )
                 rows = _Rows(self, table, window, limit)
                 sent = await self._send(rows, window)
-            counts = counts_of(export, sent)
+                labelled = has_labels(self._task, table.header)
+            counts = export.counts() | {"asked": sent.asked, "resent": sent.resent}
+            counts |= {"input_tokens": sent.input_tokens, "output_tokens": sent.output_tokens}
             complete = not (rows.cut or export.problems["unknown"])
             receipt = Receipt(self._call.run, part, local.stat().st_size, counts, complete)
             commit_part(self._output, receipt, local)
-        return receipt
+        return Made(receipt, export, sent, labelled)
 
     async def _send(self, rows: _Rows, window: Window) -> Sent:
         sender = Sender(
@@ -185,36 +210,8 @@ class AsyncPredictor:
         if sent.stopped_by is not None:
             raise StoppedError(sent.stopped_by)
         assert not window.waiting
+        self._answered = self._answered or window.answered
         return sent
-
-    @contextmanager
-    def _local_file(self, part: Part) -> Iterator[Path]:
-        """Where a part is written before it is committed; its name tells the format."""
-        name = hashlib.sha256(part.output.encode()).hexdigest()[: 2 * _NAME_BYTES]
-        local = Path(self._call.scratch) / (name + "".join(PurePosixPath(part.output).suffixes[-2:]))
-        try:
-            yield local
-        finally:
-            local.unlink(missing_ok=True)
-
-    @contextmanager
-    def _table(self, part: Part) -> Iterator[Table]:
-        with self._input.as_file(part.input) as path:
-            source = ByteSource(path)
-            # Messages name the part where it is, wherever its bytes were brought.
-            source.name = f"{self._call.input.rstrip('/')}/{part.input}"
-            with open_table(source, self._options.read, task=self._task) as table:
-                yield table
-
-    @contextmanager
-    def _writer(self, local: Path, table: Table) -> Iterator[WriteRow]:
-        header = output_header(self._task, table.header, self._options, source=table.source)
-        if not self._options.spreadsheet:
-            with table_writer(local, header, like=table) as write:
-                yield write
-            return
-        with table_writer(local, neutralise(header)) as write:
-            yield lambda row: write(neutralise(row))
 
     def renderer(self, table: Table) -> Renderer:
         """What makes messages of a table's rows."""
@@ -250,17 +247,40 @@ class _Rows:
         self._table.raise_findings()
 
 
+@contextmanager
+def open_part(place: Place, part: Part, options: PredictOptions, task: Task) -> Iterator[Table]:
+    """The table of a part; messages name it where it is, wherever its bytes were brought."""
+    with place.as_file(part.input) as path:
+        source = ByteSource(path)
+        source.name = f"{place.root.rstrip('/')}/{part.input}"
+        with open_table(source, options.read, task=task) as table:
+            yield table
+
+
+@contextmanager
+def local_file(scratch: Path, part: Part) -> Iterator[Path]:
+    """Where a part is written before it is committed; its name tells the format. Gone at the end."""
+    name = hashlib.sha256(part.output.encode()).hexdigest()[: 2 * _NAME_BYTES]
+    local = scratch / (name + "".join(PurePosixPath(part.output).suffixes[-2:]))
+    try:
+        yield local
+    finally:
+        local.unlink(missing_ok=True)
+
+
+@contextmanager
+def part_writer(
+    local: Path, header: Sequence[str], table: Table, options: PredictOptions
+) -> Iterator[WriteRow]:
+    """What writes the rows of a part's output one by one."""
+    if not options.spreadsheet:
+        with table_writer(local, header, like=table) as write:
+            yield write
+        return
+    with table_writer(local, neutralise(header)) as write:
+        yield lambda row: write(neutralise(row))
+
+
 def _provider(call: PartCall) -> Provider:
     provider = resolve_provider(call.provider)
     return provider if call.directory is None else replace(provider, directory=Path(call.directory))
-
-
-def counts_of(export: Export, sent: Sent | None = None) -> dict[str, int]:
-    """What is in a part, for its receipt; problems by their names: `problem off_list`."""
-    invalid = sum(export.problems.values())
-    counts = {"rows": export.rows, "invalid": invalid, "unsure": export.unsure, "thinking": export.thinking}
-    counts |= {f"problem {name}": count for name, count in export.problems.most_common()}
-    if sent is not None:
-        counts |= {"asked": sent.asked, "resent": sent.resent}
-        counts |= {"input_tokens": sent.input_tokens, "output_tokens": sent.output_tokens}
-    return counts

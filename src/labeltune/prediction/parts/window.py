@@ -22,11 +22,12 @@ class Window:
 
     full = False
 
-    def __init__(self, write: Callable[[Sequence[str], Result], object]) -> None:
+    def __init__(self, write: Callable[[Sequence[str], Result], object], *, answered: bool = False) -> None:
         self._write = write
         self._rows: deque[tuple[int | None, Sequence[str]]] = deque()
         self._results: dict[int, Result] = {}
-        self.answered = False
+        self.answered = answered
+        """Whether any request, of this part or of one before, has an answer."""
 
     def wait(self, request: int, values: Sequence[str]) -> None:
         """A row comes next whose answer this request will bring."""

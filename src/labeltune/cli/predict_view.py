@@ -1,0 +1,117 @@
+"""What `labeltune predict` says when it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labeltune.cli.hints import pasted, task_words
+from labeltune.files.writing import STANDARD_STREAM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labeltune.cli.output import Output
+    from labeltune.prediction.parts import PartsPredicted, PartsPreview
+    from labeltune.prediction.predict import Predicted, Preview
+
+__all__ = ["show_parts", "show_predicted", "show_preview"]
+
+_SHOWN_PARTS = 5
+
+
+def show_parts(sink: Output, done: PartsPredicted, model: str, task: Path, *, batch: bool) -> None:
+    """What a run over parts did."""
+    sink.note(f"{done.done:,} of {done.parts:,} parts are in {done.output}, {done.made:,} of them new")
+    if done.missing:
+        others = done.missing - (done.parts - done.done)
+        of = f", {others:,} of them other shards'" if others else ""
+        sink.note(f"{done.missing:,} parts are missing yet{of}: there is no _SUCCESS")
+    more: dict[str, dict[str, Any]] = {
+        "parts": {"all": done.parts, "done": done.done, "made": done.made, "missing": done.missing},
+        "refused": {name: str(error) for name, error in done.refused.items()},
+    }
+    show_predicted(sink, done, model, task, batch=batch, **more)
+
+
+def show_predicted(
+    sink: Output, done: Predicted, model: str, task: Path, *, batch: bool, **more: dict[str, Any]
+) -> None:
+    """What a run did; `more` goes into the document."""
+    missing = "parts" in more and more["parts"]["missing"]
+    valid = done.rows - done.invalid
+    spent = "" if not done.usd else f", ${done.usd:,.2f}"
+    sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
+    if done.resent:
+        sink.warn(f"{done.resent:,} rows were sent again{'' if done.free else ', maybe billed twice'}")
+    if done.problems:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
+        sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
+    if done.unsure:
+        sink.note(f"{done.unsure:,} of the valid answers are unsure: they keep their labels")
+    for code, count in done.rejections.items():
+        sink.warn(f"the provider rejected {count:,} rows: {code}")
+    if done.thinking:
+        sink.hint(
+            f"the model thinks before it answers, which left {done.thinking:,} rows without one: turn it off "
+            "or give it room, as with #thinking=2000 after the provider's URL (docs/how-to/any-url.md)"
+        )
+    elif "truncated" in done.problems:
+        sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
+    if "unknown" in done.problems:
+        again = "with --yes the same command" if batch else "the same command"
+        sink.hint(f"unknown: the answers were lost; {again} asks for them again")
+    if done.labelled and done.output != STANDARD_STREAM and not missing:
+        sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
+    sink.result(
+        {
+            "output": done.output,
+            "model": model,
+            "rows": done.rows,
+            "valid": valid,
+            "invalid": done.invalid,
+            "unsure": done.unsure,
+            "problems": dict(done.problems),
+            "asked": done.asked,
+            "kept": done.kept,
+            "maybe_billed": done.maybe_billed,
+            "resent": done.resent,
+            "rejections": dict(done.rejections),
+            "tokens": {"input": done.input_tokens, "output": done.output_tokens},
+            "usd": done.usd,
+            **more,
+        },
+        *([] if done.output == STANDARD_STREAM else [done.output]),
+    )
+
+
+def show_preview(sink: Output, shown: Preview | PartsPreview) -> None:
+    """What a run would do."""
+    from json import dumps
+
+    from labeltune.prediction.parts import PartsPreview
+
+    request = {"url": shown.url, "headers": dict(shown.headers), "body": shown.body}
+    cost = "unknown" if shown.usd is None else f"about ${shown.usd:,.2f}"
+    sink.note(
+        f"{shown.rows:,} rows, {shown.requests:,} requests, about {shown.input_tokens:,} tokens to read and"
+        f" {shown.output_tokens:,} to write, cost: {cost}; nothing was sent"
+    )
+    more: dict[str, Any] = {}
+    if isinstance(shown, PartsPreview):
+        more = {"parts": shown.parts, "left": list(shown.left)}
+        some = ", ".join(shown.left[:_SHOWN_PARTS]) + (", …" if len(shown.left) > _SHOWN_PARTS else "")
+        sink.note(f"{len(shown.left):,} of {shown.parts:,} parts are to be made{some and ': '}{some}")
+    sink.result(
+        {
+            "request": request,
+            "rows": shown.rows,
+            "requests": shown.requests,
+            "tokens": {"input": shown.input_tokens, "output": shown.output_tokens},
+            "usd": shown.usd,
+            **more,
+        },
+        f"POST {shown.url}",
+        *(f"{name}: {value}" for name, value in shown.headers.items()),
+        "",
+        dumps(shown.body, ensure_ascii=False, indent=2),
+    )
