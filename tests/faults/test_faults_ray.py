@@ -141,11 +141,33 @@ def started(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
+def listeners(processes: set[tuple[int, str]]) -> set[str]:
+    """The addresses that these processes listen on, as /proc writes them."""
+    sockets = set()
+    for pid, _ in processes:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets.add(os.readlink(link))
+            except OSError:
+                continue
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                found.add(fields[1].rpartition(":")[0])
+    return found
+
+
 def test_a_folder_is_what_one_process_makes_of_it(folder: Folder) -> None:
     command = Command(folder, folder.predict("ray", "--distributed", "ray", "--workers", "2"))
     command.wait_for_parts("ray", 1)
     below = command.below()
     assert len(command.below("PartActor")) == 2
+    # 127.0.0.1, and the same in IPv6.
+    heard = listeners(below | {(command.process.pid, "")})
+    assert heard
+    assert heard <= {"0100007F", "0000000000000000FFFF00000100007F"}
     out, told = command.end()
     assert command.process.returncode == 0, told
     assert folder.digest_of("ray") == folder.digest

@@ -170,8 +170,11 @@ def preview(
 
 def _check_output(job: Job) -> None:
     """Raise before the first paid call what writing the output would raise after the last."""
-    if job.options.shard is not None:
-        raise SettingsError("--shard is for folders of tables", hint="name a folder or a glob: IN/ -o OUT/")
+    for name in ("shard", "distributed", "workers"):
+        if getattr(job.options, name) is not None:
+            raise SettingsError(
+                f"--{name} is for folders of tables", hint="name a folder or a glob: IN/ -o OUT/"
+            )
     if job.options.spreadsheet:
         refuse_exact_formats(job.output)
     if job.output == STANDARD_STREAM:

@@ -24,7 +24,7 @@ from labeltune.prediction.parts.processes import held_back
 from labeltune.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from labeltune.prediction.parts.actor import Done, Work
@@ -122,14 +122,16 @@ def _gist(text: str) -> str:
     return last.partition(". ")[0].rstrip(".")
 
 
-def run_parts(parts: Iterable[P], work: Work, workers: int) -> Iterator[tuple[P, Done | Failed]]:
+def run_parts(
+    parts: Iterable[P], work: Work, workers: int, *, name: Callable[[P], str] = str
+) -> Iterator[tuple[P, Done | Failed]]:
     """Have each part done by one of so many workers; what came of it, in the order in which they end.
 
     No more parts are under way than there are workers that wait for one. Raises `SettingsError` for workers
     that cannot do the work, `RemoteError` for a part over which several died, `TemporaryError` where none is
-    there for long. However it ends, no worker is left.
+    there for long; `name` is how messages call a part. However it ends, no worker is left.
     """
-    pool: _Pool[P] = _Pool(parts, work, workers)
+    pool: _Pool[P] = _Pool(parts, work, workers, name)
     try:
         yield from pool.run()
     finally:
@@ -139,7 +141,8 @@ def run_parts(parts: Iterable[P], work: Work, workers: int) -> Iterator[tuple[P,
 class _Pool(Generic[P]):
     """The list of parts, and who does which."""
 
-    def __init__(self, parts: Iterable[P], work: Work, workers: int) -> None:
+    def __init__(self, parts: Iterable[P], work: Work, workers: int, name: Callable[[P], str]) -> None:
+        self._name = name
         self._parts = deque((part, 0) for part in parts)
         # Once for all workers: it holds the model.
         self._work = ray.put(work)
@@ -215,7 +218,7 @@ class _Pool(Generic[P]):
             self._let_go(actor)
             if deaths + 1 >= TRIES:
                 raise RemoteError(
-                    f"{part}: {TRIES} workers ended over it, the last one: {_gist(str(error))}",
+                    f"{self._name(part)}: {TRIES} workers ended over it, the last one: {_gist(str(error))}",
                     hint="is it too large for a worker's memory? What is done is kept",
                 ) from error
             self._parts.appendleft((part, deaths + 1))
