@@ -147,7 +147,7 @@ def listeners(processes: set[tuple[int, str]]) -> set[str]:
     for pid, _ in processes:
         for link in Path(f"/proc/{pid}/fd").glob("*"):
             try:
-                sockets.add(os.readlink(link))
+                sockets.add(str(link.readlink()))
             except OSError:
                 continue
     found = set()

@@ -128,7 +128,7 @@ DistributedOption = Annotated[
     typer.Option(
         "--distributed",
         metavar="ray[:HOST:PORT]",
-        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or that at HOST:PORT. "
+        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
         "For local models and servers of your own.",
     ),
 ]
