@@ -15,7 +15,7 @@ _NODE = {"num_cpus": 1, "object_store_memory": 128 << 20}
 
 
 def manager(node: Any) -> int:
-    return next(one.process.pid for one in node.all_processes["raylet"])
+    return int(next(one.process.pid for one in node.all_processes["raylet"]))
 
 
 cluster = Cluster(initialize_head=True, head_node_args={**_NODE, "include_dashboard": False})

@@ -72,7 +72,8 @@ class BinSums:
         places = np.minimum((confidence * bins).astype(np.int64), bins - 1)
         # One float is added after the other, those of before first: pieces give the sum of the whole.
         carried = np.concatenate([np.arange(bins), places])
-        sure = np.bincount(carried, weights=np.concatenate([self.sure, confidence]), minlength=bins)
+        weights = np.concatenate([self.sure, confidence])
+        sure = np.bincount(carried, weights=weights, minlength=bins).astype(np.float64)
         return BinSums(
             self.counts + np.bincount(places, minlength=bins),
             sure,

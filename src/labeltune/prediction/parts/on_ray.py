@@ -72,7 +72,9 @@ def connected(address: str) -> Iterator[int]:
 @contextmanager
 def _driving(what: str, **options: Any) -> Iterator[None]:
     """Connected to a cluster, with the signal handlers and the standard error of before."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     if threading.current_thread() is not threading.main_thread():
         handlers = {}
     # What happens to workers is told by us, once.
