@@ -218,11 +218,13 @@ def predict(
     state: PathLike = DEFAULT_STATE,
     **options: Any,
 ) -> Any:
-    """Ask the model about every row. A DataFrame comes back with the predicted columns and its own index.
+    """Ask the model about every row. A DataFrame comes back with the predicted columns and its own index; a
+    folder or glob of tables becomes the folder `output` of the same tables.
 
     There labels are categories, 0/1 columns integers and confidences floats. `options` are those of
     `PredictOptions`: `concurrency`, `limit`, `probabilities`, `batch`, `max_cost` and so on.
     """
+    from labeltune.files.parts import names_parts
     from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
     from labeltune.prediction.predict import predict as run
 
@@ -234,6 +236,8 @@ def predict(
         "options": PredictOptions(**options),
         "state": state,
     }
+    if names_parts(data):
+        return _predict_parts(data, output, settings)
     if not _is_frame(data):
         return run(data, output=os.fspath(DEFAULT_OUTPUT if output is None else output), **settings)
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
@@ -402,6 +406,17 @@ def _as_file(data: PathLike | pd.DataFrame, folder: str, name: str) -> str:
     with open_table(data) as table:
         write_table(os.fspath(path), table.header, (values for _, values in table))
     return os.fspath(path)
+
+
+def _predict_parts(data: PathLike, output: PathLike | None, settings: dict[str, Any]) -> Predicted:
+    """Predict a folder of tables. Raises `DataError` for parts that are refused, when the others are made."""
+    from labeltune.prediction.parts import predict_parts
+
+    if output is None:
+        raise SettingsError(f"{os.fspath(data)}: many tables become a folder", hint="name it as output")
+    done = predict_parts(data, output=os.fspath(output), **settings)
+    done.raise_refused()
+    return done
 
 
 def _with_predictions(frame: pd.DataFrame, path: Path, task: Task, *, probabilities: bool) -> pd.DataFrame:

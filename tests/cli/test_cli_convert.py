@@ -162,9 +162,9 @@ def test_text_cannot_drive_the_terminal() -> None:
     ("arguments", "exit_code", "message"),
     [
         (["missing.csv"], 2, "missing.csv: there is no such file"),
-        (["."], 2, ".: is a folder, expected a file"),
-        ([".."], 2, "is a folder, expected a file"),
-        (["/"], 2, "/: is a folder, expected a file"),
+        (["."], 2, ".: many tables become a folder of chat files"),
+        (["/"], 2, "/: many tables become a folder of chat files"),
+        ([".", "-o", "."], 2, "the output must lie outside of the folder"),
         (["good.csv", "-t", "other.toml"], 2, "other.toml"),
         (["good.csv", "--on-error", "ask"], 2, "--on-error ask: expected stop or skip"),
         (["good.csv", "--encoding", "utf-99"], 2, "--encoding utf-99: no such encoding of text"),

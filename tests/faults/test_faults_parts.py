@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ def answers_end_after(provider: FakeProvider, count: int) -> None:
     provider.script = lambda _text, _attempt: ANSWER if provider.billed.total() < count else Fate(delay=3600)
 
 
+def answered(provider: FakeProvider, count: int) -> bool:
+    return provider.billed.total() >= count
+
+
 # -------------------------------------------------------------------------------------------------- kills
 
 
@@ -70,19 +75,16 @@ def test_kill_9_again_and_again(folder: Folder, kind: str) -> None:
     with FakeProvider() as provider:
         expected = undisturbed(folder, provider, kind)
         kills, flight = 4, 4
+        each = PARTS * ROWS // (kills + 1)
         for number in range(1, kills + 1):
             # A free run begins each part anew: it gets on by whole parts.
-            provider.billed.clear() if kind == FREE else None
-            answers_end_after(
-                provider, 2 * ROWS - 5 if kind == FREE else number * (PARTS * ROWS // (kills + 1))
-            )
+            goal = provider.billed.total() + 2 * ROWS - 5 if kind == FREE else number * each
+            answers_end_after(provider, goal)
             process = start(folder, provider, kind, "--concurrency", str(flight))
-            before = provider.asked.total()
-            wait_until(lambda: provider.in_flight == flight or process.poll() is not None)  # noqa: B023
+            wait_until(partial(answered, provider, goal))
             time.sleep(chance.uniform(0.0, 0.1))
             assert process.poll() is None, process.communicate()
             kill(process)
-            assert provider.asked.total() >= before
             assert not (folder.path / "out/_SUCCESS").exists()
             for written in rows_of_parts(folder).values():
                 assert len(written) == ROWS
@@ -118,7 +120,7 @@ def test_a_shard_is_killed_and_the_others_end(folder: Folder) -> None:
         )
         # Sorted by name, the parts are 0, 2, 4, 1, 3, 5: the shard 2/3 has the parts 2 and 3.
         process = start(folder, provider, FREE, "--shard", "2/3")
-        wait_until(lambda: provider.in_flight >= 30)
+        wait_until(lambda: provider.in_flight > 0)
         for shard in ("1/3", "3/3"):
             outcome = predict(folder, provider, FREE, "--shard", shard)
             assert outcome.code == 0, outcome.stderr
@@ -421,15 +423,14 @@ def test_lost_answers_are_asked_for_by_the_next_run(folder: Folder, kind: str) -
 
 def test_one_budget_over_all_parts(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The estimate of all parts is refused; what is spent is counted over all parts, too."""
-    from labeltune.pricing import prices
-
     names = inputs(folder, PARTS, ROWS)
-    price = prices.Price(input=200.0, output=800.0, batch=0.5, training=0.0)
-    monkeypatch.setattr(prices, "price_of", lambda _model: price)
+    prices = folder.path / "prices.toml"
+    prices.write_text('[[model]]\nname = "m"\ninput = 100.0\noutput = 1000.0\n')
+    monkeypatch.setenv("LABELTUNE_PRICES", str(prices))
     with FakeProvider() as provider:
         assert predict(folder, provider, PAID, "--max-cost", "0.01").code == 6
         assert provider.asked.total() == 0
-        outcome = predict(folder, provider, PAID, "--max-cost", "0.6", "--concurrency", "4")
+        outcome = predict(folder, provider, PAID, "--max-cost", "0.6", "--concurrency", "4", "--limit", "120")
         assert outcome.code == 6, outcome.stderr
         assert 100 <= provider.billed.total() <= 101 + 4
         assert len(rows_of_parts(folder)) == 2
@@ -566,7 +567,7 @@ def test_an_answer_in_flight_keeps_the_rows_behind_it_waiting(folder: Folder) ->
         whole(folder, names, 20)
 
 
-def test_memory_of_a_long_answer(folder: Folder) -> None:
+def test_answers_with_much_around_them(folder: Folder) -> None:
     """Answers with much around them go through as they come."""
     names = inputs(folder, 2, 50)
     long: dict[str, Any] = completion("alpha") | {"padding": "x" * 20_000}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from labeltune.cli import output
 from labeltune.cli.hints import model_words, pasted, task_words
 from labeltune.cli.options import (
-    DataArgument,
     JsonOption,
     QuietOption,
+    TablesArgument,
     TaskOption,
 )
 from labeltune.cli.reading import reads_tables
@@ -31,14 +31,14 @@ _VALIDATIONS, _TESTS = ("validation", "valid", "val", "dev", "eval"), ("test", "
 
 @reads_tables
 def convert(
-    data: DataArgument,
+    data: TablesArgument,
     out: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="OUT.jsonl",
-            help="The chat file, - for standard output. By default DATA with .jsonl.",
+            help="The chat file, - for standard output. By default DATA with .jsonl. Of a folder, a folder.",
         ),
     ] = None,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
@@ -64,6 +64,11 @@ def convert(
 ) -> None:
     """Write a table as a chat file: one training record per row, checked, with the task's prompt."""
     story = output.configure(json_mode=json, quiet=quiet)
+    from labeltune.files.parts import names_parts
+
+    if names_parts(data):
+        _convert_parts(story, data, out, task, on_error=on_error, repeat_rare=repeat_rare, read=read)
+        return
     from dataclasses import asdict
 
     from labeltune.errors import SettingsError
@@ -89,6 +94,36 @@ def convert(
     _tell(story, done, definition, task, to_stdout=to_stdout)
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
     story.result(document, *([] if to_stdout else [done.output]))
+
+
+def _convert_parts(story: Output, data: str, out: str | None, task: Path, **options: Any) -> None:
+    """The same for a folder or glob of tables."""
+    from dataclasses import asdict, replace
+
+    from labeltune.errors import SettingsError
+    from labeltune.files.parts import raise_refused
+    from labeltune.prepare.convert_parts import convert_parts
+    from labeltune.task import read_task
+
+    if out is None:
+        raise SettingsError(f"{data}: many tables become a folder of chat files", hint="name it: -o OUT/")
+    definition = read_task(task)
+    with story.progress("convert", unit="MB") as progress:
+        done = convert_parts(definition, data, out, progress=output.in_megabytes(progress), **options)
+    for warning in done.warnings:
+        story.warn(warning)
+    there = done.parts - len(done.refused)
+    story.note(f"{there:,} of {done.parts:,} parts are in {done.output}, {done.made:,} of them new")
+    story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records")
+    for reason, count in done.left_out.items():
+        story.note(f"  left out: {count:,} {reason}")
+    if done.rejected is not None:
+        story.warn(f"bad rows are in {done.rejected}, each with its line and what is wrong")
+    document = asdict(replace(done, refused={}))
+    document["refused"] = {name: str(error) for name, error in done.refused.items()}
+    del document["warnings"]
+    story.result(document, done.output)
+    raise_refused(done.refused, done.parts, hint="mend them, then run the same command again")
 
 
 def _tell(story: Output, done: Converted, definition: Task, task: Path, *, to_stdout: bool) -> None:

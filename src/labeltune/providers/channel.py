@@ -9,21 +9,29 @@ it may have been taken up and its answer did not arrive (`ClosedError`: nothing 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from labeltune.providers.client import CONNECT_TIMEOUT, connect
 from labeltune.providers.environment import certificates, proxy_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+    from typing import TypeAlias
 
     import aiohttp
-    import httpx2
     from openai import AsyncOpenAI
 
     from labeltune.providers.profiles import Provider
+
+    Message: TypeAlias = MutableMapping[str, Any]
+    App: TypeAlias = Callable[
+        [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+    ]
+    """An ASGI application."""
 
 __all__ = ["Channel", "ClosedError", "LostError", "NotSentError", "RawReply", "open_channel"]
 
@@ -74,13 +82,9 @@ async def open_channel(
         headers = {"Authorization": f"Bearer {client.api_key}", **own}
         url = f"{str(client.base_url).rstrip('/')}{path}"
         if provider.directory is not None:
-            import httpx2
-
             from labeltune.local import create_app
 
-            transport = httpx2.ASGITransport(app=create_app(provider.directory))
-            async with httpx2.AsyncClient(transport=transport) as http_client:
-                yield _InProcess(http_client, url, headers), client
+            yield _InProcess(create_app(provider.directory), url, headers), client
         else:
             async with _session(url, connections) as session:
                 yield _OverNetwork(session, url, headers), client
@@ -128,9 +132,48 @@ class _OverNetwork:
 
 
 class _InProcess:
-    def __init__(self, http_client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
-        self._http_client, self.url, self.headers = http_client, url, headers
+    """Calls an app that is in this process as a server would, without a client's work for each request."""
+
+    def __init__(self, app: App, url: str, headers: Mapping[str, str]) -> None:
+        self._app, self.url, self.headers = app, url, headers
+        parts = urlsplit(url)
+        given = {"host": parts.netloc, "content-type": "application/json", **headers}
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": parts.scheme,
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "server": (parts.hostname, parts.port),
+            "client": ("127.0.0.1", 0),
+        }
 
     async def post(self, content: bytes) -> RawReply:
-        reply = await self._http_client.post(self.url, content=content, headers=self.headers)
-        return RawReply(reply.status_code, reply.headers, reply.content)
+        began: Message = {}
+        body: list[bytes] = []
+        ended = asyncio.Event()
+        coming = [{"type": "http.request", "body": content, "more_body": False}]
+
+        async def receive() -> Message:
+            if coming:
+                return coming.pop()
+            await ended.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                began.update(message)
+            else:
+                body.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    ended.set()
+
+        length = (b"content-length", str(len(content)).encode())
+        await self._app({**self._scope, "headers": [*self._headers, length]}, receive, send)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in began["headers"]}
+        return RawReply(began["status"], headers, b"".join(body))

@@ -24,8 +24,17 @@ from labeltune.files.parts.manifest import (
     receipt_name,
     total_of,
 )
-from labeltune.files.parts.output import PartsOutput, SeenOutput, commit_part, look_at_output, open_output
+from labeltune.files.parts.output import (
+    PartsOutput,
+    SeenOutput,
+    commit_part,
+    local_file,
+    look_at_output,
+    open_output,
+)
 from labeltune.files.parts.place import PLACES, Entry, LocalPlace, Place, open_place, scheme_of
+from labeltune.files.parts.reading import open_part, shown_name
+from labeltune.files.parts.refused import raise_refused
 from labeltune.files.parts.shard import WHOLE, Shard, parse_shard
 
 __all__ = [
@@ -48,13 +57,17 @@ __all__ = [
     "commit_part",
     "list_inputs",
     "list_parts",
+    "local_file",
     "look_at_output",
     "names_parts",
     "open_output",
+    "open_part",
     "open_place",
     "parse_shard",
+    "raise_refused",
     "receipt_name",
     "scheme_of",
+    "shown_name",
     "split_output",
     "total_of",
 ]

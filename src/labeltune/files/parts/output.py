@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 import shutil
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import ConflictError
@@ -32,13 +34,14 @@ if TYPE_CHECKING:
     from labeltune.files.parts.listing import Listing, Part
     from labeltune.files.parts.place import Place
 
-__all__ = ["PartsOutput", "SeenOutput", "commit_part", "look_at_output", "open_output"]
+__all__ = ["PartsOutput", "SeenOutput", "commit_part", "local_file", "look_at_output", "open_output"]
 
 LOCK_SECONDS = 60.0
 """How long the moments are waited for in which another shard looks at, or writes, the manifest."""
 
 _LOCKS, _SCRATCH = f"{FOLDER}/locks", f"{FOLDER}/scratch"
 _EVERY_S = 0.05
+_NAME_BYTES = 8
 _SHOWN = 3
 
 
@@ -51,6 +54,17 @@ def commit_part(place: Place, receipt: Receipt, local: Path) -> None:
     place.remove(receipt.part.output)
     _put(place, receipt_name(receipt.part), receipt.dump(), local.parent)
     place.commit(local, receipt.part.output)
+
+
+@contextmanager
+def local_file(scratch: Path, part: Part) -> Iterator[Path]:
+    """Where a part is written before it is committed; its name ends like the part's. Gone at the end."""
+    name = hashlib.sha256(part.output.encode()).hexdigest()[: 2 * _NAME_BYTES]
+    local = scratch / (name + "".join(PurePosixPath(part.output).suffixes[-2:]))
+    try:
+        yield local
+    finally:
+        local.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -131,13 +145,14 @@ def open_output(
     shard: Shard = WHOLE,
     force: bool = False,
     accept_changes: bool = False,
+    replaces: bool = False,
 ) -> Iterator[PartsOutput]:
     """The folder that the parts of a listing go to, held while the block runs.
 
     What is there of the same run is gone on with; new parts are added at the end. Raises `ConflictError`
     while another command works here (shards of as many work side by side), and where what is there is of
     another run or of inputs that have changed: `accept_changes` makes the parts of those again, `force`
-    replaces whatever there is.
+    replaces whatever there is, and `replaces` whatever the same command may have left, unasked.
     """
     place = open_place(output)
     with ExitStack() as held:
@@ -146,7 +161,10 @@ def open_output(
             scratch = place.scratch(f"{_SCRATCH}/{shard.number}-of-{shard.of}")
             _sweep(scratch)
             wanted = _wanted(listing, settings, command)
-            manifest = _agreed(place, wanted, scratch, force=force, accept=accept_changes)
+            known = _read_manifest(place, force=force)
+            if not force:
+                _refuse(place, known, wanted, accept=accept_changes, replaces=replaces)
+            manifest = _agreed(place, known, wanted, scratch)
         try:
             yield PartsOutput(place, manifest, shard, scratch)
         finally:
@@ -229,14 +247,20 @@ def _sweep(scratch: Path) -> None:
 # ------------------------------------------------------------------------------------------------ manifest
 
 
-def _agreed(place: Place, wanted: Manifest, scratch: Path, *, force: bool, accept: bool) -> Manifest:
-    """The manifest to go by, on the disk: the one that is there, with the parts that are new."""
-    known = _read_manifest(place, force=force)
-    if known is not None and not force:
+def _refuse(place: Place, known: Manifest | None, wanted: Manifest, *, accept: bool, replaces: bool) -> None:
+    """Raise `ConflictError` where what is there is not what may be gone on with."""
+    if known is not None and known.command != wanted.command:
+        raise ConflictError(f"{place.root}: is the output of {known.command}", hint="name another --output")
+    if replaces:
+        return
+    if known is not None:
         _refuse_other_run(place, known, wanted)
         _refuse_changes(place, known, wanted, accept=accept)
-    if not force:
-        _refuse_foreign(place, wanted)
+    _refuse_foreign(place, wanted)
+
+
+def _agreed(place: Place, known: Manifest | None, wanted: Manifest, scratch: Path) -> Manifest:
+    """The manifest to go by, on the disk: the one that is there, with the parts that are new."""
     manifest = _merged(known, wanted)
     if known is None or (known.run, known.parts) != (manifest.run, manifest.parts):
         place.remove(SUCCESS)
@@ -277,15 +301,11 @@ def _read_manifest(place: Place, *, force: bool) -> Manifest | None:
 def _refuse_other_run(place: Place, known: Manifest, wanted: Manifest) -> None:
     if known.run == wanted.run:
         return
-    if known.command != wanted.command:
-        what = f"is the output of {known.command}"
-    else:
-        names = sorted(known.settings.keys() | wanted.settings.keys())
-        differing = [name for name in names if known.settings.get(name) != wanted.settings.get(name)]
-        pieces = [_told(name, known.settings.get(name), wanted.settings.get(name)) for name in differing]
-        what = f"this run used {' and '.join(pieces)}"
+    names = sorted(known.settings.keys() | wanted.settings.keys())
+    differing = [name for name in names if known.settings.get(name) != wanted.settings.get(name)]
+    pieces = [_told(name, known.settings.get(name), wanted.settings.get(name)) for name in differing]
     raise ConflictError(
-        f"{place.root}: {what}",
+        f"{place.root}: this run used {' and '.join(pieces)}",
         hint="another --output begins a run of its own; --force begins it here, and makes every part again",
     )
 

@@ -12,12 +12,13 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DiskError, LabeltuneError
+from labeltune.files.parts import local_file
 from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.export import Export, has_labels, thresholds_of
 from labeltune.prediction.fingerprint import refuse_other_task
 from labeltune.prediction.journal import open_journal, recover_journal
-from labeltune.prediction.parts.one import local_file, part_writer
+from labeltune.prediction.parts.one import part_writer
 from labeltune.prediction.parts.plan import PartsPlan
 from labeltune.prediction.parts.work import PartsStory
 from labeltune.prediction.plan import PATH

@@ -7,15 +7,13 @@ row.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from labeltune.defaults import DEFAULT_STATE
-from labeltune.files.parts import Receipt, commit_part, open_place
-from labeltune.files.sources import ByteSource
+from labeltune.files.parts import Receipt, commit_part, local_file, open_part, open_place
 from labeltune.files.tables import neutralise, open_table, table_writer
 from labeltune.files.writing import disk_errors
 from labeltune.prediction.costs import rate_of
@@ -55,8 +53,6 @@ __all__ = [
     "part_writer",
     "predict_part",
 ]
-
-_NAME_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +185,7 @@ class AsyncPredictor:
         export = Export(self._task, self._options.probabilities, self._thresholds)
         with local_file(Path(self._call.scratch), part) as local:
             with ExitStack() as stack:
-                table = stack.enter_context(open_part(self._input, part, self._options, self._task))
+                table = stack.enter_context(part_table(self._input, part, self._options, self._task))
                 header = output_header(self._task, table.header, self._options, source=table.source)
                 write = stack.enter_context(part_writer(local, header, table, self._options))
                 window = Window(
@@ -252,24 +248,10 @@ class _Rows:
 
 
 @contextmanager
-def open_part(place: Place, part: Part, options: PredictOptions, task: Task) -> Iterator[Table]:
-    """The table of a part; messages name it where it is, wherever its bytes were brought."""
-    with place.as_file(part.input) as path:
-        source = ByteSource(path)
-        source.name = f"{place.root.rstrip('/')}/{part.input}"
-        with open_table(source, options.read, task=task) as table:
-            yield table
-
-
-@contextmanager
-def local_file(scratch: Path, part: Part) -> Iterator[Path]:
-    """Where a part is written before it is committed; its name tells the format. Gone at the end."""
-    name = hashlib.sha256(part.output.encode()).hexdigest()[: 2 * _NAME_BYTES]
-    local = scratch / (name + "".join(PurePosixPath(part.output).suffixes[-2:]))
-    try:
-        yield local
-    finally:
-        local.unlink(missing_ok=True)
+def part_table(place: Place, part: Part, options: PredictOptions, task: Task) -> Iterator[Table]:
+    """The table of a part."""
+    with open_part(place, part) as source, open_table(source, options.read, task=task) as table:
+        yield table
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DataError, ModelDamagedError
-from labeltune.prediction.parts.one import open_part
+from labeltune.prediction.parts.one import part_table
 from labeltune.prediction.plan import Asking, Plan
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class PartsPlan(Asking):
     def opened(self, part: Part, rows: int | None) -> Iterator[Plan]:
         """The plan of one part, of so many rows."""
         job = replace(self._job, options=replace(self._options, limit=rows))
-        with open_part(self._place, part, self._options, job.task) as table:
+        with part_table(self._place, part, self._options, job.task) as table:
             yield Plan(job, table)
 
     def hashes(self) -> Generator[bytes | None]:

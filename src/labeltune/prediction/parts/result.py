@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from labeltune.errors import DataError
+from labeltune.files.parts import raise_refused
 from labeltune.files.writing import sha256_of
 from labeltune.prediction.export import PROBLEM
 from labeltune.prediction.predict import Predicted, Preview
@@ -15,14 +15,13 @@ from labeltune.prediction.requests import request_form
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from labeltune.errors import DataError
     from labeltune.prediction.options import PredictOptions
     from labeltune.prediction.parts.work import PartsWork
     from labeltune.providers import Provider
     from labeltune.task import Task
 
 __all__ = ["PartsPredicted", "PartsPreview", "counted", "settings_of"]
-
-_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +43,9 @@ class PartsPredicted(Predicted):
 
     def raise_refused(self) -> None:
         """Raise a `DataError` with what is wrong with the parts that were refused, if any were."""
-        if not self.refused:
-            return
-        shown = [str(error) for error in [*self.refused.values()][:_SHOWN]]
-        rest = len(self.refused) - len(shown)
-        shown += [f"… and {rest:,} parts more"] if rest > 0 else []
-        findings = [finding for error in self.refused.values() for finding in error.findings]
-        raise DataError(
-            "\n".join([f"{len(self.refused):,} of {self.parts:,} parts were refused:", *shown]),
-            findings=findings,
+        raise_refused(
+            self.refused,
+            self.parts,
             hint="mend them, then run the same command again: with --accept-changes it makes those alone",
         )
 
