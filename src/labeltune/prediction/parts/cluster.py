@@ -10,15 +10,17 @@ import functools
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeltune.errors import SettingsError
+from labeltune.errors import SettingsError, TemporaryError
+from labeltune.files.writing import is_running
 from labeltune.prediction.parts.processes import Family
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "Running", "cpus_here", "on_cluster"]
 
 _SHORT = Path("/tmp")  # noqa: S108  # names of sockets below it may have 107 characters in all
+_PREFIX = "lt-"
+_KNOCK_S = 10.0
 _OURS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _OF_A_CLUSTER_HERE = {
     "RAY_AUTH_MODE": "token",
@@ -118,7 +122,9 @@ def _token() -> str:
 @contextmanager
 def _started_here(workers: int | None) -> Iterator[Running]:
     cpus = workers or cpus_here()
-    folder = Path(tempfile.mkdtemp(prefix="lt-", dir=_SHORT if _SHORT.is_dir() else None))
+    above = _SHORT if _SHORT.is_dir() else Path(tempfile.gettempdir())
+    _sweep(above)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=above))
     token, family = folder / "token", Family()
     try:
         token.touch(0o600)
@@ -136,8 +142,30 @@ def _started_here(workers: int | None) -> Iterator[Running]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _sweep(above: Path) -> None:
+    """Remove what a killed command of this user left of its cluster, which ended with it."""
+    for left in above.glob(f"{_PREFIX}*-*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        with suppress(OSError):
+            if pid.isdigit() and left.stat().st_uid == os.getuid() and not is_running(int(pid)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _knock(address: str) -> None:
+    """Raise `TemporaryError` where nobody listens: Ray itself would try for minutes, and say nothing."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
+    except OSError as error:
+        raise TemporaryError(
+            f"Ray at {address} cannot be reached: {error.strerror or error}",
+            hint="is it the port of `ray start --head`? See docs/how-to/ray.md",
+        ) from error
+
+
 @contextmanager
 def _there(address: str, workers: int | None) -> Iterator[Running]:
+    _knock(address)
     with _told(_OURS):
         from labeltune.prediction.parts import on_ray
 
