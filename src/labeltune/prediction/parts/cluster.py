@@ -13,15 +13,14 @@ import shutil
 import socket
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError, TemporaryError
-from labeltune.files.writing import is_running
-from labeltune.prediction.parts.processes import Family
+from labeltune.prediction.parts.processes import Family, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "Running", "cpus_here", "on_cluster"]
 
 _SHORT = Path("/tmp")  # noqa: S108  # names of sockets below it may have 107 characters in all
-_PREFIX = "lt-"
 _KNOCK_S = 10.0
 _OURS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _OF_A_CLUSTER_HERE = {
@@ -123,32 +121,33 @@ def _token() -> str:
 def _started_here(workers: int | None) -> Iterator[Running]:
     cpus = workers or cpus_here()
     above = _SHORT if _SHORT.is_dir() else Path(tempfile.gettempdir())
-    _sweep(above)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=above))
-    token, family = folder / "token", Family()
+    folder = Path(tempfile.mkdtemp(prefix=f"lt-{os.getpid()}-", dir=above))
+    token = folder / "token"
     try:
         token.touch(0o600)
         token.write_text(_token(), encoding="ascii")
-        with _told({**_OURS, **_OF_A_CLUSTER_HERE, "RAY_AUTH_TOKEN_PATH": str(token)}):
+        told = {**_OURS, **_OF_A_CLUSTER_HERE, "RAY_AUTH_TOKEN_PATH": str(token)}
+        with guarded(folder) as tell, _ended() as family, _told(told):
             from labeltune.prediction.parts import on_ray
 
             with on_ray.started(folder / "ray", cpus):
+                tell(family.look())
                 try:
                     yield Running(on_ray, cpus, str(folder))
                 finally:
                     family.look()
     finally:
-        family.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(above: Path) -> None:
-    """Remove what a killed command of this user left of its cluster, which ended with it."""
-    for left in above.glob(f"{_PREFIX}*-*"):
-        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
-        with suppress(OSError):
-            if pid.isdigit() and left.stat().st_uid == os.getuid() and not is_running(int(pid)):
-                shutil.rmtree(left, ignore_errors=True)
+@contextmanager
+def _ended() -> Iterator[Family]:
+    """The processes that are started in the block, none of which is left behind it."""
+    family = Family()
+    try:
+        yield family
+    finally:
+        family.end()
 
 
 def _knock(address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from labeltune.prediction.parts.guard import start_of
 
-__all__ = ["Family", "descendants", "held_back"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["Family", "descendants", "guarded", "held_back"]
 
 _PATIENCE_S = 10.0
 _SAID_BYTES = 4_000
@@ -52,6 +55,30 @@ def held_back(*numbers: int) -> Iterator[Callable[[], str]]:
                 os.close(copy)
 
 
+@contextmanager
+def guarded(folder: Path) -> Iterator[Callable[[Iterable[Process]], None]]:
+    """While the block runs, another process stands by: if this one is killed, it ends those processes that it
+    was told of, and removes the folder. Yields what tells it.
+    """
+    script = Path(__file__).with_name("guard.py")
+    command = [sys.executable, "-I", str(script), str(folder)]
+    # In a session of its own: Ctrl-C in a terminal is for us.
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, text=True)  # noqa: S603
+    assert guard.stdin is not None
+    pipe = guard.stdin
+
+    def tell(processes: Iterable[Process]) -> None:
+        pipe.writelines(f"{pid} {start}\n" for pid, start in processes)
+        pipe.flush()
+
+    try:
+        yield tell
+    finally:
+        with contextlib.suppress(OSError):
+            pipe.close()
+        guard.wait()
+
+
 class Family:
     """The processes below this one that are started from now on. Where /proc is missing it knows of none."""
 
@@ -59,9 +86,13 @@ class Family:
         self._before = descendants()
         self._seen: set[Process] = set()
 
-    def look(self) -> None:
-        """Take note of those that are there: one whose parent ends is no longer found below this one."""
+    def look(self) -> set[Process]:
+        """Take note of those that are there: one whose parent ends is no longer found below this one.
+
+        Returns all that were seen.
+        """
         self._seen |= descendants() - self._before
+        return self._seen
 
     def end(self) -> None:
         """Wait for them, and kill those that stay, each by its id."""
@@ -92,8 +123,7 @@ def descendants(of: int | None = None) -> set[Process]:
 
 
 def _is_there(process: Process) -> bool:
-    stat = _stat(process[0])
-    return stat is not None and stat[19] == process[1] and stat[0] != "Z"
+    return start_of(process[0]) == process[1]
 
 
 def _stat(pid: int) -> list[str] | None:
