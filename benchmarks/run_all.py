@@ -21,6 +21,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "split": ("--small", "--runs", "3"),
     "check": ("--repeat", "1"),
     "predict": ("--rows", "2000", "--repeat", "1"),
+    "parts": ("--rows", "4000", "--more", "12000", "--per-part", "1000"),
     "evaluate": ("--small",),
     "coverage": ("--sets", "10"),
     "parts_ray": ("--parts", "6", "--rows", "5000", "--runs", "1"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
 
-# Options of other programs that pages name: the benchmarks', docs/generate.py's, and pip's.
+# Options of other programs that pages name: the benchmarks', docs/generate.py's, pip's and Slurm's.
 FOREIGN = {
     "--standalone",
     "--nproc",
@@ -26,6 +26,7 @@ FOREIGN = {
     "--no-deps",
     "--require-hashes",
     "--no-build-isolation",
+    "--array",
 } | {
     option
     for path in (ROOT / "benchmarks").glob("*.py")

@@ -23,6 +23,7 @@ SAID = {
     "docs/how-to/keep-models.md": ("ft:linear:local:", "the same answers: yes", "Order Management"),
     "docs/how-to/leave-openai.md": ("macro avg", "old.csv"),
     "docs/how-to/predict.md": ("Bearer [masked]", "for_people.csv"),
+    "docs/how-to/large-data.md": ("predictions/", "sharded/", "chat/"),
 }
 
 

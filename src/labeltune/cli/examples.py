@@ -68,7 +68,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "runs": ("labeltune runs", "labeltune runs --limit 5 --json"),
     "predict": (
         "labeltune predict test.csv --model ft:linear:local::1a2b3c4d --provider local",
-        "labeltune predict inbox.csv --model ft:gpt-4.1-mini:acme::9z --batch --max-cost 2 -o answers.csv",
+        "labeltune predict inbox/ -o answers/ --model ft:gpt-4.1-mini:acme::9z --batch --max-cost 2",
     ),
     "classify": (
         'labeltune classify "Where is my parcel?" --model ft:linear:local::1a2b3c4d',

@@ -68,7 +68,8 @@ def settings_of(task: Task, model: str, provider: Provider, options: PredictOpti
         "task": task.fingerprint,
         "model": model,
         "model_sha256": _hash_of(model, provider),
-        "provider": provider.identity,
+        # Of a model of this machine the hash says all: where its provider keeps it is no matter.
+        "provider": provider.name if provider.local else provider.identity,
         "request": {name: value for name, value in form.settings.items() if name != "model"},
         "columns": {
             "probabilities": options.probabilities,
