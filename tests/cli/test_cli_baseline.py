@@ -73,6 +73,21 @@ def test_rows_without_a_text_have_no_answer(tables: Path) -> None:
     assert "probability_lost card" in Path("baseline.csv").read_text(encoding="utf-8").splitlines()[0]
 
 
+def test_probabilities_that_no_answer_tells_are_refused_before_training(here: Path) -> None:
+    (here / "task.toml").write_text(tasks.TOXIC_TOML)
+    (here / "train.csv").write_text("nothing is read of this")
+    result = run("baseline", "train.csv", "test.csv", "--probabilities")
+    assert result.exit_code == 2
+    assert "--probabilities: an answer of the format list tells nothing of the labels" in result.stderr
+    assert '[answer] format = "flags"' in result.stderr
+    assert not (here / ".labeltune").exists()
+    result = run("predict", "train.csv", "--model", "m", "--probabilities")
+    assert (result.exit_code, "tells nothing of the labels" in result.stderr) == (2, True)
+    (here / "task.toml").write_text(tasks.INTENT_TOML)
+    result = run("predict", "train.csv", "--model", "m", "--probabilities", "--no-confidence")
+    assert "--probabilities needs log-probabilities, and --no-confidence asks for none" in result.stderr
+
+
 def test_rows_that_are_not_trained_on_are_told(here: Path) -> None:
     (here / "task.toml").write_text(tasks.TOXIC_TOML)
     header = f"id,comment_text,{','.join(tasks.TOXIC_LABELS)}\n"
@@ -112,7 +127,7 @@ def test_a_baseline_that_cannot_be_trained_says_why(tables: Path) -> None:
     Path("few.csv").write_text(f"text,label\ntext,{LABELS[0]}\n", encoding="utf-8")
     few = run("baseline", "few.csv", "test.csv")
     assert few.exit_code == 7
-    assert "few.csv: 1 rows to train on, expected at least 10" in few.stderr
+    assert "few.csv: 1 row to train on, expected at least 10" in few.stderr
     Path("train.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
     result = run("baseline", "train.csv", "test.csv")
     assert result.exit_code == 10

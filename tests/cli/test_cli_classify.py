@@ -47,7 +47,7 @@ def test_each_line_of_standard_input_is_a_text(model: str) -> None:
     lines = result.stdout.splitlines()
     assert [line.split("\t")[0] for line in lines][:3] == [LABELS[0], LABELS[2], ""]
     assert len(lines) == 4
-    assert "1 of 4 texts have no valid answer: empty" in result.stderr
+    assert "1 of 4 texts has no valid answer: empty" in result.stderr
     assert run("classify", "-m", model, stdin=b"").stdout == ""
     bad = run("classify", "-m", model, stdin=b"fine\n\xff\n")
     assert bad.exit_code == 7

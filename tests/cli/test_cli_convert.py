@@ -342,11 +342,11 @@ def test_memory_does_not_grow_with_the_table(here: Path, monkeypatch: pytest.Mon
     [
         (
             "validation.csv",
-            "→ labeltune train TRAIN validation.jsonl --model linear measures with it while it trains",
+            "→ labeltune train TRAIN validation.jsonl measures with it while it trains",
         ),
-        ("dev.csv", "→ labeltune train TRAIN dev.jsonl --model linear measures with it while it trains"),
+        ("dev.csv", "→ labeltune train TRAIN dev.jsonl measures with it while it trains"),
         ("test.csv", "→ predict takes the table itself: it measures a model that has not seen it"),
-        ("train.csv", "→ labeltune check train.jsonl, then: labeltune train train.jsonl --model linear"),
+        ("train.csv", "→ labeltune check train.jsonl, then: labeltune train train.jsonl"),
     ],
 )
 def test_the_hint_is_about_the_part_that_it_is(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:

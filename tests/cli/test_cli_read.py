@@ -167,7 +167,7 @@ def test_data_13_the_hint_carries_what_no_task_keeps(here: Path) -> None:
     paste(split)
     hint = paste(convert).stderr.splitlines()[-1]
     assert hint == (
-        "→ labeltune check train.chat.jsonl --task 'my task.toml', then: labeltune train train.chat.jsonl --model linear "
+        "→ labeltune check train.chat.jsonl --task 'my task.toml', then: labeltune train train.chat.jsonl "
         "--task 'my task.toml'"
     )
     refused = run("convert", "train.jsonl", "--format", "jsonl", "--task", "my task.toml")

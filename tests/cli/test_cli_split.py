@@ -106,7 +106,7 @@ def test_duplicates_are_told() -> None:
     with Path("data.csv").open("a") as handle:
         handle.write("TEXT xxxxx!,lost card,c9\n")
     result = runner.invoke(app, ["split", "data.csv"])
-    assert "1 rows stay with an earlier one of the same or nearly the same text" in result.stderr
+    assert "1 row stays with an earlier one of the same or nearly the same text" in result.stderr
 
 
 def test_rare_and_absent_labels_are_warned_of() -> None:

@@ -21,7 +21,7 @@ def test_the_result_is_the_ids_in_order(here: Path) -> None:
     first = ran("upload", "train.jsonl", "valid.jsonl")
     ids = first.stdout.splitlines()
     assert [name.startswith("file-") for name in ids] == [True, True]
-    assert "labeltune train " + " ".join(ids) + " --model linear --provider local" in first.stderr
+    assert "labeltune train " + " ".join(ids) + " --provider local" in first.stderr
     again = ran("upload", "valid.jsonl", "train.jsonl", "--quiet")
     assert again.stdout.splitlines() == ids[::-1]
     assert again.stderr == ""

@@ -100,6 +100,7 @@ def test_one_option_is_one_thing() -> None:
         "--limit",
         "--seed",
         "--force",
+        "--html",
         "--probabilities",
         "--new-job",
         "--thresholds",

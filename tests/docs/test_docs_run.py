@@ -19,6 +19,7 @@ SAID = {
     "README.md": ("sub_category", "macro avg"),
     "docs/tutorial.md": ("sub_category", "macro avg"),
     "docs/how-to/ci-gate.md": ("predictions.csv",),
+    "docs/how-to/clean.md": ("texts.csv", "scraped.clean.csv"),
     "docs/how-to/compare-models.md": ("macro avg",),
     "docs/how-to/keep-models.md": ("ft:linear:local:", "the same answers: yes", "Order Management"),
     "docs/how-to/leave-openai.md": ("macro avg", "old.csv"),

@@ -569,7 +569,7 @@ def test_row_51_an_error_file_with_server_errors(folder: Folder) -> None:
         outcome = predict(folder, provider)
         assert outcome.code == 3
         assert "36 answers kept, 1 429, 2 500; --yes asks for 3 again" in outcome.stderr
-        assert "the provider rejected 1 rows: context_length_exceeded" in outcome.stderr
+        assert "the provider rejected 1 row: context_length_exceeded" in outcome.stderr
         assert problems(folder) == {
             "row 1": "unknown",
             "row 2": "unknown",

@@ -46,6 +46,9 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "baseline": "What the linear model makes of the task",
         "audit": "Look for what a score does not show",
     },
+    "Data": {
+        "clean": "Clean scraped text, and tell what went",
+    },
     "Serve": {
         "serve": "Put the local provider on a port",
         "doctor": "What is installed, set and in force",
@@ -90,6 +93,17 @@ class _Group(TyperGroup):
         except UsageError as error:
             error.message = f"{error.message.removesuffix('.')}{did_you_mean(args[0], COMMANDS)}."
             raise
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands by their lines in help, without making one of them; after a dash, the options."""
+        from typer._click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        lines = {name: what for group in GROUPS.values() for name, what in group.items()}
+        return [
+            CompletionItem(name, help=what) for name, what in lines.items() if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  # as above
         for title, lines in GROUPS.items():

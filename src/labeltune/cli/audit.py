@@ -25,6 +25,7 @@ from labeltune.cli.progress import RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -114,7 +115,7 @@ def _show(sink: Output, done: InjectionAudit) -> None:
         ],
     )
     if done.left_out:
-        sink.warn(f"{done.left_out:,} rows had no valid answer to begin with, and are left out")
+        sink.warn(f"{counted(done.left_out, 'row')} had no valid answer to begin with, and left out")
     sink.note(
         f"{done.turned:,} of {done.rows:,} rows are turned to another label by at least one order: "
         f"{_rate(done.rate, done.interval)}"

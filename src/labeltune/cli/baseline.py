@@ -22,6 +22,7 @@ from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -90,10 +91,10 @@ class _Story(JobStory, RowStory):
 def _show(sink: Output, done: Baseline, task: Path) -> None:
     predicted = done.predicted
     valid = predicted.rows - predicted.invalid
-    sink.note(f"{predicted.rows:,} rows, {valid:,} with a valid answer, in {done.seconds:.1f} s")
+    sink.note(f"{counted(predicted.rows, 'row')}, {valid:,} with a valid answer, in {done.seconds:.1f} s")
     if predicted.problems:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in predicted.problems.items())
-        sink.warn(f"{predicted.invalid:,} rows have no valid answer: {kinds}")
+        sink.warn(f"{counted(predicted.invalid, 'row has', 'rows have')} no valid answer: {kinds}")
     if predicted.output != STANDARD_STREAM:
         sink.hint(f"labeltune evaluate PREDICTIONS --compare {pasted(predicted.output)}{task_words(task)}")
     sink.result(

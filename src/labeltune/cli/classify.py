@@ -14,6 +14,7 @@ from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.options import JsonOption, ModelOption, ProviderOption, QuietOption, TaskOption
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import DataError, ExitCode, Finding, Where
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.prediction.classify import Classified
@@ -69,7 +70,10 @@ def classify(
     invalid = [answer.problem for answer in answers if answer.problem]
     if invalid:
         kinds = ", ".join(dict.fromkeys(invalid))
-        out.warn(f"{len(invalid):,} of {len(answers):,} texts have no valid answer: {kinds}")
+        out.warn(
+            f"{len(invalid):,} of {counted(len(answers), 'text')} "
+            f"{'has' if len(invalid) == 1 else 'have'} no valid answer: {kinds}"
+        )
         raise typer.Exit(ExitCode.INVALID_ANSWERS)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.options import JsonOption, QuietOption, SeedOption, StateOption, TaskOption
 from labeltune.cli.progress import PartStory
 from labeltune.cli.reading import reads_tables
@@ -80,10 +80,17 @@ ReviewOutputOption = Annotated[
 ]
 FailUnderOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="METRIC=X", help="End with exit code 11 if METRIC or FIELD.METRIC is below X."),
+    typer.Option(
+        metavar="METRIC=X",
+        autocompletion=completion.gates,
+        help="End with exit code 11 if METRIC or FIELD.METRIC is below X.",
+    ),
 ]
 FailOverOption = Annotated[
-    list[str] | None, typer.Option(metavar="METRIC=X", help="End with exit code 11 if it is above X.")
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC=X", autocompletion=completion.gates, help="End with exit code 11 if it is above X."
+    ),
 ]
 FailIfWorseOption = Annotated[
     str | None,

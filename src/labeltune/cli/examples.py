@@ -90,6 +90,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
     ),
+    "clean": (
+        "labeltune clean pages/ --language en -o texts.csv",
+        "labeltune clean scraped.jsonl --html --text body --min-characters 40",
+    ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (
         "labeltune serve",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, entry, moment, size
 from labeltune.cli.help import HelpfulApp
@@ -49,7 +49,10 @@ def list_(
 
 @files.command()
 def delete(
-    ids: Annotated[list[str], typer.Argument(metavar="FILE_ID…", help="The files' ids: file-…")],
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE_ID…", autocompletion=completion.files, help="The files' ids: file-…"),
+    ],
     yes: YesOption = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,

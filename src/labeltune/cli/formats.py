@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from labeltune.tuning.ledger import EvaluationEntry
 
-__all__ = ["aligned", "counted", "entry", "moment", "score", "size"]
+__all__ = ["aligned", "entry", "moment", "score", "size", "whole"]
 
 
 def moment(timestamp: float | None) -> str:
@@ -32,7 +32,7 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
 
 
-def counted(number: int | None) -> str:
+def whole(number: int | None) -> str:
     """A number with its thousands apart; nothing for None."""
     return "" if number is None else f"{number:,}"
 

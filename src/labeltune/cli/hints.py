@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["model_words", "pasted", "task_words"]
 
-_BASES = {"local": "linear", "openai": "gpt-4.1-mini-2025-04-14"}
-"""A base model that the provider has, to be proposed; elsewhere it takes a name that is not known here."""
+_BASES = {"local": "", "openai": " --model gpt-4.1-mini-2025-04-14"}
+"""How a base model is named that the provider has; this machine's has one for whoever names none."""
 
 
 def pasted(name: str | os.PathLike[str]) -> str:
@@ -33,4 +33,4 @@ def model_words(task: Task | None, provider: str | None = None) -> str:
         return ""
     kept = None if task is None else task.defaults.provider
     place = provider or os.environ.get("LABELTUNE_PROVIDER") or kept or DEFAULT_PROVIDER
-    return f" --model {_BASES.get(place, 'BASE')}"
+    return _BASES.get(place, " --model BASE")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.options import (
     DataArgument,
@@ -27,23 +27,40 @@ def init(
     out: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the task.")] = (
         DEFAULT_TASK_FILE
     ),
-    text: Annotated[list[str] | None, typer.Option("--text", metavar="COL", help="A column of text.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="COL", autocompletion=completion.columns, help="A column of text."),
+    ] = None,
     label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="COL", help="A column of labels.")
+        list[str] | None,
+        typer.Option("--label", metavar="COL", autocompletion=completion.columns, help="A column of labels."),
     ] = None,
     id_: Annotated[
-        str | None, typer.Option("--id", metavar="COL", help="The column that names a row.")
+        str | None,
+        typer.Option(
+            "--id", metavar="COL", autocompletion=completion.columns, help="The column that names a row."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option("--ignore", metavar="COL", help="A column that is not looked at."),
+        typer.Option(
+            "--ignore",
+            metavar="COL",
+            autocompletion=completion.columns,
+            help="A column that is not looked at.",
+        ),
     ] = None,
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", metavar="D", help="What joins several labels in one column.")
     ] = None,
     answer: Annotated[
         str | None,
-        typer.Option("--answer", metavar="FORMAT", help="How answers are spelled: label, list, json, flags."),
+        typer.Option(
+            "--answer",
+            metavar="FORMAT",
+            autocompletion=completion.answers,
+            help="How answers are spelled: label, list, json, flags.",
+        ),
     ] = None,
     none: Annotated[
         str | None,

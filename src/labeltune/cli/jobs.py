@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, moment
 from labeltune.cli.help import HelpfulApp
@@ -24,7 +24,9 @@ EVENT_LIMIT = 1000
 
 jobs = HelpfulApp(no_args_is_help=True, help="Look at fine-tuning jobs, watch them, stop them.")
 
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id: ftjob-…")]
+JobArgument = Annotated[
+    str, typer.Argument(metavar="JOB", help="The job's id: ftjob-…", autocompletion=completion.jobs)
+]
 
 
 @jobs.command("list")

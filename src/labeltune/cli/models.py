@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.defaults import provider_near
-from labeltune.cli.formats import aligned, counted, entry, moment, score, size
+from labeltune.cli.formats import aligned, entry, moment, score, size, whole
 from labeltune.cli.help import HelpfulApp
 from labeltune.cli.hints import pasted
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption, YesOption
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,9 @@ models = HelpfulApp(
 _FORM = "labeltune"
 """The first of `tuning.exporting.FORMS`, which is imported when it is needed."""
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id: ft:…")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model's id: ft:…", autocompletion=completion.models)
+]
 
 
 @models.command("list")
@@ -75,8 +78,8 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
         info.base or "",
         info.suffix or "",
         info.training_file or "",
-        counted(info.rows),
-        counted(info.labels),
+        whole(info.rows),
+        whole(info.labels),
         _share(info.valid_accuracy),
         score(info.evaluated, "macro_f1"),
         size(info.bytes),
@@ -85,8 +88,8 @@ def _row(info: ModelInfo) -> tuple[str, ...]:
 
 def _entry(info: ModelInfo) -> str:
     """The same for a terminal."""
-    rows = "" if info.rows is None else f"{info.rows:,} rows"
-    labels = "" if info.labels is None else f"{info.labels:,} labels"
+    rows = "" if info.rows is None else counted(info.rows, "row")
+    labels = "" if info.labels is None else counted(info.labels, "label")
     scored = score(info.evaluated, "macro_f1")
     return entry(
         info.id,
@@ -135,8 +138,8 @@ def _described(info: ModelInfo) -> Iterator[str]:
         "job": info.job,
         "training file": _file(info.details.get("training_file")) or info.training_file,
         "validation file": _file(info.details.get("validation_file")),
-        "rows": counted(info.rows),
-        "labels": ", ".join(info.details.get("labels") or ()) or counted(info.labels),
+        "rows": whole(info.rows),
+        "labels": ", ".join(info.details.get("labels") or ()) or whole(info.labels),
         "hyperparameters": _pairs(info.details.get("hyperparameters")),
         "seed": info.details.get("seed"),
         "task": info.details.get("task"),
@@ -154,7 +157,7 @@ def _file(file: dict[str, Any] | None) -> str:
     if not file:
         return ""
     name = file.get("filename") or file["id"]
-    rows = "" if file.get("rows") is None else f", {file['rows']:,} rows"
+    rows = "" if file.get("rows") is None else f", {counted(file['rows'], 'row')}"
     digest = "" if file.get("sha256") is None else f", sha256 {file['sha256'][:12]}…"
     return f"{name}{rows}{digest}"
 
@@ -166,12 +169,15 @@ def _pairs(values: dict[str, Any] | None) -> str:
 def _evaluated(info: ModelInfo) -> str:
     assert info.evaluated is not None
     when = moment(info.evaluated.evaluated_at)
-    return f"{when}, {info.evaluated.rows:,} rows of {info.evaluated.predictions}"
+    return f"{when}, {counted(info.evaluated.rows, 'row')} of {info.evaluated.predictions}"
 
 
 @models.command()
 def delete(
-    names: Annotated[list[str], typer.Argument(metavar="MODEL…", help="The models' ids: ft:…")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL…", autocompletion=completion.models, help="The models' ids: ft:…"),
+    ],
     yes: YesOption = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
@@ -221,7 +227,10 @@ def export(
     place = provider_near(provider, task)
     done = export_model(place, model, folder, form=to, task=task, force=force, state=state)
     if done.proved_rows:
-        out.note(f"{done.proved_rows:,} rows of the {done.proved_on} file get the same answers from {folder}")
+        out.note(
+            f"{counted(done.proved_rows, 'row')} of the {done.proved_on} file "
+            f"{'gets' if done.proved_rows == 1 else 'get'} the same answers from {folder}"
+        )
     else:
         out.warn("nothing could be compared: the training and the validation file are gone")
     if done.importable:

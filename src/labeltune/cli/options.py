@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from labeltune.cli import completion
 from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 
 __all__ = [
@@ -62,6 +63,7 @@ ProviderOption = Annotated[
     typer.Option(
         "--provider",
         metavar="NAME|URL",
+        autocompletion=completion.providers,
         envvar="LABELTUNE_PROVIDER",
         help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
         "what the task says under [defaults], else openai.",
@@ -86,6 +88,7 @@ TableFormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="FMT",
+        autocompletion=completion.formats,
         help="The table's format, where its name does not tell: csv, tsv, jsonl, json, parquet, excel.",
         rich_help_panel=TABLE,
     ),
@@ -114,6 +117,7 @@ ModelOption = Annotated[
         "--model",
         "-m",
         metavar="M",
+        autocompletion=completion.models,
         help="The model: what train printed. By default what the task says under [defaults].",
     ),
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.cli.hints import pasted, task_words
 from labeltune.files.writing import STANDARD_STREAM
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,20 +41,24 @@ def show_predicted(
     missing = "parts" in more and more["parts"]["missing"]
     valid = done.rows - done.invalid
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
-    sink.note(f"{done.rows:,} rows, {valid:,} with a valid answer{spent}")
+    sink.note(f"{counted(done.rows, 'row')}, {valid:,} with a valid answer{spent}")
     if done.resent:
-        sink.warn(f"{done.resent:,} rows were sent again{'' if done.free else ', maybe billed twice'}")
+        sink.warn(
+            f"{counted(done.resent, 'row was', 'rows were')} sent again"
+            f"{'' if done.free else ', maybe billed twice'}"
+        )
     if done.problems:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
-        sink.warn(f"{done.invalid:,} rows have no valid answer: {kinds}")
+        sink.warn(f"{counted(done.invalid, 'row has', 'rows have')} no valid answer: {kinds}")
     if done.unsure:
         sink.note(f"{done.unsure:,} of the valid answers are unsure: they keep their labels")
     for code, count in done.rejections.items():
-        sink.warn(f"the provider rejected {count:,} rows: {code}")
+        sink.warn(f"the provider rejected {counted(count, 'row')}: {code}")
     if done.thinking:
         sink.hint(
-            f"the model thinks before it answers, which left {done.thinking:,} rows without one: turn it off "
-            "or give it room, as with #thinking=2000 after the provider's URL (docs/how-to/any-url.md)"
+            f"the model thinks before it answers, which left {counted(done.thinking, 'row')} without one: "
+            "turn it off or give it room, "
+            "as with #thinking=2000 after the provider's URL (docs/how-to/any-url.md)"
         )
     elif "truncated" in done.problems:
         sink.hint("truncated: the model writes more than the longest answer; was it trained with this task?")
@@ -93,8 +98,8 @@ def show_preview(sink: Output, shown: Preview | PartsPreview) -> None:
     request = {"url": shown.url, "headers": dict(shown.headers), "body": shown.body}
     cost = "unknown" if shown.usd is None else f"about ${shown.usd:,.2f}"
     sink.note(
-        f"{shown.rows:,} rows, {shown.requests:,} requests, about {shown.input_tokens:,} tokens to read and"
-        f" {shown.output_tokens:,} to write, cost: {cost}; nothing was sent"
+        f"{counted(shown.rows, 'row')}, {counted(shown.requests, 'request')}, about {shown.input_tokens:,} "
+        f"tokens to read and {shown.output_tokens:,} to write, cost: {cost}; nothing was sent"
     )
     more: dict[str, Any] = {}
     if isinstance(shown, PartsPreview):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -41,7 +41,12 @@ def run(
     ] = Path(_FOLDER),
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="BASE", help="The base model, as train takes it."),
+        typer.Option(
+            "--model",
+            metavar="BASE",
+            autocompletion=completion.bases,
+            help="The base model, as train takes it.",
+        ),
     ] = None,
     provider: ProviderOption = None,
     sizes: Annotated[

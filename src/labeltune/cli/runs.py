@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.formats import aligned, counted, entry, moment, score
+from labeltune.cli.formats import aligned, entry, moment, score, whole
 from labeltune.cli.options import JsonOption, QuietOption, StateOption
 from labeltune.defaults import DEFAULT_STATE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.tuning.runs import Run
@@ -47,7 +48,7 @@ def _row(run: Run, metric: str) -> tuple[str, ...]:
         run.model or run.job or "",
         moment(run.at),
         run.data or "",
-        counted(run.rows),
+        whole(run.rows),
         run.task or "",
         run.base_model or "",
         score(run.evaluated, metric),
@@ -58,8 +59,12 @@ def _row(run: Run, metric: str) -> tuple[str, ...]:
 def _entry(run: Run, metric: str) -> str:
     """The same for a terminal."""
     scored = score(run.evaluated, metric)
-    of = "" if run.evaluated is None else f" on {run.evaluated.rows:,} rows of {run.evaluated.predictions}"
-    rows = "" if run.rows is None else f", {run.rows:,} rows"
+    of = (
+        ""
+        if run.evaluated is None
+        else f" on {counted(run.evaluated.rows, 'row')} of {run.evaluated.predictions}"
+    )
+    rows = "" if run.rows is None else f", {counted(run.rows, 'row')}"
     return entry(
         run.model or run.job or "",
         moment(run.at)[:-3],

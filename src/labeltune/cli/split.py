@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.options import (
     JsonOption,
     QuietOption,
@@ -16,6 +16,7 @@ from labeltune.cli.options import (
 )
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -51,7 +52,11 @@ def split(
     seed: SeedOption = _SEED,
     group: Annotated[
         str | None,
-        typer.Option(metavar="COL", help="Keep rows with the same value in this column in one part."),
+        typer.Option(
+            metavar="COL",
+            autocompletion=completion.columns,
+            help="Keep rows with the same value in this column in one part.",
+        ),
     ] = None,
     keep_duplicates_together: Annotated[
         bool, typer.Option(help="Keep rows with the same or nearly the same text in one part.")
@@ -104,10 +109,13 @@ def _tell(story: Output, done: Split) -> None:
         if len(sizes) <= _NAMED
         else f"{len(sizes)} parts of {min(sizes):,} to {max(sizes):,} rows"
     )
-    unused = f"; {done.unused:,} rows are in no part" if done.unused else ""
+    unused = f"; {counted(done.unused, 'row is', 'rows are')} in no part" if done.unused else ""
     story.note(f"{done.input}: {done.rows:,} rows: {parts}{unused}")
     if done.duplicates:
-        story.note(f"  {done.duplicates:,} rows stay with an earlier one of the same or nearly the same text")
+        story.note(
+            f"  {counted(done.duplicates, 'row stays', 'rows stay')} with an earlier one "
+            "of the same or nearly the same text"
+        )
     balance = done.balance
     if balance.labels:
         story.note(f"  largest deviation of a label's share: {100 * balance.max_deviation:.3f} points")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from labeltune.cli import output
+from labeltune.cli import completion, output
 from labeltune.cli.defaults import base_of, provider_of
 from labeltune.cli.help import COST, RESUME
 from labeltune.cli.hints import task_words
@@ -52,6 +52,7 @@ def train(
         typer.Option(
             "--model",
             metavar="BASE",
+            autocompletion=completion.bases,
             help="The base model. On this machine: linear, embed, embed:NAME|DIR, encoder:NAME|DIR, "
             "llm:NAME|DIR; at openai: gpt-4.1-mini-2025-04-14 and others. By default what the task says "
             "under [defaults]; on this machine embed if its extra is installed, else linear.",

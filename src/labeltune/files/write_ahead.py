@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from typing import TYPE_CHECKING
 
-__all__ = ["use_write_ahead_log"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["open_read_only", "use_write_ahead_log"]
 
 _PAUSE_S = 0.02
 
@@ -31,3 +35,8 @@ def use_write_ahead_log(connection: sqlite3.Connection, *, patience: float) -> N
             time.sleep(_PAUSE_S)
         else:
             return
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A database as it is, not made if it is not there. Raises `sqlite3.Error` if it cannot be read."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labeltune.files.write_ahead import open_read_only
 from labeltune.files.writing import is_running
 from labeltune.local.cards import bytes_below
 from labeltune.local.launcher import ACTIVE_BATCH, ACTIVE_JOB, STALLED_S
@@ -15,7 +16,16 @@ from labeltune.local.launcher import ACTIVE_BATCH, ACTIVE_JOB, STALLED_S
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Home", "bytes_of_home", "look_at_home"]
+__all__ = ["Home", "bytes_of_home", "ids_of_home", "look_at_home"]
+
+_DATABASE = "labeltune.db"
+_IDS = {
+    "models": "SELECT models.name, jobs.model FROM models JOIN jobs ON jobs.id = models.job_id"
+    " WHERE jobs.status = 'succeeded' ORDER BY models.seq DESC",
+    "jobs": "SELECT id, status FROM jobs ORDER BY seq DESC",
+    "files": "SELECT id, filename FROM files ORDER BY seq DESC",
+}
+"""By kind of thing: each id with a word about it, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ def bytes_of_home(directory: Path) -> int:
     return bytes_below(directory)
 
 
-def look_at_home(directory: Path, database: str = "labeltune.db") -> Home:
+def look_at_home(directory: Path, database: str = _DATABASE) -> Home:
     """What stands in the folder; `problem` says what is wrong with it."""
     if not directory.is_dir():
         wrong = f"{directory}: is no folder" if directory.exists() else None
@@ -46,12 +56,21 @@ def look_at_home(directory: Path, database: str = "labeltune.db") -> Home:
     if not path.exists():
         return Home(exists=True, bytes=held, worker=None, waiting=0)
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:
+        with contextlib.closing(open_read_only(path)) as opened:
             problem = _problem(opened)
             worker, waiting = _worker(opened), _waiting(opened)
     except sqlite3.Error as error:
         return Home(True, held, None, 0, f"{path}: cannot be read: {error}")
     return Home(True, held, worker, waiting, None if problem is None else f"{path}: is damaged: {problem}")
+
+
+def ids_of_home(directory: Path, kind: str) -> list[tuple[str, str]]:
+    """The ids of "models", "jobs" or "files", each with a word about it; none if they cannot be read."""
+    try:
+        with contextlib.closing(open_read_only(directory / _DATABASE)) as opened:
+            return opened.execute(_IDS[kind]).fetchall()
+    except sqlite3.Error:
+        return []
 
 
 def _problem(opened: sqlite3.Connection) -> str | None:

@@ -26,6 +26,7 @@ from labeltune.local.jobs import add_event, model_name
 from labeltune.local.store import disk_is_full, new_id, now
 from labeltune.local.stored_models import drop_unused_folders, forget_checkpoints
 from labeltune.local.validate import MIN_EXAMPLES, read_training_file
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,10 @@ class _Training:
             else _read(store, job["validation_file"], "validation_file", least=1)
         )
         base = Base.parse(job["model"])
-        run = engines.get_engine(base.engine).fit(
+        engine = engines.get_engine(base.engine)
+        if phase := getattr(engine, "preparation", ""):
+            add_event(store, job["id"], f"{phase}: {counted(len(training) + len(validation), 'example')}")
+        run = engine.fit(
             training,
             validation,
             Hyperparameters(**orjson.loads(job["asked"])),

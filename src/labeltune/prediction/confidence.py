@@ -16,6 +16,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from labeltune.errors import SettingsError
 from labeltune.prediction.replies import answer_of
 from labeltune.prediction.tokens import spelled
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from labeltune.task import Field, Task
     from labeltune.task.labels import Labels
 
-__all__ = ["answer_confidence", "label_probabilities"]
+__all__ = ["answer_confidence", "check_probabilities", "label_probabilities"]
 
 _Span = tuple[int, int]
 
@@ -37,6 +38,20 @@ def answer_confidence(choice: Mapping[str, Any]) -> float | None:
     """
     tokens = spelled(choice)
     return None if not tokens else min(math.exp(math.fsum(token.logprob for token in tokens)), 1.0)
+
+
+def check_probabilities(task: Task, *, confidence: bool) -> None:
+    """Raise `SettingsError` where the task's answers tell no probabilities of labels."""
+    if not confidence:
+        raise SettingsError("--probabilities needs log-probabilities, and --no-confidence asks for none")
+    if task.answer.format != "flags" and all(field.type == "multi" for field in task.fields):
+        names = " and ".join(f'"{field.name}"' for field in task.fields)
+        raise SettingsError(
+            f"--probabilities: an answer of the format {task.answer.format} tells nothing of the labels of "
+            f"{names} that it leaves out",
+            hint='[answer] format = "flags" in the task answers true or false for each label, with a '
+            "probability for each; convert and train again with it",
+        )
 
 
 def label_probabilities(task: Task, choice: Mapping[str, Any], labels: Labels) -> list[float | None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labeltune.errors import BudgetError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.providers import Provider
@@ -66,7 +67,7 @@ def check_budget(
     if estimate > limit:
         already = f" (${spent:,.2f} of it spent)" if spent else ""
         raise BudgetError(
-            f"estimate ${estimate:,.2f}{already} > limit ${limit:,.2f} for {requests:,} requests;"
+            f"estimate ${estimate:,.2f}{already} > limit ${limit:,.2f} for {counted(requests, 'request')};"
             f" {'no more was' if spent else 'nothing was'} sent",
             hint="raise --max-cost, or ask fewer rows with --limit",
         )

@@ -15,6 +15,7 @@ from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.files.tables.writing import WRITERS
 from labeltune.files.writing import STANDARD_STREAM, same_file, sha256_of, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.export import Export, has_labels, thresholds_of
 from labeltune.prediction.fingerprint import refuse_other_task
@@ -27,6 +28,7 @@ from labeltune.prediction.story import Silence
 from labeltune.providers import run as run_coroutine
 from labeltune.providers.channel import open_channel
 from labeltune.tuning.ledger import STATE_FOLDER
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,12 +117,17 @@ def predict(
     """
     job = Job(data, task, model, provider, output, options, story or Silence(), Path(state))
     _check_output(job)
+    if job.options.probabilities:
+        check_probabilities(job.task, confidence=job.options.confidence)
     thresholds = thresholds_of(options, task)
     with open_table(data, options.read, task=task) as rows:
         plan = Plan(job, rows)
         if options.recover and job.journal.exists():
             damaged, kept = recover_journal(job.journal)
-            job.story.warn(f"{kept:,} answers were read from the damaged journal; it is kept as {damaged}")
+            job.story.warn(
+                f"{counted(kept, 'answer was', 'answers were')} read from the damaged journal; "
+                f"it is kept as {damaged}"
+            )
         with open_journal(job.journal, job.settings) as journal:
             _protect_output(job)
             before = _prepare(job, plan, journal)
@@ -128,7 +135,9 @@ def predict(
             if sent.stopped_by is None:
                 return _write(job, plan, journal, before, sent, thresholds)
     if sent.dropped:
-        job.story.warn(f"{sent.dropped:,} answers dropped{'' if provider.free else ', maybe billed'}")
+        job.story.warn(
+            f"{counted(sent.dropped, 'answer')} dropped{'' if provider.free else ', maybe billed'}"
+        )
     # With the handlers of before: the process ends as it would have without us, only later.
     signal.raise_signal(sent.stopped_by)
     raise KeyboardInterrupt
@@ -245,7 +254,8 @@ def _enter(job: Job, plan: Plan, journal: Journal) -> None:
         )
     if changes.changed and earlier is not None:
         job.story.note(
-            f"{job.source}: {changes.changed + changes.new:,} rows are new since it was last predicted"
+            f"{job.source}: {counted(changes.changed + changes.new, 'row is', 'rows are')} new "
+            "since it was last predicted"
         )
 
 
@@ -287,9 +297,14 @@ def _prepare(job: Job, plan: Plan, journal: Journal) -> _Before:
     counts = journal.counts(plan.name)
     kept = counts["done"] + counts["failed"]
     if kept or lost:
-        job.story.note(f"{kept:,} answers kept, {lost:,} {'lost' if job.provider.free else 'maybe billed'}")
+        job.story.note(
+            f"{counted(kept, 'answer')} kept, {lost:,} {'lost' if job.provider.free else 'maybe billed'}"
+        )
     if counts["sent"] and not job.options.batch:
-        job.story.warn(f"{counts['sent']:,} requests are in batches: --batch collects their answers")
+        job.story.warn(
+            f"{counted(counts['sent'], 'request is', 'requests are')} in batches: "
+            "--batch collects the answers"
+        )
     return _Before(kept, lost, plan.left(journal))
 
 

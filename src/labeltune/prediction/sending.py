@@ -12,6 +12,7 @@ from labeltune.prediction.pace import CANARY, Pace
 from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, is_about_the_row, usage_of
 from labeltune.prediction.signals import stop_signals
 from labeltune.prediction.traffic import Traffic
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -222,7 +223,7 @@ class Sender:
         self.sent.stopped_by = signum
         self._close()
         again = " (Ctrl-C again to drop them)" if signum == signal.SIGINT else ""
-        self._story.note(f"stopping: waiting for {self._pace.in_flight} answers{again}")
+        self._story.note(f"stopping: waiting for {counted(self._pace.in_flight, 'answer')}{again}")
         if signum != signal.SIGINT:
             asyncio.get_running_loop().call_later(GRACE_SECONDS, self._drop)
 
@@ -322,7 +323,7 @@ class Sender:
                 tries.errors += reply.verdict == "server_error"
                 self._put_back(ask, tries)
                 return False
-        self._story.advance(1, **({} if self.sent.usd is None else {"usd": self.sent.usd}))
+        self._story.advance(1, **({"usd": self.sent.usd} if self.sent.usd else {}))
         return True
 
     def _answered(self, ask: Ask, reply: Reply, raw: bytes, seconds: float) -> None:
@@ -374,6 +375,6 @@ class Sender:
 
 def _disk_full(answers: int) -> DiskError:
     return DiskError(
-        f"disk full; stopped; all {answers:,} answers are saved",
+        f"disk full; stopped; {counted(answers, 'answer is', 'answers are')} saved",
         hint="free some space, then run the same command again",
     )

@@ -13,6 +13,7 @@ from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDama
 from labeltune.prediction.pace import Pace, wait_announced
 from labeltune.prediction.replies import MODEL_DAMAGED, Reply, as_kept, judge
 from labeltune.providers.channel import ClosedError, LostError, NotSentError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,4 +212,4 @@ class Traffic:
         return AccessError(f"no permission: {said}", hint="check the key's project, role and permissions")
 
     def _so_far(self) -> str:
-        return f"{self._answers:,} rows were answered in this run, nothing is lost"
+        return f"{counted(self._answers, 'row was', 'rows were')} answered in this run, nothing is lost"

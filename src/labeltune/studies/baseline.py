@@ -16,6 +16,7 @@ from labeltune.errors import DataError, SettingsError
 from labeltune.evaluation.output_paths import check_outputs
 from labeltune.files.jsonl import is_chat_file
 from labeltune.files.writing import STANDARD_STREAM, same_file
+from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.prediction.story import Silence as PredictSilence
@@ -29,6 +30,7 @@ from labeltune.tuning.plan import Settings, plan_training
 from labeltune.tuning.story import Silence as JobSilence
 from labeltune.tuning.story import Story as JobStory
 from labeltune.tuning.train import train
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -90,6 +92,8 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     """
     started = time.monotonic()
     _check_paths(training, test, output)
+    if probabilities:
+        check_probabilities(task, confidence=True)
     story = story or _Silence()
     with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
         chat = Path(folder) / CHAT_NAME
@@ -129,14 +133,15 @@ def _convert(training: str, chat: Path, task: Task, story: Story, read: ReadOpti
         story.warn(warning)
     story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
     if unlabelled := converted.left_out.get("no_label"):
+        left_out = counted(unlabelled, "row without a label is", "rows without a label are")
         story.warn(
-            f"{unlabelled:,} rows without a label are not trained on, so the model does not learn that "
+            f"{left_out} not trained on, so the model does not learn that "
             'none may apply; none = "…" under [answer] in the task gives such rows an answer'
         )
     if converted.written < MIN_EXAMPLES:
         # Told of the table: the file that training would name is one that nobody else knows.
         raise DataError(
-            f"{training}: {converted.written:,} rows to train on, expected at least {MIN_EXAMPLES}",
+            f"{training}: {counted(converted.written, 'row')} to train on, expected at least {MIN_EXAMPLES}",
             hint="a baseline needs the whole training table",
         )
     return converted

@@ -13,6 +13,7 @@ from labeltune.prepare.check.opening import is_chat
 from labeltune.prepare.convert import convert
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.tuning.ledger import STATE_FOLDER
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -53,7 +54,7 @@ def as_chat_files(
         for said in (*done.notes, *done.warnings):
             note(said)
         left = "".join(f", {count:,} {reason}" for reason, count in done.left_out.items())
-        note(f"{name}: a table, converted with {task.source}: {done.written:,} records{left}")
+        note(f"{name}: a table, converted with {task.source}: {counted(done.written, 'record')}{left}")
         names.append(done.output)
     return names
 

@@ -10,18 +10,19 @@ import json
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labeltune.defaults import DEFAULT_STATE
 from labeltune.errors import ConflictError, DiskError, LabeltuneError, SettingsError
-from labeltune.files.write_ahead import use_write_ahead_log
+from labeltune.files.write_ahead import open_read_only, use_write_ahead_log
 from labeltune.files.writing import make_private_file, make_private_folder
 from labeltune.tuning.ledger_tables import (
     ALL_JOBS,
     FIND_JOBS,
+    IDS,
     LAST_EVALUATIONS,
     SCHEMA,
     EvaluationEntry,
@@ -40,6 +41,7 @@ __all__ = [
     "JobEntry",
     "Ledger",
     "UploadEntry",
+    "ids_of_ledger",
     "make_state_folder",
     "open_ledger",
 ]
@@ -64,6 +66,18 @@ def open_ledger(folder: str | os.PathLike[str] = STATE_FOLDER) -> Iterator[Ledge
             yield Ledger(connection, path)
     finally:
         connection.close()
+
+
+def ids_of_ledger(folder: Path, kind: str) -> list[tuple[str, str]]:
+    """The ids of "models", "jobs" or "files" that a folder remembers, each with its provider, newest first.
+
+    None if there is no ledger, or it cannot be read.
+    """
+    try:
+        with closing(open_read_only(folder / FILE_NAME)) as opened:
+            return opened.execute(IDS[kind]).fetchall()
+    except sqlite3.Error:
+        return []
 
 
 class Ledger:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_JOBS",
     "FIND_JOBS",
+    "IDS",
     "LAST_EVALUATIONS",
     "SCHEMA",
     "EvaluationEntry",
@@ -84,6 +85,12 @@ SELECT provider, run_key, attempt, base_model, training_file, task, job_id, mode
     usd
 FROM jobs WHERE job_id IS NOT NULL ORDER BY seq DESC
 """
+
+IDS = {
+    "models": "SELECT model, provider FROM jobs WHERE model IS NOT NULL ORDER BY seq DESC",
+    "jobs": "SELECT job_id, provider FROM jobs WHERE job_id IS NOT NULL ORDER BY seq DESC",
+    "files": "SELECT file_id, provider FROM uploads ORDER BY recorded_at DESC",
+}
 
 LAST_EVALUATIONS = """
 SELECT evaluated_at, predictions, provider, model, task, rows, metrics, intervals, usd FROM evaluations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from labeltune.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -96,7 +98,7 @@ def _scores(facts: dict[str, Any], score: EvaluationEntry | None) -> Iterator[st
     when = time.strftime("%Y-%m-%d", time.gmtime(score.evaluated_at))
     yield from (
         "",
-        f"On {score.rows:,} rows of {_plain(score.predictions)}, {when}, with 95 % intervals:",
+        f"On {counted(score.rows, 'row')} of {_plain(score.predictions)}, {when}, with 95 % intervals:",
         "",
     )
     yield from ("| metric | value | interval |", "|---|---|---|")

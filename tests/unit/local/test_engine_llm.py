@@ -287,7 +287,7 @@ def test_a_text_of_a_megabyte_loses_its_middle_and_is_told_of(base: Base, tmp_pa
     long = record("begins " + "0123456789 " * 100_000 + " ends", "card")
     named = Base("llm", base.source, {"window": "128"})
     run: Any = Llm.fit([*single(16), long], [], Hyperparameters(n_epochs=1), base=named, seed=1)
-    assert run.notes == ["1 texts are longer than the window of 128 tokens and lost their middle"]
+    assert run.notes == ["1 text is longer than the window of 128 tokens and lost its middle"]
     list(run)
     run.save(tmp_path)
     model = Llm.load(tmp_path)

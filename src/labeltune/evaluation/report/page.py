@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
@@ -23,9 +19,10 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
+from labeltune.pages import render
 
 if TYPE_CHECKING:
-    import jinja2
+    from collections.abc import Callable, Mapping
 
     from labeltune.evaluation.metrics.quality import FieldQuality
     from labeltune.evaluation.report.model import FieldProbabilities, Report
@@ -42,61 +39,38 @@ SHOWN_CURVES = 6
 
 def format_html(report: Report) -> str:
     """The page. Everything in it that comes from data is escaped, or stands in a block of JSON."""
-    style, script = _asset("report.css"), _asset("report.js")
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            quality=report.quality,
-            style=style,
-            script=script,
-            policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-            "base-uri 'none'; form-action 'none'",
-            invalid=invalid_line(report.quality, report.problems),
-            fields=[
+    return render(
+        "report",
+        {
+            "report": report,
+            "quality": report.quality,
+            "invalid": invalid_line(report.quality, report.problems),
+            "fields": [
                 _field(field, report.probabilities.get(field.shape.name)) for field in report.quality.fields
             ],
-            reliability=None if report.calibration is None else reliability_points(report.calibration.bins),
-            unit=lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
-            training=_training(report),
-            ranking_metrics=RANKING_METRICS,
-            few=SHOWN_CURVES,
-            coverage_headings=COVERAGE_HEADINGS,
-            data=_data(report),
-        )
+            "reliability": None
+            if report.calibration is None
+            else reliability_points(report.calibration.bins),
+            "unit": lines_chart("", {}, x_range=(0, 1), y_range=(0, 1)),
+            "training": _training(report),
+            "ranking_metrics": RANKING_METRICS,
+            "few": SHOWN_CURVES,
+            "coverage_headings": COVERAGE_HEADINGS,
+            "data": _data(report),
+        },
+        filters=_FILTERS,
     )
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("labeltune.evaluation.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["calibration"] = calibration_line
-    environment.filters["coverage"] = coverage_cells
-    environment.filters["sentence"] = probability_line
-    environment.filters["named"] = named
-    environment.filters["notes"] = notes
-    environment.filters["spending"] = spending_lines
-    environment.filters["shown_metrics"] = shown_metrics
-    return environment
-
-
-@cache
-def _asset(name: str) -> str:
-    return files("labeltune.evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """A hash by which the page's policy knows its own style and script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "calibration": calibration_line,
+    "coverage": coverage_cells,
+    "sentence": probability_line,
+    "named": named,
+    "notes": notes,
+    "spending": spending_lines,
+    "shown_metrics": shown_metrics,
+}
 
 
 def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from labeltune.prediction.sending import Sent
 from labeltune.providers import connect, run
 from labeltune.tuning.ledger import open_ledger
 from labeltune.tuning.upload import TRANSFER_TIMEOUT, Uploader
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -147,7 +148,7 @@ class Batches:
             await self._put_back(entry, alone=alone)
             return
         self._open.append(Watched(entry, alone=alone))
-        self._story.note(f"created batch {entry.batch} of {len(requests):,} requests")
+        self._story.note(f"created batch {entry.batch} of {counted(len(requests), 'request')}")
 
     async def _put_back(self, entry: BatchEntry, *, alone: bool) -> None:
         """The provider's queue is full: the requests wait until another batch has ended."""

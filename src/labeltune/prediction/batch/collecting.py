@@ -13,6 +13,7 @@ from labeltune.prediction.batch.files import DOWNLOAD, read_line, temporary
 from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, usage_of
 from labeltune.providers import persist
 from labeltune.tuning.watching import WATCH_PATIENCE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +75,9 @@ class Collector:
         status = str(remote.status)
         self._journal.batches.collected(entry.id, MISSING if status == "completed" else f"batch_{status}")
         for what, count in strange.items():
-            self._job.story.warn(f"{remote.id}: {count:,} lines {what} are left out")
+            self._job.story.warn(
+                f"{remote.id}: {counted(count, 'line')} {what} {'is' if count == 1 else 'are'} left out"
+            )
 
     async def digests_at(self, entry: BatchEntry, lines: set[int]) -> dict[int, bytes]:
         """The hashes of the requests on these lines of a batch's input file, counted from 1; those that can

@@ -12,6 +12,7 @@ from labeltune.prepare.infer.alike import alike
 from labeltune.prepare.infer.profile import MOST_VALUES
 from labeltune.task import Field
 from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -178,7 +179,7 @@ def _tell_empty(made: Fields, columns: Sequence[Column], fields: Sequence[Field]
         empty = column.rows - column.filled
         if empty and column.name not in meant:
             made.warnings.append(
-                f'column "{column.name}" is empty in {empty:,} rows: they have no label; '
+                f'column "{column.name}" is empty in {counted(empty, "row")}: no label there; '
                 "convert --on-error skip leaves them out"
             )
 

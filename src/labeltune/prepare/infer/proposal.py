@@ -23,6 +23,7 @@ from labeltune.task import NOTHING_TOLD, AnswerFormat, ReadOptions, Task, format
 from labeltune.task.cells import list_items
 from labeltune.task.columns import clashing_columns
 from labeltune.task.label_cells import flag_spelling
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,13 +160,14 @@ class _Proposer:
             none = word_for_none(fields) if bare else ""
             if bare:
                 self.warnings.append(
-                    f'{bare:,} rows have no label: "{none}" is their answer, so the model learns to say it; '
+                    f'{counted(bare, "row has", "rows have")} no label: "{none}" is '
+                    f"{'its' if bare == 1 else 'their'} answer, so the model learns to say it; "
                     '--none "" has them left out of training'
                 )
         elif bare and not none:
             self.warnings.append(
-                f"{bare:,} rows have no label and will be left out of training, so the model never learns to "
-                "answer that none applies"
+                f"{counted(bare, 'row has', 'rows have')} no label and will be left out of training, so "
+                "the model never learns to answer that none applies"
             )
         return list_answer(fields, none)
 

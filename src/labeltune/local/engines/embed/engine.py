@@ -39,6 +39,7 @@ class Embed:
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "embed"
+    preparation = "Computing sentence vectors"
     options: ClassVar[Mapping[str, str]] = {
         **CLASS_WEIGHT,
         "prefix": "what the sentence model wants before each text, such as `query: `",

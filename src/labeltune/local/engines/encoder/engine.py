@@ -34,6 +34,7 @@ class Encoder:
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "encoder"
+    preparation = "Loading the base model and reading texts"
     options: ClassVar[Mapping[str, str]] = OPTIONS
     slow: ClassVar[bool] = True
 

@@ -39,6 +39,7 @@ class Linear:
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "linear"
+    preparation = "Reading features"
     options: ClassVar[Mapping[str, str]] = CLASS_WEIGHT
 
     def __init__(

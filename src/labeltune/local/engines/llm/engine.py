@@ -49,6 +49,7 @@ class Llm:
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "llm"
+    preparation = "Loading the base model and reading texts"
     options: ClassVar[Mapping[str, str]] = OPTIONS
     slow: ClassVar[bool] = True
 

@@ -32,6 +32,7 @@ from labeltune.local.engines.neural.base_model import find_base
 from labeltune.local.engines.neural.device import Need, choose_device
 from labeltune.local.engines.neural.loop import Loop, Plan
 from labeltune.local.engines.neural.saving import read_tensors, tensor_files
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -292,7 +293,10 @@ def _split(learnt: Examples, valid: Examples, rows: list[Example], seed: int) ->
 def _notes(learnt: Examples, valid: Examples, window: int) -> list[str]:
     notes = []
     if cut := learnt.cut + valid.cut:
-        notes.append(f"{cut:,} texts are longer than the window of {window:,} tokens and lost their middle")
+        notes.append(
+            f"{counted(cut, 'text is', 'texts are')} longer than the window of {window:,} tokens "
+            f"and lost {'its' if cut == 1 else 'their'} middle"
+        )
     if learnt.otherwise:
         notes.append(
             f"{learnt.otherwise:,} answers are learnt in other tokens than the tokenizer would write them "
