@@ -74,7 +74,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --no-emit-index-url --no-header --no-annotate $(LOCK_OPTIONS) pyproject.toml --group build
 
 # All but torch, of which each machine has a build of its own.
-LOCKED_EXTRAS := --extra tokens --extra excel --extra parquet --extra embed --extra onnx
+LOCKED_EXTRAS := --extra tokens --extra excel --extra parquet --extra embed --extra onnx --extra ray
 
 lock: $(VENV)/.made ## The lock files, from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -25,6 +25,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "parts": ("--rows", "4000", "--more", "12000", "--per-part", "1000"),
     "evaluate": ("--small",),
     "coverage": ("--sets", "10"),
+    "parts_ray": ("--parts", "6", "--rows", "5000", "--runs", "1"),
     "promise": ("--sets", "50", "--rows", "300"),
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),

@@ -50,7 +50,7 @@ def classes(draw: st.DrawFn) -> tuple[Any, Any, int]:
 
 def totals_of(pairs: Pairs) -> Totals:
     patterns = find_patterns([pairs.true, pairs.pred, pairs.valid[:, None]])
-    return Totals.of_rows(pairs[patterns.first], patterns.counts, patterns.inverse)
+    return Totals.of_rows(pairs[patterns.first], patterns)
 
 
 def pairs_of(true: Any, pred: Any) -> Pairs:

@@ -11,6 +11,7 @@ import typer
 
 from labeltune.cli import completion, output
 from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.progress import PartStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
@@ -32,7 +33,11 @@ _REVIEW_OUTPUT = "review.csv"
 
 
 PredictionsArgument = Annotated[
-    str, typer.Argument(metavar="PREDICTIONS", help="A table that predict wrote; - for standard input.")
+    str,
+    typer.Argument(
+        metavar="PREDICTIONS",
+        help="A table that predict wrote, or a folder or pattern of such; - for standard input.",
+    ),
 ]
 CompareOption = Annotated[
     list[str] | None,
@@ -159,7 +164,8 @@ def evaluate(
         texts=not no_texts,
         date=_day_of(predictions),
     )
-    report = run(predictions, definition, options)
+    with PartStory(out) as story:
+        report = run(predictions, definition, options, story)
     forms.write(out, report)
     _show(out, report, options.review, everything=everything)
     _check(out, report)

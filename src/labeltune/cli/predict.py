@@ -123,6 +123,21 @@ ShardOption = Annotated[
         help="Of a folder's tables make every N-th, from the I-th on; I counts from 1. For array jobs.",
     ),
 ]
+DistributedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--distributed",
+        metavar="ray[:HOST:PORT]",
+        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
+        "For local models and servers of your own.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=100_000, metavar="N", help="How many workers; by default one for each CPU."
+    ),
+]
 DryRunOption = Annotated[
     bool,
     typer.Option(
@@ -155,6 +170,8 @@ def predict(
     prefix: PrefixOption = _DEFAULT.prefix,
     force: ForceOption = _DEFAULT.force,
     shard: ShardOption = _DEFAULT.shard,
+    distributed: DistributedOption = _DEFAULT.distributed,
+    workers: WorkersOption = _DEFAULT.workers,
     dry_run: DryRunOption = False,
     *,
     read: ReadOptions,
@@ -186,6 +203,8 @@ def predict(
         prefix=prefix,
         force=force,
         shard=shard,
+        distributed=distributed,
+        workers=workers,
         read=read,
     )
     _predict(

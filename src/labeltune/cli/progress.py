@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labeltune.providers import Provider
     from labeltune.tuning.story import Event
 
-__all__ = ["JobStory", "RowStory", "clock"]
+__all__ = ["JobStory", "PartStory", "RowStory", "clock"]
 
 _SHORT = {
     "train_loss": "loss",
@@ -136,6 +136,30 @@ class RowStory:
     def confirm(self, question: str) -> bool:
         """Whether to go on. Raises `SettingsError` where nobody can be asked."""
         return self._out.confirm(question, yes=self._yes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+
+class PartStory:
+    """Parts of predictions that are measured, beside a bar; use it with `with`."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._open = ExitStack()
+        self._bar: Progress | None = None
+
+    def begin(self, parts: int) -> None:
+        """So many parts are to be read."""
+        self._bar = self._open.enter_context(self._out.progress("evaluating", parts, unit="parts"))
+
+    def advance(self, parts: int, /) -> None:
+        """So many more are over."""
+        if self._bar is not None:
+            self._bar(parts)
 
     def __enter__(self) -> Self:
         return self

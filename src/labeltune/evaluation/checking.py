@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.report.model import SureAnswers
     from labeltune.task import Task
 
-__all__ = ["ACCURACY", "check_least_sure", "measure_checked"]
+__all__ = ["ACCURACY", "check_least_sure", "checked_by_limit", "measure_checked"]
 
 ACCURACY = 0.95
 """What the others are promised to be, as `thresholds --accuracy` has it by default."""
@@ -28,24 +28,31 @@ _FEWEST = 20
 
 
 def measure_checked(predictions: Predictions, task: Task, sure: SureAnswers | None) -> Checked | None:
-    """None where no valid answer has a confidence, and none is said to be unsure.
+    """What people must check of the rows of a table, for the others to be right as often as is promised.
+
+    None where no valid answer has a confidence, and none is said to be unsure.
 
     Where answers are unsure by a limit that was chosen on other rows, the others are measured as they are.
     Else the limit would be chosen on the rows that it is measured on, and the best of many noisy figures is
     too good: so it is one whose promise is kept on new rows (`metrics.promise`). Where there is none, about a
     third is left to people, whatever the answers are worth: a cut that does not depend on which are right.
     """
-    if sure is not None and sure.accuracy is not None and all(one.type == "single" for one in task.fields):
-        rows = predictions.rows - sure.coverage.count
-        promised = ACCURACY if sure.limit is None else sure.limit.accuracy
-        return Checked(rows, sure.accuracy, "unsure", promised)
-    if predictions.confidence is None:
-        return None
     inverse = predictions.patterns.inverse
-    confidence = np.where(predictions.pairs.valid[inverse], predictions.confidence, np.nan)
-    if np.isnan(confidence).all():
-        return None
+    confidence = predictions.confidence
+    if confidence is not None:
+        confidence = np.where(predictions.pairs.valid[inverse], confidence, np.nan)
+    said = checked_by_limit(predictions.rows, task, sure)
+    if said is not None or confidence is None or np.isnan(confidence).all():
+        return said
     return check_least_sure(confidence, predictions.pairs.right[inverse])
+
+
+def checked_by_limit(rows: int, task: Task, sure: SureAnswers | None) -> Checked | None:
+    """What is left to people where answers are unsure by a limit that was chosen on other rows; else None."""
+    if sure is None or sure.accuracy is None or not all(one.type == "single" for one in task.fields):
+        return None
+    promised = ACCURACY if sure.limit is None else sure.limit.accuracy
+    return Checked(rows - sure.coverage.count, sure.accuracy, "unsure", promised)
 
 
 def check_least_sure(confidence: FloatArray, right: BoolArray) -> Checked:

@@ -95,8 +95,8 @@ def _align(ours: Predictions, other: Predictions) -> IntArray:
         if different.size:
             first = int(different[0])
             raise DataError(
-                f"{other.source}:{other.lines[order[first]]}: {what} from "
-                f"{ours.source}:{ours.lines[first]} ({different.size:,} such rows)",
+                f"{other.where(int(order[first]))}: {what} from "
+                f"{ours.where(first)} ({different.size:,} such rows)",
                 hint="a comparison needs predictions for the same rows",
             )
     return order
@@ -132,9 +132,9 @@ def _places(predictions: Predictions) -> dict[str, int]:
     for place, name in enumerate(predictions.ids):
         first = places.setdefault(name, place)
         if first != place:
-            lines = predictions.lines
             raise DataError(
-                f'{predictions.source}:{lines[place]}: id "{name}" is already that of line {lines[first]}',
+                f'{predictions.where(place)}: id "{name}" is already that of '
+                f"{predictions.where(first, source=False)}",
                 hint="a comparison needs each row once",
             )
     return places

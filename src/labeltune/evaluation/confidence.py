@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +10,14 @@ import numpy as np
 from labeltune.evaluation.metrics.calibration import (
     COVERAGE_LIMITS,
     LOSSES,
+    BinSums,
+    CoverageSums,
     Loss,
     binary_losses,
     calibration_error,
     calibration_interval,
     class_losses,
-    coverage_table,
     largest_losses,
-    reliability,
 )
 from labeltune.evaluation.metrics.paired import Difference, compare_ranking
 from labeltune.evaluation.metrics.ranking import UNITS, measure_ranking, recall_precision
@@ -29,42 +30,97 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.quality import Shape
     from labeltune.evaluation.predictions import Predictions
 
-__all__ = ["compare_probabilities", "measure_confidence", "measure_probabilities", "probability_warnings"]
+__all__ = [
+    "ConfidenceSums",
+    "ProbabilityCounts",
+    "compare_probabilities",
+    "measure_confidence",
+    "measure_probabilities",
+    "probabilities_by_field",
+    "probability_warnings",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceSums:
+    """What calibration and coverage add up. Rows may come in pieces: the figures are those of all."""
+
+    bins: BinSums
+    coverage: CoverageSums
+
+    @classmethod
+    def empty(cls, limits: Iterable[float] = ()) -> ConfidenceSums:
+        """Of no rows yet; the coverage table gets a line for each of `limits`, besides its own."""
+        return cls(BinSums.empty(), CoverageSums.empty((*COVERAGE_LIMITS, *limits)))
+
+    def plus(self, predictions: Predictions) -> ConfidenceSums:
+        """With these rows."""
+        right = predictions.pairs.right[predictions.patterns.inverse]
+        valid = predictions.pairs.valid[predictions.patterns.inverse]
+        confidence = predictions.confidence
+        if confidence is None:
+            confidence = np.full(predictions.rows, np.nan)
+        known = ~np.isnan(confidence) & valid
+        return ConfidenceSums(
+            self.bins.plus(confidence[known], right[known]),
+            self.coverage.plus(np.where(valid, confidence, np.nan), right),
+        )
+
+    def measured(self, *, bootstrap: int, seed: int) -> Calibration | None:
+        """Calibration and the coverage table; None without confidences."""
+        bins = self.bins.bins()
+        if not bins:
+            return None
+        return Calibration(
+            rows=int(self.bins.counts.sum()),
+            error=calibration_error(bins),
+            interval=calibration_interval(bins, bootstrap=bootstrap, seed=seed),
+            bins=bins,
+            coverage=self.coverage.table(),
+        )
 
 
 def measure_confidence(
     predictions: Predictions, limits: Iterable[float] = (), *, bootstrap: int, seed: int
 ) -> Calibration | None:
     """Calibration and the coverage table, with a line for each of `limits`; None without confidences."""
-    confidence = predictions.confidence
-    if confidence is None:
+    if predictions.confidence is None:
         return None
-    right = predictions.pairs.right[predictions.patterns.inverse]
-    valid = predictions.pairs.valid[predictions.patterns.inverse]
-    known = ~np.isnan(confidence) & valid
-    if not known.any():
-        return None
-    bins = reliability(confidence[known], right[known])
-    return Calibration(
-        rows=int(known.sum()),
-        error=calibration_error(bins),
-        interval=calibration_interval(bins, bootstrap=bootstrap, seed=seed),
-        bins=bins,
-        coverage=coverage_table(np.where(valid, confidence, np.nan), right, (*COVERAGE_LIMITS, *limits)),
-    )
+    return ConfidenceSums.empty(limits).plus(predictions).measured(bootstrap=bootstrap, seed=seed)
 
 
 def measure_probabilities(
     predictions: Predictions, shapes: Sequence[Shape], *, bootstrap: int, seed: int
 ) -> Mapping[str, FieldProbabilities]:
     """By field; without those that no row has the probabilities of. Rows that lack one are left out."""
+    if predictions.probabilities is None:
+        return {}
+    return probabilities_by_field(
+        predictions.pairs.true,
+        predictions.patterns.inverse,
+        predictions.probabilities,
+        shapes,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+
+
+def probabilities_by_field(
+    true: BoolArray,
+    inverse: IntArray,
+    probabilities: FloatArray,
+    shapes: Sequence[Shape],
+    *,
+    bootstrap: int,
+    seed: int,
+) -> Mapping[str, FieldProbabilities]:
+    """The same from the true labels of patterns, (n_patterns, n_labels), and the pattern of each row."""
     found = {}
     for shape in shapes:
-        known = _known(predictions, shape)
-        if predictions.probabilities is not None and known.any():
-            true = predictions.pairs.true[predictions.patterns.inverse[known], shape.part]
-            shares = predictions.probabilities[known, shape.part]
-            found[shape.name] = _field(shape, true, shares, bootstrap=bootstrap, seed=seed)
+        known: BoolArray = np.isfinite(probabilities[:, shape.part].sum(axis=1))
+        if known.any():
+            there, shares = true[inverse[known], shape.part], probabilities[known, shape.part]
+            found[shape.name] = _field(shape, there, shares, bootstrap=bootstrap, seed=seed)
     return found
 
 
@@ -80,20 +136,40 @@ def probability_warnings(predictions: Predictions, shapes: Sequence[Shape]) -> l
     """Of which fields there are probabilities, but not on every row with a valid answer."""
     if predictions.probabilities is None:
         return []
-    valid = predictions.pairs.valid[predictions.patterns.inverse]
-    said = []
-    for shape in shapes:
-        known, rows = int((_known(predictions, shape) & valid).sum()), int(valid.sum())
-        if known < rows:
-            have = f"only {known:,} of {rows:,} valid answers have" if known else "no valid answer has"
+    return ProbabilityCounts.of(predictions, shapes).warnings(predictions.source, shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityCounts:
+    """How many valid answers there are, and how many have all probabilities of each field."""
+
+    valid: int
+    known: IntArray
+    """(n_fields,)"""
+
+    @classmethod
+    def of(cls, predictions: Predictions, shapes: Sequence[Shape]) -> ProbabilityCounts:
+        """Of some rows."""
+        valid = predictions.pairs.valid[predictions.patterns.inverse]
+        known = [int((_known(predictions, shape) & valid).sum()) for shape in shapes]
+        return cls(int(valid.sum()), np.array(known, dtype=np.int64))
+
+    def __add__(self, other: ProbabilityCounts) -> ProbabilityCounts:
+        return ProbabilityCounts(self.valid + other.valid, self.known + other.known)
+
+    def warnings(self, source: str, shapes: Sequence[Shape]) -> list[str]:
+        """A sentence for each field that not every valid answer has the probabilities of."""
+        said = []
+        for shape, known in zip(shapes, self.known.tolist(), strict=True):
+            if known == self.valid:
+                continue
+            have = f"only {known:,} of {self.valid:,} valid answers have" if known else "no valid answer has"
             then = "figures on probabilities are about those" if known else "probabilities are not measured"
             why = (
                 "" if shape.single else " (a list tells that of the labels in it, answers as flags tell all)"
             )
-            said.append(
-                f"{predictions.source}: {have} the probability of every label of {shape.name}{why}: {then}"
-            )
-    return said
+            said.append(f"{source}: {have} the probability of every label of {shape.name}{why}: {then}")
+        return said
 
 
 def _field(

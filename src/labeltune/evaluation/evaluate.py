@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,11 @@ from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
 from labeltune.evaluation.human_rows import measure_human_rows
-from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
+from labeltune.evaluation.metrics.quality import measure
+from labeltune.evaluation.options import EvaluateOptions, Review
+from labeltune.evaluation.parts.listing import incomplete, parts_of
+from labeltune.evaluation.parts.measuring import measure_parts
+from labeltune.evaluation.parts.opening import open_whole
 from labeltune.evaluation.reading import read_predictions
 from labeltune.evaluation.reasons import try_reasons
 from labeltune.evaluation.remembering import remember
@@ -25,15 +29,12 @@ from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.spending import find_spent
 from labeltune.evaluation.sure_answers import find_unsure, measure_sure
 from labeltune.evaluation.training_curves import read_training
-from labeltune.evaluation.written import open_predictions
 from labeltune.files.threshold_file import read_thresholds
-from labeltune.task import NOTHING_TOLD, ReadOptions
-from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
+    from labeltune.evaluation.parts.measuring import PartStory
     from labeltune.evaluation.predictions import Predictions
     from labeltune.evaluation.report.model import Comparison, ShownRow
     from labeltune.files.tables import Table
@@ -43,52 +44,13 @@ if TYPE_CHECKING:
 __all__ = ["EvaluateOptions", "Gate", "Review", "evaluate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
-    """Which rows a person should look at, and where they are written."""
+def evaluate(
+    path: str, task: Task, options: EvaluateOptions | None = None, story: PartStory | None = None
+) -> Report:
+    """Measure the predictions in a table, or in the tables of a folder or a pattern as if they were one.
 
-    below: float
-    """the confidence under which a row is for review"""
-    output: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateOptions:
-    """What `evaluate` is asked for besides the figures."""
-
-    bootstrap: int = BOOTSTRAP
-    seed: int = SEED
-    compare: tuple[str, ...] = ()
-    """other predictions for the same rows"""
-    thresholds: str | None = None
-    """a file of thresholds to predict with anew"""
-    review: Review | None = None
-    errors: bool = False
-    """whether the report should hold wrong rows with their texts"""
-    training: str | None = None
-    """a job's events or result file, whose figures by step the report should hold"""
-    gates: tuple[Gate, ...] = ()
-    read: ReadOptions = NOTHING_TOLD
-    """how the tables are read, before what is found"""
-    not_worse_than: str | None = None
-    """other predictions that these must not be shown to be worse than"""
-    state: str | os.PathLike[str] = STATE_FOLDER
-    """where the journals of prediction runs are, which know what they cost"""
-    why: bool = False
-    """whether wrong rows should tell the words that decided; the model that answered is asked for them"""
-    texts: bool = True
-    """whether the report may hold a word of any row"""
-    date: str = ""
-    """the day of the predictions, for the title"""
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """All predictions that these are compared with, each once."""
-        return tuple(dict.fromkeys([*self.compare, *filter(None, [self.not_worse_than])]))
-
-
-def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> Report:
-    """Measure the predictions in a table.
+    Parts are added up one after the other, but for comparisons, thresholds, a review and reasons, which need
+    all rows side by side.
 
     Raises `DataError` for a table that lacks columns or holds what is no label, for other predictions of
     other rows, and for thresholds tuned on these rows; `SettingsError` for a gate on something that is not
@@ -98,16 +60,20 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     others = options.others
     if others and not options.bootstrap:
         raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
+    parts = parts_of(path)
+    if parts is not None and not (others or options.thresholds or options.review or options.why):
+        return measure_parts(path, parts, task, options, story)
     shapes = shapes_of(task)
     with ExitStack() as stack:
         table, *tables = (
-            stack.enter_context(open_predictions(name, task, options.read)) for name in (path, *others)
+            stack.enter_context(open_whole(name, task, options.read)) for name in (path, *others)
         )
         predictions, warnings, thresholds = _read(table, task, options)
         limit = None if thresholds is None else thresholds.unsure
         if limit is not None:
             predictions = replace(predictions, unsure=find_unsure(predictions, task, limit))
         warnings += probability_warnings(predictions, shapes)
+        warnings += [one for one in [parts and incomplete(path, parts)] if one]
         resampling = {"bootstrap": options.bootstrap, "seed": options.seed}
         quality = measure(predictions.pairs, predictions.patterns, shapes, **resampling)
         human = measure_human_rows(predictions, table, shapes, **resampling)

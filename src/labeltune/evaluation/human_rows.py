@@ -14,33 +14,43 @@ from labeltune.task.provenance import SOURCE, VERIFIED, is_human
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labeltune.evaluation.metrics.patterns import BoolArray
+    from labeltune.evaluation.metrics.patterns import BoolArray, IntArray
     from labeltune.evaluation.metrics.quality import Shape
+    from labeltune.evaluation.metrics.scores import Pairs
     from labeltune.evaluation.predictions import Predictions
     from labeltune.files.tables import Table
 
-__all__ = ["measure_human_rows"]
+__all__ = ["human_rows", "measure_human_rows", "measure_some"]
 
 
 def measure_human_rows(
     predictions: Predictions, table: Table, shapes: Sequence[Shape], *, bootstrap: int, seed: int
 ) -> HumanRows | None:
     """The quality on rows that people labelled or looked at; None unless there are such rows and others."""
-    human = _human(table)
-    if human is None or human.all() or not human.any():
+    human = human_rows(table)
+    if human is None:
         return None
-    patterns = predictions.patterns
-    shown, inverse = np.unique(patterns.inverse[human], return_inverse=True)
+    inverse = predictions.patterns.inverse
+    return measure_some(human, predictions.pairs, inverse, shapes, bootstrap=bootstrap, seed=seed)
+
+
+def measure_some(
+    human: BoolArray, pairs: Pairs, inverse: IntArray, shapes: Sequence[Shape], *, bootstrap: int, seed: int
+) -> HumanRows | None:
+    """The same from which rows people vouch for and the pattern of each row, (n_rows,) both."""
+    if human.all() or not human.any():
+        return None
+    shown, first, numbers = np.unique(inverse[human], return_index=True, return_inverse=True)
     some = Patterns(
-        first=patterns.first[shown],
-        counts=np.bincount(inverse, minlength=len(shown)).astype(np.int64),
-        inverse=inverse.astype(np.int64),
+        first=first,
+        counts=np.bincount(numbers, minlength=len(shown)).astype(np.int64),
+        inverse=numbers.astype(np.int64),
     )
-    quality = measure(predictions.pairs[shown], some, shapes, bootstrap=bootstrap, seed=seed)
+    quality = measure(pairs[shown], some, shapes, bootstrap=bootstrap, seed=seed)
     return HumanRows(rows=int(human.sum()), of=len(human), quality=quality)
 
 
-def _human(table: Table) -> BoolArray | None:
+def human_rows(table: Table) -> BoolArray | None:
     """(n_rows,) Whether people vouch for each row; None for a table that does not tell."""
     if SOURCE not in table.header:
         return None

@@ -12,14 +12,14 @@ from labeltune.task.columns import probability_columns
 from labeltune.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from labeltune.evaluation.ids import Ids
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray, Patterns
     from labeltune.evaluation.metrics.scores import Pairs
     from labeltune.task import Task
 
-__all__ = ["UNNAMED_PROBLEM", "Predictions", "require_probabilities"]
+__all__ = ["UNNAMED_PROBLEM", "Predictions", "require_probabilities", "table_warnings"]
 
 UNNAMED_PROBLEM = "unknown"
 """The problem of a row without an answer in a table that names none."""
@@ -51,11 +51,21 @@ class Predictions:
     """(n_rows,) valid answers that are too doubtful to be relied on"""
     lacks: tuple[str, ...] = ()
     """columns of probabilities that the table lacks, though it has others of them"""
+    place: Callable[[int], tuple[str, int]] | None = None
+    """`Table.place`, of a table that is made of several files"""
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return self.patterns.rows
+
+    def where(self, row: int, *, source: bool = True) -> str:
+        """Where a row stands, for messages; of one file without its name if `source` is false."""
+        line = int(self.lines[row])
+        file, line = ("", line) if self.place is None else self.place(line)
+        if not file and not source:
+            return f"line {line}"
+        return f"{file or self.source}:{line}"
 
     def predicted(self, row: int) -> tuple[str, ...]:
         """The predicted labels of a row, in task order."""
@@ -71,17 +81,21 @@ class Predictions:
 
     def warnings(self) -> list[str]:
         """What should be known of the table: ids that occur more than once, probabilities left aside."""
-        repeated = [] if self.ids is None else self.ids.repeated()
-        said = []
-        if repeated:
-            repeats = counted(len(repeated), "id occurs", "ids occur")
-            said.append(f'{repeats} more than once, such as "{repeated[0]}"')
-        if self.lacks:
-            said.append(
-                f'the other probabilities are not used, for there is no column "{self.lacks[0]}"'
-                + (f" (nor {len(self.lacks) - 1:,} more)" if len(self.lacks) > 1 else "")
-            )
-        return [f"{self.source}: {one}" for one in said]
+        return table_warnings(self.source, [] if self.ids is None else self.ids.repeated(), self.lacks)
+
+
+def table_warnings(source: str, repeated: Sequence[str], lacks: Sequence[str]) -> list[str]:
+    """What should be known of a table: ids that occur more than once, columns of probabilities it lacks."""
+    said = []
+    if repeated:
+        repeats = counted(len(repeated), "id occurs", "ids occur")
+        said.append(f'{repeats} more than once, such as "{repeated[0]}"')
+    if lacks:
+        said.append(
+            f'the other probabilities are not used, for there is no column "{lacks[0]}"'
+            + (f" (nor {len(lacks) - 1:,} more)" if len(lacks) > 1 else "")
+        )
+    return [f"{source}: {one}" for one in said]
 
 
 def require_probabilities(predictions: Predictions, task: Task) -> FloatArray:

@@ -29,7 +29,7 @@ from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.vectors import label_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,9 +39,18 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["compared_columns", "read_blocks", "read_predictions", "read_rows"]
+__all__ = [
+    "block_pieces",
+    "compared_columns",
+    "read_blocks",
+    "read_chosen",
+    "read_predictions",
+    "read_rows",
+    "row_pieces",
+]
 
 _DIGEST_BYTES = 8
+_PIECE_ROWS = 1 << 16
 
 
 def compared_columns(task: Task) -> frozenset[str]:
@@ -81,6 +90,41 @@ def read_blocks(table: Table, task: Task, *, digests: bool = True) -> Prediction
     return None if reader is None or reader.marks.found else reader.finish()
 
 
+def block_pieces(table: Table, task: Task) -> Iterator[Predictions]:
+    """The rows of a table without digests of their texts, a piece for each block: one of them is held.
+
+    The problems of a piece are in the order in which the table has them. Raises `UnusualTableError`, perhaps
+    after the last piece, for a table that `row_pieces` reads.
+    """
+    reader: _Reader | None = None
+    for block in table.blocks():
+        reader = reader or _Reader(task, table, digests=False)
+        reader.add_block(block)
+        if reader.marks.found:
+            raise UnusualTableError
+        yield reader.take()
+
+
+def row_pieces(table: Table, task: Task) -> Iterator[Predictions]:
+    """The same, row by row."""
+    take_off_marks(table, compared_columns(task))
+    reader = _Reader(task, table, digests=False)
+    for line, values in table:
+        reader.add(line, values)
+        if reader.rows == _PIECE_ROWS:
+            yield reader.take()
+    if reader.rows:
+        yield reader.take()
+
+
+def read_chosen(table: Table, task: Task, rows: Iterable[tuple[int, Sequence[str]]]) -> Predictions:
+    """Some rows of a table, with the lines that they begin on, as they were read before."""
+    reader = _Reader(task, table, digests=False)
+    for line, values in rows:
+        reader.add(line, values)
+    return reader.finish()
+
+
 class _Reader:
     """Collects what rows say; equal cells are understood once, for a file has few combinations of them."""
 
@@ -107,9 +151,7 @@ class _Reader:
         self._true_labels: list[Labels] = []
         self._answers: list[Labels | None] = []
         self._reasons: list[str] = []
-        self._codes, self._lines = _Collected("q"), _Collected("q")
-        self._digests = bytearray()
-        self._ids = Ids()
+        self._begin()
         # of blocks only
         labels = [*task.label_columns, *(name for names in predicted for name in names)]
         self._answered = [header.index(column) for column in labels]
@@ -121,6 +163,15 @@ class _Reader:
         self.marks = MarkFinder(name for name in header if name in compared or name in labels)
         """Of the compared cells in blocks."""
 
+    def _begin(self) -> None:
+        """Begin to collect rows; what is understood of cells stays."""
+        self.rows = 0
+        self._codes, self._lines = _Collected("q"), _Collected("q")
+        self._digests = bytearray()
+        self._ids = Ids()
+        for shares in (self._confidence, self._probabilities):
+            shares.begin()
+
     def add(self, line: int, values: Sequence[str]) -> None:
         """Take a row; reports it to the table where a cell cannot be what it should."""
         problem = "" if self._problem is None else values[self._problem]
@@ -131,6 +182,7 @@ class _Reader:
         except LabelCellError as error:
             self._table.reject(error.code, line, str(error), values)
             return
+        self.rows += 1
         self._codes.extend((code,))
         self._lines.extend((line,))
         if self._id is not None:
@@ -147,6 +199,7 @@ class _Reader:
         ]
         for shares in (self._confidence, self._probabilities):
             shares.add_block(block)
+        self.rows += len(block)
         self._codes.add_block(np.array(codes, dtype=np.int64)[inverse])
         self._lines.add_block(block.lines)
         for place in self._told:
@@ -205,7 +258,18 @@ class _Reader:
                 return None, error.code
             raise
 
+    def take(self) -> Predictions:
+        """The rows since the last piece, which are let go."""
+        piece = self._collected()
+        self._begin()
+        return piece
+
     def finish(self) -> Predictions:
+        """All rows, the commonest problem first."""
+        found = self._collected()
+        return replace(found, problems=dict(Counter(found.problems).most_common()))
+
+    def _collected(self) -> Predictions:
         codes = self._codes.all()
         # The combinations of cells are patterns already, but for their order and for spellings of one label.
         pairs = Pairs(
@@ -213,11 +277,11 @@ class _Reader:
             pred=label_matrix(self._task, self._answers),
             valid=np.array([answer is not None for answer in self._answers]),
         )
-        counts = np.bincount(codes)
+        counts = np.bincount(codes, minlength=len(self._reasons))
         patterns = find_patterns([pairs.true, pairs.pred, pairs.valid[:, None]], counts=counts)
         problems: Counter[str] = Counter()
         for reason, count in zip(self._reasons, counts.tolist(), strict=True):
-            if reason not in ("", UNSURE):
+            if count and reason not in ("", UNSURE):
                 problems[reason] += count
         unsure = np.array([reason == UNSURE for reason in self._reasons], dtype=np.bool_)
         return Predictions(
@@ -225,7 +289,7 @@ class _Reader:
             labels=self._task.labels,
             pairs=pairs[patterns.first],
             patterns=replace(patterns, inverse=patterns.inverse[codes]),
-            problems=dict(problems.most_common()),
+            problems=dict(problems),
             lines=self._lines.all(),
             texts=np.frombuffer(bytes(self._digests), dtype=np.int64),
             ids=None if self._id is None else self._ids,
@@ -233,6 +297,7 @@ class _Reader:
             probabilities=self._probabilities.matrix(),
             unsure=unsure[codes],
             lacks=self._probabilities.lacks,
+            place=self._table.place,
         )
 
 
@@ -277,6 +342,10 @@ class _Shares:
         missing = tuple(column for column in columns if column not in header)
         self._positions = [] if missing else [header.index(column) for column in columns]
         self.lacks = missing if len(missing) < len(columns) else ()
+        self.begin()
+
+    def begin(self) -> None:
+        """Let go of what was collected."""
         self._values = _Collected("d")
 
     def add(self, values: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.errors import AccessError, LabeltuneError, SettingsError
-from labeltune.evaluation.rows import fetch
+from labeltune.evaluation.rows import fetch_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,9 +67,9 @@ def _with_reasons(
         )
     asked = {line for line in lines if not rows[line].problem}
     places = np.flatnonzero(np.isin(predictions.lines, list(asked)))
-    values = fetch(table, places)
+    values = fetch_rows(table, places)
     found = explain_rows(
-        [values[place] for place in places.tolist()],
+        [values[place][1] for place in places.tolist()],
         table.header,
         task=task,
         model=spent.model,

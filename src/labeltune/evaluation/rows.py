@@ -17,14 +17,14 @@ from labeltune.files.writing import atomic_write
 from labeltune.task.columns import PROBLEM, UNSURE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from labeltune.evaluation.metrics.patterns import IntArray
     from labeltune.evaluation.predictions import Predictions
     from labeltune.files.tables import Table
     from labeltune.task import Task
 
-__all__ = ["SHOWN_ERRORS", "fetch", "pick_errors", "show_rows", "write_review"]
+__all__ = ["SHOWN_ERRORS", "RowView", "fetch_rows", "pick_errors", "show_rows", "write_review"]
 
 SHOWN_ERRORS = 2_000
 """How many wrong rows a report holds at most."""
@@ -54,21 +54,25 @@ def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
     return picked
 
 
-def fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
-    """The values of the rows at these places, in the order of the file."""
-    with suppress(UnusualTableError):
-        return _fetch_from_blocks(table, np.sort(wanted))
+def fetch_rows(table: Table, wanted: IntArray) -> dict[int, tuple[int, list[str]]]:
+    """The lines and values of the rows at these places, in the order of the file."""
+    if not table.marked:
+        with suppress(UnusualTableError):
+            return _fetch_from_blocks(table, np.sort(wanted))
     places = set(wanted.tolist())
-    return {place: list(values) for place, (_, values) in enumerate(table) if place in places}
+    return {place: (line, list(values)) for place, (line, values) in enumerate(table) if place in places}
 
 
-def _fetch_from_blocks(table: Table, wanted: IntArray) -> dict[int, list[str]]:
+def _fetch_from_blocks(table: Table, wanted: IntArray) -> dict[int, tuple[int, list[str]]]:
     """The same for places in rising order. Raises `UnusualTableError`."""
-    found: dict[int, list[str]] = {}
+    found: dict[int, tuple[int, list[str]]] = {}
     start = 0
     for block in table.blocks():
         first, last = np.searchsorted(wanted, [start, start + len(block)])
-        found |= {place: block.row(place - start) for place in wanted[first:last].tolist()}
+        found |= {
+            place: (int(block.lines[place - start]), block.row(place - start))
+            for place in wanted[first:last].tolist()
+        }
         start += len(block)
     return found
 
@@ -78,24 +82,38 @@ def show_rows(
 ) -> dict[int, ShownRow]:
     """The rows that begin on these lines, by line."""
     places = np.flatnonzero(np.isin(predictions.lines, list(lines)))
-    columns = [table.header.index(column) for column in task.text]
-    problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
-    shown = {}
-    for place, values in fetch(table, places).items():
+    view = RowView(predictions, table, task)
+    return {
+        int(predictions.lines[place]): view.show(place, values)
+        for place, (_, values) in fetch_rows(table, places).items()
+    }
+
+
+class RowView:
+    """Shows rows of predictions that were read from a table."""
+
+    def __init__(self, predictions: Predictions, table: Table, task: Task) -> None:
+        self._predictions, self._table = predictions, table
+        self._texts = [table.header.index(column) for column in task.text]
+        self._problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
+
+    def show(self, place: int, values: Sequence[str]) -> ShownRow:
+        """The row at this place among the predictions, whose values these are."""
+        predictions, problem = self._predictions, self._problem
         confidence = np.nan if predictions.confidence is None else predictions.confidence[place]
         valid = predictions.pairs.valid[predictions.patterns.inverse[place]]
-        line = int(predictions.lines[place])
-        shown[line] = ShownRow(
+        file, line = self._table.place(int(predictions.lines[place]))
+        return ShownRow(
             line=line,
             id="" if predictions.ids is None else predictions.ids[place],
-            text=_shortened("\n\n".join(values[column].strip() for column in columns)),
+            text=_shortened("\n\n".join(values[column].strip() for column in self._texts)),
             true=predictions.true(place),
             predicted=predictions.predicted(place),
             problem="" if valid else (problem is not None and values[problem]) or UNNAMED_PROBLEM,
             confidence=None if np.isnan(confidence) else float(confidence),
             unsure=bool(predictions.unsure[place]),
+            file=file,
         )
-    return shown
 
 
 def _shortened(text: str) -> str:
@@ -115,7 +133,7 @@ def write_review(predictions: Predictions, table: Table, task: Task, *, below: f
     sure = np.where(valid & ~np.isnan(confidence), confidence, -1.0)
     wanted = np.flatnonzero((sure < below) | predictions.unsure)
     wanted = wanted[np.argsort(sure[wanted], kind="stable")]
-    rows = fetch(table, wanted)
+    rows = {place: values for place, (_, values) in fetch_rows(table, wanted).items()}
     problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
     guesses = SecondGuesses(predictions, task, table.header)
     # What was safe to open in a spreadsheet stays so.

@@ -14,12 +14,13 @@ from labeltune.evaluation.report.shares import Share
 from labeltune.files.unsure import has_single
 
 if TYPE_CHECKING:
-    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray
+    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
+    from labeltune.evaluation.metrics.scores import Pairs
     from labeltune.evaluation.predictions import Predictions
     from labeltune.files.unsure import Unsure
     from labeltune.task import Task
 
-__all__ = ["answer_sureness", "find_unsure", "measure_sure", "right_answers"]
+__all__ = ["answer_sureness", "find_unsure", "measure_sure", "right_answers", "sure_answers"]
 
 
 def answer_sureness(predictions: Predictions, task: Task) -> FloatArray:
@@ -46,10 +47,15 @@ def answer_sureness(predictions: Predictions, task: Task) -> FloatArray:
 
 def right_answers(predictions: Predictions, task: Task) -> BoolArray:
     """(n_rows,) where all single fields are right; an invalid answer never is."""
-    pairs, places = predictions.pairs, _single_places(task)
-    right = (pairs.true[:, places] == pairs.pred[:, places]).all(axis=1) & pairs.valid
-    by_row: BoolArray = right[predictions.patterns.inverse]
+    by_row: BoolArray = _right(predictions.pairs, task)[predictions.patterns.inverse]
     return by_row
+
+
+def _right(pairs: Pairs, task: Task) -> BoolArray:
+    """(n_patterns,) the same by pattern."""
+    places = _single_places(task)
+    right: BoolArray = (pairs.true[:, places] == pairs.pred[:, places]).all(axis=1) & pairs.valid
+    return right
 
 
 def _single_places(task: Task) -> list[int]:
@@ -70,19 +76,28 @@ def measure_sure(predictions: Predictions, task: Task, limit: Unsure | None = No
 
     None where nothing was said to be unsure: no `limit`, and no row of the table.
     """
-    if not has_single(task) or (limit is None and not predictions.unsure.any()):
+    patterns = predictions.patterns
+    unsure = np.bincount(patterns.inverse[predictions.unsure], minlength=len(patterns.counts))
+    return sure_answers(predictions.pairs, patterns.counts, unsure, task, limit)
+
+
+def sure_answers(
+    pairs: Pairs, counts: IntArray, unsure: IntArray, task: Task, limit: Unsure | None = None
+) -> SureAnswers | None:
+    """The same from how many rows show each pattern, and how many of them are unsure, (n_patterns,) each."""
+    if not has_single(task) or (limit is None and not unsure.any()):
         return None
-    valid = predictions.pairs.valid[predictions.patterns.inverse]
-    sure, right = valid & ~predictions.unsure, right_answers(predictions, task)
+    rows, right = int(counts.sum()), _right(pairs, task)
+    sure = np.where(pairs.valid, counts - unsure, 0)
+    sure_rows = int(sure.sum())
     return SureAnswers(
-        unsure=int(predictions.unsure.sum()),
-        coverage=_share(sure),
-        accuracy=_share(right[sure]) if sure.any() else None,
-        accuracy_of_all=_share(right),
+        unsure=int(unsure.sum()),
+        coverage=_share(sure_rows, rows),
+        accuracy=_share(int(sure[right].sum()), sure_rows) if sure_rows else None,
+        accuracy_of_all=_share(int(counts[right].sum()), rows),
         limit=limit,
     )
 
 
-def _share(chosen: BoolArray) -> Share:
-    count, of = int(chosen.sum()), len(chosen)
+def _share(count: int, of: int) -> Share:
     return Share(count, of, exact_interval(count, of))

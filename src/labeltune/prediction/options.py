@@ -26,7 +26,8 @@ class PredictOptions:
     damaged journal. `read`: how the table is read, before what the task says. `prefix`: put before columns
     of the table that are called like some that are added. `force`: replace an output that this
     command did not write, or that was edited since. `shard`: of a folder only every N-th table, from the I-th
-    on, as `I/N`; other commands make the others.
+    on, as `I/N`; other commands make the others. `distributed`: hand a folder's tables to the workers of a
+    cluster, `ray` or `ray:HOST:PORT`; `workers`: so many, by default one for each CPU.
     """
 
     concurrency: int = 64
@@ -47,3 +48,5 @@ class PredictOptions:
     prefix: str | None = None
     force: bool = False
     shard: str | None = None
+    distributed: str | None = None
+    workers: int | None = None

@@ -88,8 +88,11 @@ def predict(
     has been saved. Raises the errors of this package; `output` is then as it was before.
     """
     job = Job(data, task, model, provider, output, options, story or Silence(), Path(state))
-    if options.shard is not None:
-        raise SettingsError("--shard is for folders of tables", hint="name a folder or a glob: IN/ -o OUT/")
+    for name in ("shard", "distributed", "workers"):
+        if getattr(options, name) is not None:
+            raise SettingsError(
+                f"--{name} is for folders of tables", hint="name a folder or a glob: IN/ -o OUT/"
+            )
     if options.spreadsheet:
         refuse_exact_formats(output)
     check_output(job)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = [
     "LOSSES",
     "Bin",
+    "BinSums",
     "Coverage",
+    "CoverageSums",
     "Loss",
     "binary_losses",
     "calibration_error",
@@ -51,22 +53,51 @@ class Bin:
     accuracy: float
 
 
+@dataclass(frozen=True, slots=True)
+class BinSums:
+    """What is added up in each bin, (n_bins,) each. Rows may come in pieces: the sums are those of all."""
+
+    counts: IntArray
+    sure: FloatArray
+    hits: IntArray
+
+    @classmethod
+    def empty(cls, bins: int = BINS) -> BinSums:
+        """Of no rows yet, in so many bins of equal width."""
+        return cls(np.zeros(bins, np.int64), np.zeros(bins), np.zeros(bins, np.int64))
+
+    def plus(self, confidence: FloatArray, right: BoolArray) -> BinSums:
+        """With these rows, (n_rows,) each."""
+        bins = len(self.counts)
+        places = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+        # One float is added after the other, those of before first: pieces give the sum of the whole.
+        carried = np.concatenate([np.arange(bins), places])
+        weights = np.concatenate([self.sure, confidence])
+        sure = np.bincount(carried, weights=weights, minlength=bins).astype(np.float64)
+        return BinSums(
+            self.counts + np.bincount(places, minlength=bins),
+            sure,
+            self.hits + np.bincount(places[right], minlength=bins),
+        )
+
+    def bins(self) -> tuple[Bin, ...]:
+        """Those that hold rows."""
+        width = len(self.counts)
+        return tuple(
+            Bin(
+                place / width,
+                (place + 1) / width,
+                int(self.counts[place]),
+                float(self.sure[place] / self.counts[place]),
+                float(self.hits[place] / self.counts[place]),
+            )
+            for place in np.flatnonzero(self.counts).tolist()
+        )
+
+
 def reliability(confidence: FloatArray, right: BoolArray, *, bins: int = BINS) -> tuple[Bin, ...]:
     """Rows by confidence in bins of equal width, empty bins left out; both arrays (n_rows,)."""
-    places = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(places, minlength=bins)
-    sure = np.bincount(places, weights=confidence, minlength=bins)
-    hits = np.bincount(places, weights=right, minlength=bins)
-    return tuple(
-        Bin(
-            place / bins,
-            (place + 1) / bins,
-            int(counts[place]),
-            float(sure[place] / counts[place]),
-            float(hits[place] / counts[place]),
-        )
-        for place in np.flatnonzero(counts).tolist()
-    )
+    return BinSums.empty(bins).plus(confidence, right).bins()
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
@@ -174,26 +205,55 @@ class Coverage:
     """wrong rows among those to review"""
 
 
+@dataclass(frozen=True, slots=True)
+class CoverageSums:
+    """How many rows, and right ones, there are in all and at each limit. Rows may come in pieces."""
+
+    limits: tuple[float, ...]
+    kept: IntArray
+    """(n_limits,)"""
+    hits: IntArray
+    """(n_limits,) right ones of those kept"""
+    rows: int = 0
+    right: int = 0
+
+    @classmethod
+    def empty(cls, limits: Sequence[float] = COVERAGE_LIMITS) -> CoverageSums:
+        """Of no rows yet."""
+        chosen = tuple(sorted(set(limits)))
+        return cls(chosen, np.zeros(len(chosen), np.int64), np.zeros(len(chosen), np.int64))
+
+    def plus(self, confidence: FloatArray, right: BoolArray) -> CoverageSums:
+        """With these rows, (n_rows,) each. One without a confidence (NaN) is always for review."""
+        kept = [confidence >= limit for limit in self.limits]  # false for NaN
+        return CoverageSums(
+            self.limits,
+            self.kept + np.array([one.sum() for one in kept], dtype=np.int64),
+            self.hits + np.array([(right & one).sum() for one in kept], dtype=np.int64),
+            self.rows + len(right),
+            self.right + int(right.sum()),
+        )
+
+    def table(self) -> tuple[Coverage, ...]:
+        """Coverage and accuracy at each limit."""
+        return tuple(
+            Coverage(
+                limit=limit,
+                kept=kept,
+                review=self.rows - kept,
+                accuracy=hits / kept if kept else None,
+                interval=exact_interval(hits, kept) if kept else None,
+                errors_found=self.rows - self.right - (kept - hits),
+            )
+            for limit, kept, hits in zip(self.limits, self.kept.tolist(), self.hits.tolist(), strict=True)
+        )
+
+
 def coverage_table(
     confidence: FloatArray, right: BoolArray, limits: Sequence[float] = COVERAGE_LIMITS
 ) -> tuple[Coverage, ...]:
     """Coverage and accuracy at each limit. A row without a confidence (NaN) is always for review."""
-    table = []
-    for limit in sorted(set(limits)):
-        kept = confidence >= limit  # false for NaN
-        hits = int((right & kept).sum())
-        rows = int(kept.sum())
-        table.append(
-            Coverage(
-                limit=limit,
-                kept=rows,
-                review=len(kept) - rows,
-                accuracy=hits / rows if rows else None,
-                interval=exact_interval(hits, rows) if rows else None,
-                errors_found=int((~right & ~kept).sum()),
-            )
-        )
-    return tuple(table)
+    return CoverageSums.empty(limits).plus(confidence, right).table()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from labeltune.proportions import low_end
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labeltune.evaluation.metrics.patterns import FloatArray, IntArray, Patterns
+    from labeltune.evaluation.metrics.patterns import CountedPatterns, FloatArray, IntArray
 
 __all__ = [
     "LEVEL",
@@ -70,7 +70,7 @@ class Estimate:
     """the least that the metric can be; the most is 1"""
 
 
-def resamples(patterns: Patterns, *, count: int, seed: int) -> Iterator[IntArray]:
+def resamples(patterns: CountedPatterns, *, count: int, seed: int) -> Iterator[IntArray]:
     """Draw `count` bootstrap resamples as weights over the patterns, in blocks of shape (k, n_patterns).
 
     Drawing n rows with replacement and counting their patterns is one draw from a multinomial distribution,
@@ -79,12 +79,13 @@ def resamples(patterns: Patterns, *, count: int, seed: int) -> Iterator[IntArray
     generator = np.random.default_rng(seed)
     rows, size = patterns.rows, len(patterns.counts)
     shares = patterns.counts / rows
+    few = size * _INDEXING_PAYS <= rows
     # The rows by pattern, so that their order in the file changes nothing.
-    in_order = np.repeat(np.arange(size), patterns.counts)
+    in_order = np.repeat(np.arange(size), 0 if few else patterns.counts)
     block = max(1, min(count, _CELLS // size))
     for start in range(0, count, block):
         wanted = min(block, count - start)
-        if size * _INDEXING_PAYS <= rows:
+        if few:
             yield generator.multinomial(rows, shares, size=wanted)
         else:
             drawn = (in_order[generator.integers(0, rows, rows)] for _ in range(wanted))

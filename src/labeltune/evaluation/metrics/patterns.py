@@ -8,7 +8,7 @@ nothing but other weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["BoolArray", "FloatArray", "IntArray", "Patterns", "class_codes", "find_patterns", "one_hot"]
+__all__ = [
+    "BoolArray",
+    "CountedPatterns",
+    "FloatArray",
+    "IntArray",
+    "Patterns",
+    "class_codes",
+    "find_patterns",
+    "one_hot",
+]
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
@@ -24,6 +33,27 @@ FloatArray = NDArray[np.float64]
 
 _WORD_BITS = 16
 _TABLE_SLACK = 1 << 20
+
+
+class CountedPatterns(Protocol):
+    """What the metrics need to know of the rows, wherever these are kept."""
+
+    @property
+    def counts(self) -> IntArray:
+        """(n_patterns,) how many rows show each pattern."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, n."""
+        ...
+
+    def add_up(self, columns: Sequence[FloatArray]) -> list[float]:
+        """The sums over the rows of figures that each pattern has, (n_patterns,) each, in the rows' order.
+
+        A sum of floats depends on its order in the last digit: this is the one that `numpy.sum` takes.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +71,10 @@ class Patterns:
     def rows(self) -> int:
         """How many rows there are, n."""
         return len(self.inverse)
+
+    def add_up(self, columns: Sequence[FloatArray]) -> list[float]:
+        """See `CountedPatterns.add_up`."""
+        return [float(column[self.inverse].sum()) for column in columns]
 
 
 def find_patterns(columns: Sequence[NDArray[Any]], counts: IntArray | None = None) -> Patterns:

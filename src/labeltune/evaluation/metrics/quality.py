@@ -35,7 +35,7 @@ from labeltune.evaluation.metrics.scores import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from labeltune.evaluation.metrics.patterns import FloatArray, IntArray, Patterns
+    from labeltune.evaluation.metrics.patterns import CountedPatterns, FloatArray, IntArray, Patterns
     from labeltune.evaluation.metrics.scores import Metric
 
 __all__ = [
@@ -174,7 +174,7 @@ class _View:
 
 def measure(
     pairs: Pairs,
-    patterns: Patterns,
+    patterns: CountedPatterns,
     shapes: Sequence[Shape],
     *,
     bootstrap: int = BOOTSTRAP,
@@ -211,12 +211,12 @@ def measure(
 
 
 def _measured(
-    views: Sequence[_View], patterns: Patterns, seed: int
+    views: Sequence[_View], patterns: CountedPatterns, seed: int
 ) -> tuple[dict[str, float], dict[str, Interval], Totals]:
     """Figures and intervals of several views side by side, and the totals of the first."""
     points: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
-    every = [Totals.of_rows(view.pairs, patterns.counts, patterns.inverse) for view in views]
+    every = [Totals.of_rows(view.pairs, patterns) for view in views]
     for view, totals in zip(views, every, strict=True):
         more_points, more_intervals = view.measured(totals, seed)
         points |= more_points
@@ -287,7 +287,9 @@ def _exact(metrics: Mapping[str, float], rows: int) -> dict[str, Interval]:
     }
 
 
-def _measure_field(shape: Shape, views: Sequence[_View], patterns: Patterns, seed: int) -> FieldQuality:
+def _measure_field(
+    shape: Shape, views: Sequence[_View], patterns: CountedPatterns, seed: int
+) -> FieldQuality:
     own = views[0].pairs
     metrics, intervals, totals = _measured(views, patterns, seed)
     return FieldQuality(

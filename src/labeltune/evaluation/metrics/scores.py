@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
+    from labeltune.evaluation.metrics.patterns import BoolArray, CountedPatterns, FloatArray, IntArray
 
 __all__ = [
     "CLASS_METRICS",
@@ -102,14 +102,15 @@ class Totals:
         return replace(self, tp=self.tp[..., part], true=self.true[..., part], pred=self.pred[..., part])
 
     @classmethod
-    def of_rows(cls, pairs: Pairs, counts: IntArray, inverse: IntArray) -> Totals:
+    def of_rows(cls, pairs: Pairs, patterns: CountedPatterns) -> Totals:
         """The totals of the data themselves, the lines' own scores added up in the order of the rows.
 
         A sum of floats depends on its order in the last digit. In this one it is scikit-learn's own sum, and
         a rounded figure cannot come out differently.
         """
-        precision, recall, f1, jaccard = (np.asarray(line[inverse].sum()) for line in _line_scores(pairs))
-        return replace(cls.of(pairs, counts), precision=precision, recall=recall, f1=f1, jaccard=jaccard)
+        precision, recall, f1, jaccard = map(np.asarray, patterns.add_up(_line_scores(pairs)))
+        totals = cls.of(pairs, patterns.counts)
+        return replace(totals, precision=precision, recall=recall, f1=f1, jaccard=jaccard)
 
 
 def _line_scores(pairs: Pairs) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

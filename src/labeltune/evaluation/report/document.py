@@ -200,6 +200,7 @@ def _spent(spent: Spent | None) -> dict[str, Any] | None:
 
 def _example(answer: OtherAnswer, row: ShownRow, *, texts: bool) -> dict[str, Any]:
     return {
+        **({"file": row.file} if row.file else {}),
         "line": row.line,
         "id": row.id or None,
         "text": row.text if texts else None,

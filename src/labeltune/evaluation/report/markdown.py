@@ -161,7 +161,7 @@ def _examples(comparison: Comparison, rows: Mapping[int, ShownRow]) -> Iterator[
         (
             (
                 name,
-                f"{answer.line:,}",
+                plain(rows[answer.line].where) if rows[answer.line].file else f"{answer.line:,}",
                 plain(shortened(rows[answer.line].text)),
                 plain(named(rows[answer.line].true)),
                 plain(rows[answer.line].problem or named(rows[answer.line].predicted)),

@@ -265,6 +265,13 @@ class ShownRow:
     """the words that decided, the weightiest first, and how much each spoke for the predicted labels (above
     0) or against them; empty where that is not known
     """
+    file: str = ""
+    """the file that the line is of, where there are several"""
+
+    @property
+    def where(self) -> str:
+        """Where it stands, for readers."""
+        return f"{self.file}, line {self.line}" if self.file else f"line {self.line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

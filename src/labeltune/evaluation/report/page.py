@@ -181,7 +181,8 @@ def report_data(report: Report) -> dict[str, Any]:
             row.problem,
             row.confidence,
             row.unsure,
-            *([row.reasons] if row.reasons else []),
+            row.reasons,
+            row.file,
         ]
         # Escaped for HTML, a character may take six bytes.
         room -= len(json.dumps(entry, ensure_ascii=True))

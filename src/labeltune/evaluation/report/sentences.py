@@ -342,7 +342,7 @@ def _example_line(answer: OtherAnswer, rows: Mapping[int, ShownRow]) -> str:
     here = row.problem or named(row.predicted)
     there = named(answer.predicted) if answer.valid else NO_ANSWER
     quoted = f' "{shortened(row.text)}"' if row.text else ""
-    return f"line {row.line}{quoted}: {named(row.true)}; here {here}, there {there}"
+    return f"{row.where}{quoted}: {named(row.true)}; here {here}, there {there}"
 
 
 def named(labels: Sequence[str]) -> str:

@@ -6,7 +6,15 @@ is and what came of each part, `output` holds the folder that they are committed
 
 from __future__ import annotations
 
-from labeltune.files.parts.listing import ENDINGS, Listing, Part, list_parts, names_parts, split_output
+from labeltune.files.parts.listing import (
+    ENDINGS,
+    Listing,
+    Part,
+    list_inputs,
+    list_parts,
+    names_parts,
+    split_output,
+)
 from labeltune.files.parts.manifest import (
     FOLDER,
     MANIFEST,
@@ -47,6 +55,7 @@ __all__ = [
     "SeenOutput",
     "Shard",
     "commit_part",
+    "list_inputs",
     "list_parts",
     "local_file",
     "look_at_output",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from labeltune.files.parts.place import Place
 
-__all__ = ["ENDINGS", "Listing", "Part", "list_parts", "names_parts", "split_output"]
+__all__ = ["ENDINGS", "Listing", "Part", "list_inputs", "list_parts", "names_parts", "split_output"]
 
 ENDINGS = (".parquet", ".pq", ".jsonl", ".ndjson", ".csv", ".tsv", ".json")
 """How tables of a folder are called; each but the first two may be packed: `.csv.gz`."""
@@ -84,6 +84,28 @@ def list_parts(data: str | os.PathLike[str], output: str, *, ending: str | None 
     if isinstance(place, LocalPlace) and not Path(place.root).is_dir():
         raise SettingsError(f"{root}: there is no such folder")
     _refuse_nested(place, open_place(output), pattern, output)
+    parts, left_out = _found(name, place, pattern, ending)
+    _refuse_collisions(parts, output)
+    return Listing(place, parts, left_out)
+
+
+def list_inputs(data: str | os.PathLike[str]) -> tuple[str, Listing]:
+    """The tables of a folder or glob that are only read, and the folder as it was named.
+
+    Raises as `list_parts` does.
+    """
+    name = os.fspath(data)
+    root, pattern = _split(name)
+    place = open_place(root)
+    if isinstance(place, LocalPlace) and not Path(place.root).is_dir():
+        raise SettingsError(f"{root}: there is no such folder")
+    return root, Listing(place, *_found(name, place, pattern, None))
+
+
+def _found(
+    name: str, place: Place, pattern: Sequence[str], ending: str | None
+) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """The parts, and what is called like no table. Raises `DataError` where there is none."""
     parts: list[Part] = []
     left_out: list[str] = []
     for found in place.list(partial(_may_hold, pattern)):
@@ -99,8 +121,7 @@ def list_parts(data: str | os.PathLike[str], output: str, *, ending: str | None 
     if not parts:
         raise _nothing(name, pattern, left_out)
     parts.sort(key=lambda part: part.input)
-    _refuse_collisions(parts, output)
-    return Listing(place, tuple(parts), tuple(sorted(left_out)))
+    return tuple(parts), tuple(sorted(left_out))
 
 
 def split_output(output: str) -> tuple[str, str | None]:

@@ -194,6 +194,13 @@ class Table(ABC):
         """What stands before the first row, byte for byte; None where rows are not bytes (see `raw`)."""
         return None
 
+    def place(self, line: int) -> tuple[str, int]:
+        """The name of the file in which a row stands that begins on this line, and the line there.
+
+        The name is empty where there is one file only.
+        """
+        return "", line
+
     @property
     def progress(self) -> tuple[int, int]:
         """How many bytes of how many have been read in the present iteration; zeros where that is unknown."""

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["open_written"]
 
 
-def open_written(path: str, task: Task, read: ReadOptions, columns: Iterable[str]) -> Table:
+def open_written(path: str | ByteSource, task: Task, read: ReadOptions, columns: Iterable[str]) -> Table:
     """Open a table that labeltune wrote: UTF-8, with a header, quoted as CSV, whatever `[read]` says.
 
     `columns` are those that it is known by. A table that does not begin with them, or is no UTF-8, was
     written by something else, and is read as the task's other tables. Options come before both. Raises as
     `open_table` does.
     """
-    source = ByteSource(path)
+    source = path if isinstance(path, ByteSource) else ByteSource(path)
     try:
         head = source.head().decode("utf-8", "replace")
         if all(name in head or name.replace('"', '""') in head for name in columns):

@@ -30,9 +30,9 @@ function showErrors() {
   };
 
   const entry = (row) => {
-    const [line, id, text, truth, said, problem, confidence, unsure, reasons = []] = row;
+    const [line, id, text, truth, said, problem, confidence, unsure, reasons, file] = row;
     const item = element("li");
-    const where = [`line ${line}`];
+    const where = [file ? `${file}, line ${line}` : `line ${line}`];
     if (id) where.push(`id ${id}`);
     if (confidence !== null) where.push(`confidence ${confidence.toFixed(3)}`);
     if (unsure) where.push("unsure");

@@ -119,7 +119,11 @@ class PartPredictor:
 
     def predict(self, part: Part) -> Receipt:
         """See `predict_part`."""
-        return self._runner.run(self._work.make(part)).receipt
+        return self.make(part).receipt
+
+    def make(self, part: Part) -> Made:
+        """The same, and what was sent for it."""
+        return self._runner.run(self._work.make(part))
 
     def __enter__(self) -> Self:
         self._runner.__enter__()

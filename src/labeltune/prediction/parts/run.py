@@ -21,6 +21,7 @@ from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.costs import rate_of
 from labeltune.prediction.export import thresholds_of
 from labeltune.prediction.options import PredictOptions
+from labeltune.prediction.parts.distributed import cluster_of, predict_on
 from labeltune.prediction.parts.free import predict_here
 from labeltune.prediction.parts.journaled import predict_journaled
 from labeltune.prediction.parts.plan import PartsPlan
@@ -59,11 +60,13 @@ def predict_parts(
 
     Each part is there whole or not at all; the same call again makes those that are missing, and the one that
     makes the last part writes `_SUCCESS`. Where nothing is paid, part after part is predicted in this
-    process; a paid provider gets the rows of all parts through one sender, with one journal and one budget.
+    process, or by the workers of a cluster; a paid provider gets the rows of all parts through one sender,
+    with one journal and one budget.
     Raises the errors of this package; parts that are refused do not keep the others from being made: they
     are in the result.
     """
     job = Job(os.fspath(data), task, model, provider, output, options, story or Silence(), Path(state))
+    cluster = cluster_of(job)
     journaled, shard = _is_journaled(job), _shard_of(job)
     folder, listing = _listed(job)
     with open_output(
@@ -79,7 +82,9 @@ def predict_parts(
         pending = run.pending()
         if len(pending) < len(run.parts):
             job.story.note(f"{len(run.parts) - len(pending):,} of {len(run.parts):,} parts are there already")
-        if journaled:
+        if cluster is not None:
+            predict_on(cluster, work, pending)
+        elif journaled:
             predict_journaled(work, pending)
         else:
             predict_here(work, pending)
@@ -109,6 +114,7 @@ def preview_parts(
     Of a paid provider equal rows are asked once, of others once in each request that comes to them.
     """
     job = Job(os.fspath(data), task, model, provider, output, options, story or Silence(), Path(state))
+    cluster_of(job)
     shard = _shard_of(job)
     folder, listing = _listed(job)
     settings = settings_of(task, model, provider, options)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from labeltune.prediction.sending import Sent
     from labeltune.prediction.story import Story
 
-__all__ = ["PartsStory", "PartsWork", "tell_refused"]
+__all__ = ["PartsStory", "PartsWork", "Told", "tell_refused"]
 
 
 class PartsStory:
@@ -54,6 +54,21 @@ def tell_refused(story: Story, error: DataError) -> None:
     story.warn(f"refused, the other parts go on: {first}{' …' if rest else ''}")
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Of a part that was made: the counts of its `Export` that warnings are about."""
+
+    rows: int
+    answered: int
+    unspelled: int
+    untold: int
+
+    @classmethod
+    def of(cls, export: Export) -> Told:
+        """Those of an export, which itself cannot be sent from one process to another."""
+        return cls(export.rows, export.answered, export.unspelled, export.untold)
+
+
 @dataclass(slots=True)
 class PartsWork:
     """What a run over parts was given, and what came of it."""
@@ -80,7 +95,7 @@ class PartsWork:
         self.refused[part.input] = error
         tell_refused(self.job.story, error)
 
-    def add(self, export: Export, *, labelled: bool) -> None:
+    def add(self, export: Export | Told, *, labelled: bool) -> None:
         """A part was made."""
         self.made += 1
         self.labelled = self.labelled and labelled

@@ -1,0 +1,203 @@
+"""Parts of a folder predicted by one process and by the workers of a Ray cluster: rows per CPU second.
+
+    python benchmarks/parts_ray.py [--parts 12] [--rows 10000] [--workers 2] [--runs 3]
+
+Needs the extra `[ray]`. The CPU is that of who predicts: of this process, and of each worker, while they have
+a part; what Ray's own processes take stands beside it. Targets: a worker does 0.93 of the rows of one process
+in a CPU second, and the files are the same to the last byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import labeltune as lt
+from labeltune.files.parts import list_parts, open_output
+from labeltune.local.carrying import pack_model
+from labeltune.prediction.options import PredictOptions
+from labeltune.prediction.parts import PartCall, PartPredictor
+from labeltune.prediction.parts.cluster import Cluster, on_cluster
+from labeltune.prediction.parts.distributed import PredictWork
+from labeltune.providers import resolve_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labeltune.files.parts import Part, PartsOutput
+
+TARGET = 0.93
+LABELS = ("alpha", "beta", "gamma", "delta")
+TASK = f"""\
+version = 1
+text = ["text"]
+[[field]]
+name = "intent"
+type = "single"
+column = "label"
+labels = {list(LABELS)!r}
+[prompt]
+system = "Name the intent."
+user = "{{text}}"
+[answer]
+format = "label"
+""".replace("'", '"')
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The work, and the CPU seconds and the memory that each part took."""
+
+    work: PredictWork
+
+    def start(self) -> Callable[[Part], tuple[float, int]]:
+        """Get ready."""
+        do = self.work.start()
+
+        def timed(part: Part) -> tuple[float, int]:
+            began = time.process_time()
+            do(part)
+            return time.process_time() - began, peak(os.getpid())
+
+        return timed
+
+
+def peak(pid: int) -> int:
+    """Peak memory of a process in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) >> 10
+    return 0
+
+
+def write(path: Path, rows: int, seed: int) -> None:
+    chance = random.Random(seed)
+    words = {label: [f"{label}{number}" for number in range(40)] for label in LABELS}
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        out = csv.writer(handle)
+        out.writerow(["text", "label"])
+        for _ in range(rows):
+            label = chance.choice(LABELS)
+            text = (
+                chance.choice(words[label if chance.random() < 0.5 else chance.choice(LABELS)])
+                for _ in range(15)
+            )
+            out.writerow([" ".join(text), label])
+
+
+def call_of(run: PartsOutput, model: str, directory: Path) -> PartCall:
+    return PartCall(
+        task=TASK, source="task.toml", model=model, provider="local", directory=str(directory),
+        options=PredictOptions(), input=str(Path("in").absolute()), output=run.place.root,
+        run=run.manifest.run, scratch=str(run.scratch.absolute()), state=str(Path(".labeltune").absolute()),
+    )  # fmt: skip
+
+
+def digest(folder: str) -> str:
+    found = hashlib.sha256()
+    for path in sorted(Path(folder).glob("part-*")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def here(model: str, directory: Path, out: str) -> dict[str, Any]:
+    """All parts in this process."""
+    with open_output(out, list_parts("in", out), {}, command="predict") as run:
+        with PartPredictor(call_of(run, model, directory)) as predictor:
+            began = time.process_time()
+            rows = sum(predictor.predict(part).counts["rows"] for part in run.pending())
+            cpu = time.process_time() - began
+        run.finish()
+    return {"rows_per_cpu": rows / cpu, "digest": digest(out), "rows": rows}
+
+
+def on_ray(model: str, directory: Path, out: str, workers: int) -> dict[str, Any]:
+    """All parts by workers, on a cluster that is started for it."""
+    began = time.perf_counter()
+    with open_output(out, list_parts("in", out), {}, command="predict") as run:
+        call = call_of(run, model, directory)
+        with on_cluster(Cluster(), workers) as running:
+            started = time.perf_counter() - began
+            work = Timed(PredictWork(call, pack_model(directory, model), running.folder))
+            with closing(running.on_ray.run_parts(run.pending(), work, running.workers)) as done:
+                told = [outcome.result for _, outcome in done]
+        run.finish()
+    cpu = sum(one for one, _ in told)
+    return {
+        "cpu": cpu,
+        "started": started,
+        "wall": time.perf_counter() - began,
+        "worker_mib": max(memory for _, memory in told),
+        "driver_mib": peak(os.getpid()),
+        "digest": digest(out),
+    }
+
+
+def size_of(name: str) -> float:
+    """MiB of an installed distribution."""
+    found = distribution(name)
+    return (
+        sum(
+            path.stat().st_size
+            for one in found.files or ()
+            if (path := Path(str(found.locate_file(one)))).is_file()
+        )
+        / 2**20
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", type=int, default=12)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=3)
+    told = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory(prefix="labeltune-parts-") as folder:
+        os.chdir(folder)
+        os.environ["LABELTUNE_HOME"] = str(Path(folder) / "home")
+        Path("task.toml").write_text(TASK, encoding="utf-8")
+        write(Path("train.csv"), 2_000, 1)
+        Path("in").mkdir()
+        for number in range(told.parts):
+            write(Path(f"in/part-{number:03}.csv"), told.rows, 10 + number)
+        model = lt.train("train.csv", task="task.toml", model="linear", provider="local").model
+        assert model is not None
+        directory = resolve_provider("local").directory
+        assert directory is not None
+        shares, first, last = [], {}, {}
+        for number in range(told.runs):
+            first = here(model, directory, f"here-{number}")
+            last = on_ray(model, directory, f"ray-{number}", told.workers)
+            last["rows_per_cpu"] = first["rows"] / last["cpu"]
+            assert last["digest"] == first["digest"], "other bytes"
+            shares.append(last["rows_per_cpu"] / first["rows_per_cpu"])
+            print(
+                f"one process {first['rows_per_cpu']:,.0f} rows per CPU second, {told.workers} workers "
+                f"{last['rows_per_cpu']:,.0f} each: {shares[-1]:.3f}; started in {last['started']:.1f} s, "
+                f"{last['wall']:.1f} s in all;"
+                f" peak MiB: driver {last['driver_mib']}, worker {last['worker_mib']}"
+            )
+    share = statistics.median(shares)
+    print(f"a worker does {share:.3f} of the rows of one process in a CPU second; target {TARGET}")
+    print(f"the extra: ray {size_of('ray'):.0f} MiB installed")
+    return 0 if share >= TARGET else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

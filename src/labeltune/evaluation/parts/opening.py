@@ -1,0 +1,28 @@
+"""Opening predictions, whether they are one file or many."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from labeltune.evaluation.parts.joined import JoinedTable
+from labeltune.evaluation.parts.listing import parts_of
+from labeltune.evaluation.written import open_predictions
+
+if TYPE_CHECKING:
+    from labeltune.files.tables import Table
+    from labeltune.task import ReadOptions, Task
+
+__all__ = ["open_whole"]
+
+
+def open_whole(path: str, task: Task, read: ReadOptions) -> Table:
+    """A table of predictions; the parts of a folder or a pattern as one table. Raises as `open_table`."""
+    parts = parts_of(path)
+    if parts is None:
+        return open_predictions(path, task, read)
+    with ExitStack() as stack:
+        tables = [stack.enter_context(parts.open(number, task, read)) for number in range(len(parts))]
+        joined = JoinedTable(path, tables)
+        joined.opened = stack.pop_all()
+    return joined
