@@ -28,11 +28,13 @@ SMALL: dict[str, tuple[str, ...]] = {
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),
     "engines": ("--data", "banking77_10"),
+    "noise": (str(SHARED), "--seeds", "1", "--only", "banking77"),
+    "label": ("--rows", "20000", "--keys", "100"),
     "serve": ("--rows", "1000", "--requests", "500"),
 }
 """Arguments with which each takes a minute or so."""
 
-NEEDS_SHARED = ("quality_engine", "engines", "serve")
+NEEDS_SHARED = ("quality_engine", "engines", "noise", "serve")
 """Those that read the data sets beside the checkout, which are no part of the project."""
 
 

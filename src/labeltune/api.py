@@ -367,6 +367,11 @@ class Report:
         """Everything, as `labeltune.evaluation.evaluate` has it."""
 
     @property
+    def headline(self) -> str:
+        """How many rows are right, and what checking the least sure brings: one sentence, or two."""
+        return str(self.measured.headline)
+
+    @property
     def metrics(self) -> Mapping[str, float]:
         """The figures over the whole label vector, by name."""
         return self.document["metrics"]  # type: ignore[no-any-return]  # a JSON document

@@ -29,6 +29,8 @@ def test_public_names() -> None:
         "evaluation.thresholds.tune_thresholds", "studies.baseline.baseline", "studies.audit.audit_injection",
         "local.create_app", "local.serve", "collect.importing.import_data", "collect.exporting.export_data",
         "evaluation.agreement.measure_agreement",
+        "collect.annotate.annotate", "collect.describe.describe",
+        "collect.generation.generate.generate", "studies.synthetic.prove",
     ],
 )  # fmt: skip
 def test_each_command_is_a_function(name: str) -> None:

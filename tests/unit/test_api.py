@@ -50,6 +50,9 @@ def test_from_a_frame_to_a_report(frame: pd.DataFrame) -> None:
     assert predicted["predicted_label"].dtype == pd.CategoricalDtype(sorted(LABELS))
     assert predicted["confidence"].dtype == np.float64
     report = lt.evaluate(predicted, task)
+    assert report.headline == report.document["headline"]["text"]
+    assert f" of {len(predicted)} " in report.headline
+    assert str(report).startswith(report.headline)
     assert report.metrics["accuracy"] == 1.0
     assert list(report.frame.columns) == ["field", "label", "precision", "recall", "f1", "support"]
     assert report.frame["support"].sum() == 27

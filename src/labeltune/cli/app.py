@@ -52,6 +52,10 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "export": "Write a table as another tool reads it",
         "clean": "Clean scraped text, and tell what went",
         "agreement": "How far people agree on labels",
+        "merge": "Put corrected labels into a table",
+        "annotate": "Label rows with a model that was not tuned",
+        "generate": "Have a model write rows that labels lack",
+        "label": "Label rows on a page of this machine",
     },
     "Serve": {
         "serve": "Put the local provider on a port",
