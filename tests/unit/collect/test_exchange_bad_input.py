@@ -6,6 +6,7 @@ import gzip
 import json
 import resource
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,16 @@ def test_a_file_that_changes_while_it_is_read(form: str, tmp_path: Path) -> None
         import_data(source, out, progress=grow)
     assert calls == 2
     assert not out.exists()
+
+
+@pytest.mark.shared
+def test_no_json_that_others_made_up_ends_in_a_traceback(shared_data: Path, tmp_path: Path) -> None:
+    files = sorted((shared_data / "hostile" / "JSONTestSuite").rglob("*.json"))
+    assert files
+    for path in files:
+        for format in (None, "label-studio", "doccano"):
+            with suppress(LabeltuneError):
+                import_data(path, tmp_path / "out.jsonl", ImportOptions(format=format))
 
 
 def test_a_docbin_without_spacy_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,19 @@ def test_a_folder_of_doccano_has_a_file_for_each_person(tmp_path: Path) -> None:
     }
 
 
+def test_users_of_old_doccano_stay_apart(tmp_path: Path) -> None:
+    given = [{"label": 0, "user": 3}, {"label": 1, "user": 4}, {"label": 2, "user": 3}]
+    (tmp_path / "labels.json").write_text(json.dumps(LABELS))
+    content = lines(
+        [{"text": "x y", "annotations": given, "meta": {}}, {"text": "z", "annotations": [], "meta": {}}]
+    )
+    rows = rows_of(content, tmp_path, labels=str(tmp_path / "labels.json"))
+    assert [(row["annotator"], row["label"]) for row in rows] == [
+        ("3", ["Refund", "Order status"]), ("4", ["Lost card"]),
+    ]  # fmt: skip
+    assert rows[0]["id"] == rows[1]["id"]
+
+
 def test_ids_are_made_of_the_text_where_people_must_be_tied(tmp_path: Path) -> None:
     records = [
         {"text": one, "label": "a", "answer": "accept", "_annotator_id": person}

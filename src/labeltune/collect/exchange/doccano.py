@@ -71,48 +71,43 @@ def read(given: Given, tally: Tally) -> Iterator[Item]:
     for where, value in given.objects():
         record = expect_object(where, value, _NAME)
         tally.records += 1
-        labels = _labels(given, where, record, tally)
         key = next((name for name in _TEXT_KEYS if name in record), "text")
+        texts = {"text": text_at(where, record, key, _NAME)}
         extra = scalars(record, tally, but=_OWN)
         meta = record.get("meta")
         if isinstance(meta, dict):
             extra |= scalars(meta, tally, of="meta.")
         if record.get("Comments") or record.get("comments"):
             tally.lose("comments")
-        yield Item(
-            where=where,
-            texts={"text": text_at(where, record, key, _NAME)},
-            labels=labels,
-            id=str(record.get("id", "")),
-            annotator=str(record.get("annotator") or "") or _person(given, where),
-            extra=extra,
-        )
+        known = str(record.get("annotator") or "") or _person(given, where)
+        for user, paths in _answers(given, where, record, tally).items():
+            yield Item(where, texts, {"label": paths}, str(record.get("id", "")), user or known, extra)
 
 
-def _labels(
+def _answers(
     given: Given, where: Where, record: Mapping[str, Any], tally: Tally
 ) -> dict[str, tuple[Path, ...]]:
+    """The labels by who gave them: old exports have a user on each, in newer ones nobody is named."""
     tally.lose(_SPANS, len(listed(record.get("entities"))))
     tally.lose(_RELATIONS, len(listed(record.get("relations"))))
     annotations = record.get("annotations")
     if isinstance(annotations, list):
-        return {
-            "label": tuple(
-                dict.fromkeys(
-                    _by_id(given, where, one, tally) for one in annotations if _is_class(one, tally)
-                )
-            )
-        }
+        people: dict[str, dict[Path, None]] = {}
+        for one in annotations:
+            if _is_class(one, tally):
+                path = _by_id(given, where, one)
+                people.setdefault(str(one.get("user") or ""), {})[path] = None
+        return {user: tuple(paths) for user, paths in people.items()} or {"": ()}
     if _LABELLED.isdisjoint(record):
         raise wrong_shape(where, record, _NAME, 'a list of labels under "label"')
     value = next((record[key] for key in _LABEL_KEYS if key in record), None)
     if isinstance(value, list) and is_spans(value):
         tally.lose(_SPANS, len(value))
-        return {"label": ()}
+        return {"": ()}
     if label_paths(value) is None:
         raise wrong_shape(where, record, _NAME, 'a list of labels under "label"')
     given_labels = value if isinstance(value, list) else [value] if value not in (None, "") else []
-    return {"label": tuple(dict.fromkeys(_named(given, where, label) for label in given_labels))}
+    return {"": tuple(dict.fromkeys(_named(given, where, label) for label in given_labels))}
 
 
 def _is_class(annotation: Any, tally: Tally) -> bool:
@@ -123,11 +118,9 @@ def _is_class(annotation: Any, tally: Tally) -> bool:
     return True
 
 
-def _by_id(given: Given, where: Where, annotation: Any, tally: Tally) -> Path:
+def _by_id(given: Given, where: Where, annotation: Any) -> Path:
     if not _is_annotation(annotation):
         raise wrong_shape(where, annotation, _NAME, 'annotations that have a "label"')
-    if annotation.get("user") is not None:
-        tally.lose("who gave a label (doccano's user ids in one list)")
     return _named(given, where, annotation["label"])
 
 
