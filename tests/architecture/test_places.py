@@ -46,7 +46,13 @@ ALLOWED = {
     "pickle": (),
     "joblib": (),
     "requests": (),
-    "tomllib": ("task/reading.py", "task/toml_lines.py", "pricing/prices.py", "files/threshold_file.py"),
+    "tomllib": (
+        "task/reading.py",
+        "task/toml_lines.py",
+        "pricing/prices.py",
+        "files/threshold_file.py",
+        "collect/generation/plan_file.py",
+    ),
 }
 """Where a library may be imported, as beginnings of paths below `src/labeltune`."""
 

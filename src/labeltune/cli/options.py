@@ -20,10 +20,12 @@ __all__ = [
     "ApiKeyFileOption",
     "DataArgument",
     "EncodingOption",
+    "GroupOption",
     "HostOption",
     "JsonOption",
     "MaxCostOption",
     "ModelOption",
+    "NoTextsOption",
     "PortOption",
     "PredictionsOption",
     "ProbabilitiesOption",
@@ -44,6 +46,9 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing on standard error but errors.")
+]
+NoTextsOption = Annotated[
+    bool, typer.Option("--no-texts", help="Leave the rows' texts, and words from them, out of the report.")
 ]
 TaskOption = Annotated[
     Path,
@@ -172,6 +177,15 @@ StripOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.", rich_help_panel=RESUME)
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="COL",
+        autocompletion=completion.columns,
+        help="Keep rows with the same value in this column in one part or fold.",
+    ),
 ]
 WaitTimeoutOption = Annotated[
     float | None,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from labeltune.local.guard import Allowed, is_loopback
-from labeltune.local.serving import run_app
+from labeltune.local.serving import on_this_machine, run_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +49,7 @@ def serve(
         if ready is not None:
             ready(f"{origin}/v1")
         say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
+        say(f"in a browser: {on_this_machine(origin)}/")
 
     def stopped() -> None:
         for row in active(Store(directory, check=False)):

@@ -15,11 +15,21 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-__all__ = ["listen", "run_app"]
+__all__ = ["listen", "on_this_machine", "run_app"]
 
 _BACKLOG = 2048
 _GRACE_S = 10
 """How long requests under way may take to end when the server is told to stop."""
+
+_EVERYWHERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
+"""Where this machine reaches a server that listens on every address."""
+
+
+def on_this_machine(origin: str) -> str:
+    """The origin as a browser of this machine asks for it: an address that means all is none to go to."""
+    for everywhere, here in _EVERYWHERE.items():
+        origin = origin.replace(everywhere, here)
+    return origin
 
 
 def run_app(
