@@ -25,7 +25,7 @@ __all__ = ["PartsPlan", "Span", "header_of"]
 
 
 def header_of(plan: Plan) -> list[str]:
-    """The columns of a part's output. Raises `DataError` where one is called like an added one."""
+    """The columns of a part's output. Raises `DataError` where an own one is called like an added one."""
     job, table = plan.job, plan.table
     return output_header(job.task, table.header, job.options, source=table.source)
 
