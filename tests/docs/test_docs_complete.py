@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
 
-# Options of other programs that pages name: the benchmarks', docs/generate.py's, pip's and Slurm's.
+# Options of other programs that pages name: the benchmarks', docs/generate.py's, pip's, Slurm's and Ray's.
 FOREIGN = {
     "--standalone",
     "--nproc",
@@ -27,6 +27,7 @@ FOREIGN = {
     "--require-hashes",
     "--no-build-isolation",
     "--array",
+    "--head",
 } | {
     option
     for path in (ROOT / "benchmarks").glob("*.py")

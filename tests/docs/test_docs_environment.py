@@ -18,10 +18,12 @@ BY_LIBRARIES = {
     "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",  # platformdirs
     "TMPDIR",  # tempfile
     "COLUMNS",  # rich
+    "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH",  # ray
 }  # fmt: skip
 """What others read for us, and a user has reason to set."""
 
 NAMED_ELSEWHERE = {
+    ("prediction/parts/cluster.py", "name"),
     ("providers/profiles.py", "self.key_variable"),
     ("providers/profiles.py", "variable"),
     ("providers/environment.py", "name"),

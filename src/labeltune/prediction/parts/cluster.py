@@ -158,7 +158,7 @@ def _knock(address: str) -> None:
     except OSError as error:
         raise TemporaryError(
             f"Ray at {address} cannot be reached: {error.strerror or error}",
-            hint="is it the port of `ray start --head`? See docs/how-to/ray.md",
+            hint="is it the port of the head node, where Ray was started? See docs/how-to/ray.md",
         ) from error
 
 
