@@ -1,11 +1,13 @@
-"""Fit the weights by which tokens are estimated, and tell how far off they are on kinds that they were not fitted to.
+"""Fit the weights by which tokens are estimated, and tell how far off they are on kinds that they were not
+fitted to.
 
     python benchmarks/fit_tokens.py [--penalty 0.001] [--write]
 
-Weights are found by ridge regression: each kind of text counts alike, the error that counts is that of the total as a share of it.
-Printed for each kind is the error of weights that were fitted to all others: with the kind itself left out ("kind"), and for
-languages with all texts in the language left out, messages and sentences alike ("language"). A script of which only one
-language is known cannot be estimated without it. Needs the extra `[tokens]`; `--write` writes the weights of all kinds into the package.
+Weights are found by ridge regression: each kind of text counts alike, the error that counts is that of the
+total as a share of it. Printed for each kind is the error of weights that were fitted to all others: with
+the kind itself left out ("kind"), and for languages with all texts in the language left out, messages and
+sentences alike ("language"). A script of which only one language is known cannot be estimated without it.
+Needs the extra `[tokens]`; `--write` writes the weights of all kinds into the package.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(pairs.__file__).with_name("pair_weights.json")
 PIECE = 1_000
-"""Characters of the pieces that a kind is cut into, so that a kind of mixed texts says more than its mean."""
+"""Characters of the pieces that a kind is cut into, so that a kind of mixed texts says more than its
+mean."""
 
 
 def pieces(texts: list[str]) -> list[list[str]]:
@@ -107,7 +110,7 @@ def main() -> int:
         by_language.setdefault(language_of(kind) or kind, []).append(kind)
     print(f"{len(kinds)} kinds, {len(fit.names):,} weights\n{'':24}{'fitted':>8}{'kind':>8}{'language':>10}")
     errors: list[tuple[float, float]] = []
-    for language, same in by_language.items():
+    for same in by_language.values():
         without_all = fit.weights(arguments.penalty, tuple(same))
         for kind in same:
             alone = without_all if len(same) == 1 else fit.weights(arguments.penalty, (kind,))

@@ -1,14 +1,16 @@
 """Kinds of text on which the estimate of tokens is fitted and measured.
 
-Generated here, written in `sentences.toml`, or read where they lie on this machine: data sets beside the checkout, Python's
-own source, and the message catalogues that programs on Linux bring with them (`/usr/share/locale`). What is not there is left
-out; nothing of it is copied. All choices come from `random.Random(kind)`, so that every run sees the same texts.
+Generated here, written in `sentences.toml`, or read where they lie on this machine: data sets beside the
+checkout, Python's own source, and the message catalogues that programs on Linux bring with them
+(`/usr/share/locale`). What is not there is left out; nothing of it is copied. All choices come from
+`random.Random(kind)`, so that every run sees the same texts.
 """
 
 from __future__ import annotations
 
 import csv
 import gettext
+import gzip
 import json
 import random
 import sysconfig
@@ -31,15 +33,33 @@ LEAST = 3_000
 
 Kinds = dict[str, list[str]]
 
+
+def words(text: str) -> list[str]:
+    """The words of a list that is written as one line after the other."""
+    return text.split()
+
+
 # ------------------------------------------------------------------------------------------------ generated
 
-CITIES = ["boston", "denver", "atlanta", "dallas", "philadelphia", "pittsburgh", "baltimore", "oakland", "milwaukee", "charlotte"]
+CITIES = words("boston denver atlanta dallas philadelphia pittsburgh baltimore oakland milwaukee charlotte")
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 AIRLINES = ["united", "delta", "american", "continental", "northwest", "lufthansa"]
-FIRST = ["Anna", "Bjorn", "Chloe", "Dmitri", "Elif", "Fatima", "Giovanni", "Hannah", "Ingrid", "Jamal", "Katarzyna", "Liam", "Mei", "Nikolai", "Olufemi", "Priya", "Quentin", "Rosa", "Siobhan", "Tomasz", "Ulrich", "Valentina", "Wei", "Ximena", "Yuki", "Zainab", "Aiden", "Beatriz", "Cormac", "Dagmar"]
-LAST = ["Abernathy", "Bianchi", "Chaudhary", "Dvorak", "Eriksson", "Fitzgerald", "Gutierrez", "Haraldsson", "Ivanova", "Jankowski", "Kowalczyk", "Lindqvist", "MacAllister", "Nakamura", "Okonkwo", "Papadopoulos", "Quigley", "Rodriguez", "Schwarzenberg", "Takahashi", "Underwood", "Vasquez", "Wojciechowski", "Xu", "Yamamoto", "Zimmermann", "Oyelaran", "Subramanian", "Thistlethwaite", "Vandenberg"]
-WORDS = ["order", "status", "item", "price", "shipped", "created", "customer", "address", "street", "note", "total", "count", "active", "error", "value", "name", "message", "time", "user", "delivery", "refund", "kettle", "blender", "quantity", "warehouse", "tracking", "updated", "region", "channel", "priority"]
-PLACES = ["shop", "blog", "docs", "static", "images", "archive", "search", "forum", "download", "account", "help", "news"]
+FIRST = words(
+    "Anna Bjorn Chloe Dmitri Elif Fatima Giovanni Hannah Ingrid Jamal Katarzyna Liam Mei Nikolai Olufemi "
+    "Priya Quentin Rosa Siobhan Tomasz Ulrich Valentina Wei Ximena Yuki Zainab Aiden Beatriz Cormac Dagmar"
+)
+LAST = words(
+    "Abernathy Bianchi Chaudhary Dvorak Eriksson Fitzgerald Gutierrez Haraldsson Ivanova Jankowski Kowalczyk "
+    "Lindqvist MacAllister Nakamura Okonkwo Papadopoulos Quigley Rodriguez Schwarzenberg Takahashi Underwood "
+    "Vasquez Wojciechowski Xu Yamamoto Zimmermann Oyelaran Subramanian Thistlethwaite Vandenberg"
+)
+WORDS = words(
+    "order status item price shipped created customer address street note total count active error value "
+    "name "
+    "message time user delivery refund kettle blender quantity warehouse tracking updated region channel "
+    "priority"
+)
+PLACES = words("shop blog docs static images archive search forum download account help news")
 OPENINGS = (
     "show me flights from {a} to {b} on {day}",
     "what is the cheapest fare from {a} to {b} one way",
@@ -52,9 +72,38 @@ OPENINGS = (
     "how much does a round trip ticket to {b} cost on {airline}",
     "what does fare code q mean",
 )
-ONSETS = ["b", "br", "bl", "c", "ch", "cl", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j", "k", "kl", "l", "m", "n", "p", "pl", "pr", "qu", "r", "s", "sh", "sk", "sl", "sn", "sp", "st", "t", "th", "tr", "v", "w", "wr", "z"]
+ONSETS = words(
+    "b br bl c ch cl d dr f fl fr g gl gr h j k kl l m n p pl pr qu r s sh sk sl sn sp st t th tr v w wr z"
+)
 NUCLEI = ["a", "e", "i", "o", "u", "ai", "ea", "ee", "oo", "ou"]
-CODAS = ["", "", "", *["b", "ck", "d", "f", "g", "l", "m", "mp", "n", "nd", "ng", "nk", "p", "r", "rt", "s", "sk", "st", "t", "x", "zz"]]
+CODAS = [
+    "",
+    "",
+    "",
+    *[
+        "b",
+        "ck",
+        "d",
+        "f",
+        "g",
+        "l",
+        "m",
+        "mp",
+        "n",
+        "nd",
+        "ng",
+        "nk",
+        "p",
+        "r",
+        "rt",
+        "s",
+        "sk",
+        "st",
+        "t",
+        "x",
+        "zz",
+    ],
+]
 SUFFIXES = ["", "", "", *["er", "ing", "able", "ish", "tastic", "ify", "oid", "ment", "ness", "ity"]]
 
 
@@ -129,17 +178,21 @@ def numbers(dice: random.Random) -> str:
 
 
 def address(dice: random.Random) -> str:
-    host = f"{dice.choice(PLACES)}.{made_up_word(dice)}.{dice.choice(('com', 'org', 'net', 'co.uk', 'de', 'io'))}"
+    top = dice.choice(("com", "org", "net", "co.uk", "de", "io"))
+    host = f"{dice.choice(PLACES)}.{made_up_word(dice)}.{top}"
     path = "/".join(dice.choices([*PLACES, *WORDS], k=dice.randint(0, 3)))
     query = f"?{dice.choice(WORDS)}={dice.randint(1, 99999)}&{dice.choice(WORDS)}={made_up_word(dice)}"
-    return f"http{dice.choice(('', 's'))}://{host}/{path}{dice.choice(('', '', query, f'/{dice.randint(1, 10**6)}.html'))}"
+    end = dice.choice(("", "", query, f"/{dice.randint(1, 10**6)}.html"))
+    return f"http{dice.choice(('', 's'))}://{host}/{path}{end}"
 
 
 def log_line(dice: random.Random) -> str:
     return (
-        f"2026-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}T{dice.randint(0, 23):02}:{dice.randint(0, 59):02}:"
+        f"2026-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}T"
+        f"{dice.randint(0, 23):02}:{dice.randint(0, 59):02}:"
         f"{dice.randint(0, 59):02}.{dice.randint(0, 999):03}Z {dice.choice(('INFO', 'WARN', 'ERROR'))} "
-        f"[{dice.choice(WORDS)}-{dice.randint(1, 20)}] {' '.join(dice.choices(WORDS, k=5))} id={dice.randint(1, 10**8)}"
+        f"[{dice.choice(WORDS)}-{dice.randint(1, 20)}] {' '.join(dice.choices(WORDS, k=5))} "
+        f"id={dice.randint(1, 10**8)}"
     )
 
 
@@ -149,14 +202,16 @@ def table_row(dice: random.Random) -> str:
 
 def page(dice: random.Random) -> str:
     inner = f"<b>{dice.choice(WORDS)}</b> {' '.join(dice.choices(WORDS, k=6))}"
-    return f'<div class="{dice.choice(WORDS)}-{dice.choice(WORDS)}">\n  <p>{inner}</p>\n  <a href="/{dice.choice(PLACES)}">{dice.choice(WORDS)}</a>\n</div>'
+    link = f'<a href="/{dice.choice(PLACES)}">{dice.choice(WORDS)}</a>'
+    return f'<div class="{dice.choice(WORDS)}-{dice.choice(WORDS)}">\n  <p>{inner}</p>\n  {link}\n</div>'
 
 
 EMOJI = ["😀", "😂", "❤️", "👍🏽", "🎉", "🔥", "😭", "🙏", "👀", "💯", "🤷\u200d♀️", "✨"]
 
 
 def emoji(dice: random.Random) -> str:
-    return f"{' '.join(dice.choices(WORDS, k=dice.randint(2, 8)))} {''.join(dice.choices(EMOJI, k=dice.randint(1, 4)))}"
+    said = " ".join(dice.choices(WORDS, k=dice.randint(2, 8)))
+    return f"{said} {''.join(dice.choices(EMOJI, k=dice.randint(1, 4)))}"
 
 
 def reactions(dice: random.Random) -> str:
@@ -223,7 +278,7 @@ def generated() -> Kinds:
     return kinds
 
 
-# ---------------------------------------------------------------------------------------------- on this machine
+# ------------------------------------------------------------------------------------------ on this machine
 
 
 def column(path: Path, name: str) -> list[str]:
@@ -287,17 +342,11 @@ def catalogue(folder: Path) -> list[str]:
     texts: list[str] = []
     for name in CATALOGUES:
         path = folder / "LC_MESSAGES" / name
-        if path.is_file():
-            with (
-                path.open("rb") as handle,
-                suppress(IndexError, ValueError),
-            ):  # headers that are not as gettext has them
-                messages = gettext.GNUTranslations(handle)._catalog  # type: ignore[attr-defined]
-                texts += [
-                    text
-                    for key, text in messages.items()
-                    if key and text and isinstance(key, str) and key != text
-                ]
+        # Not every program speaks every language, and some headers are not as gettext has them.
+        with suppress(OSError, IndexError, ValueError), path.open("rb") as handle:
+            messages = vars(gettext.GNUTranslations(handle))["_catalog"]
+            translated = ((key, text) for key, text in messages.items() if isinstance(key, str) and key)
+            texts += [text for key, text in translated if text and text != key]
     return random.Random(folder.name).sample(texts, len(texts))
 
 
@@ -318,18 +367,34 @@ def sentences() -> Kinds:
     return {language: [text] for language, text in written.items()}
 
 
+def manuals() -> Iterator[tuple[str, list[str]]]:
+    """The translated manual pages of a machine, without the lines that set them."""
+    by_language: dict[str, list[str]] = {}
+    for path in sorted(MANUALS.glob("??*/man[1-8]/*.gz")):
+        language = path.parts[len(MANUALS.parts)].partition("_")[0].partition(".")[0]
+        texts = by_language.setdefault(language, [])
+        if sum(map(len, texts)) < MOST:
+            page = gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+            lines = [line.replace("\\-", "-") for line in page.splitlines()]
+            texts.append("\n".join(line for line in lines if line and line[0] not in ".'")[:6_000])
+    for language, texts in by_language.items():
+        if sum(map(len, texts)) >= LEAST:
+            yield f"manual {language}", texts
+
+
 CODES = {
-    "Arabic": "ar", "Bengali": "bn", "Chinese": "zh", "Czech": "cs", "Dutch": "nl", "Finnish": "fi", "French": "fr",
-    "German": "de", "Greek": "el", "Hebrew": "he", "Hindi": "hi", "Hungarian": "hu", "Indonesian": "id", "Italian": "it",
-    "Japanese": "ja", "Korean": "ko", "Persian": "fa", "Polish": "pl", "Portuguese": "pt", "Romanian": "ro",
-    "Russian": "ru", "Spanish": "es", "Swahili": "sw", "Swedish": "sv", "Tamil": "ta", "Thai": "th", "Turkish": "tr",
-    "Ukrainian": "uk", "Vietnamese": "vi",
+    "Arabic": "ar", "Bengali": "bn", "Chinese": "zh", "Czech": "cs", "Dutch": "nl", "Finnish": "fi",
+    "French": "fr", "German": "de", "Greek": "el", "Hebrew": "he", "Hindi": "hi", "Hungarian": "hu",
+    "Indonesian": "id", "Italian": "it", "Japanese": "ja", "Korean": "ko", "Persian": "fa", "Polish": "pl",
+    "Portuguese": "pt", "Romanian": "ro", "Russian": "ru", "Spanish": "es", "Swahili": "sw", "Swedish": "sv",
+    "Tamil": "ta", "Thai": "th", "Turkish": "tr", "Ukrainian": "uk", "Vietnamese": "vi",
 }  # fmt: skip
 
 
 def language_of(kind: str) -> str | None:
     """The language, other than English, that all texts of a kind are in."""
-    return kind.removeprefix("messages ") if kind.startswith("messages ") else CODES.get(kind)
+    what, _, language = kind.partition(" ")
+    return language if what in ("messages", "manual") else CODES.get(kind)
 
 
 def shouted(texts: Iterable[str]) -> list[str]:
@@ -365,7 +430,7 @@ def shortened(texts: Iterable[str]) -> Iterator[str]:
 
 def all_kinds() -> Kinds:
     """Every kind of text that can be had here, with its texts."""
-    kinds = generated() | read_sets() | read_code() | sentences() | dict(catalogues())
+    kinds = generated() | read_sets() | read_code() | sentences() | dict(catalogues()) | dict(manuals())
     kinds["upper case"] = shouted(kinds["inquiries"] + kinds["comments"])
     kinds["mistyped"] = list(mistyped(kinds["comments"]))
     kinds["without signs"] = list(without_signs(kinds["comments"]))

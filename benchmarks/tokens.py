@@ -2,10 +2,10 @@
 
     python benchmarks/tokens.py [--own]
 
-Exact counts are those of o200k_base, by the extra `[tokens]`. The kinds are those of `kinds.py`; `--own` leaves out what is read
-from this machine and from data sets beside the checkout, so that every machine prints the same. The weights were fitted to
-these kinds: `fit_tokens.py` tells what the error is on a kind that is left out. Target: at most 10 % of the total of each kind. Ends with
-1 if it is missed.
+Exact counts are those of o200k_base, by the extra `[tokens]`. The kinds are those of `kinds.py`; `--own`
+leaves out what is read from this machine and from data sets beside the checkout, so that every machine
+prints the same. The weights were fitted to these kinds: `fit_tokens.py` tells what the error is on a kind
+that is left out. Target: at most 10 % of the total of each kind. Ends with 1 if it is missed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""How many tokens UTF-8 is likely to have, from neighbouring characters and from how long words, numbers and the like go on.
+"""How many tokens UTF-8 is likely to have, from neighbouring characters and from how long words, numbers
+and the like go on.
 
-Each character has a class: ASCII letters and signs one each, other characters one for their script. A weight for each pair of
-neighbours says how likely a token ends between them: pairs that are rare in what people write, as in made-up words,
-end one more often. A second weight goes by how far a character is from where its run of letters, digits, signs or spaces began.
-The estimate is their sum, so that what is estimated of many texts is the sum of what is estimated of each.
+Each character has a class: ASCII letters and signs one each, other characters one for their script. A
+weight for each pair of neighbours says how likely a token ends between them: pairs that are rare in what
+people write, as in made-up words, end one more often. A second weight goes by how far a character is from
+where its run of letters, digits, signs or spaces began. The estimate is their sum, so that what is
+estimated of many texts is the sum of what is estimated of each.
 
-The weights stand in `pair_weights.json`, by the names that `terms` and `runs` give; `benchmarks/fit_tokens.py` fits and writes them.
+The weights stand in `pair_weights.json`, by the names that `terms` and `runs` give;
+`benchmarks/fit_tokens.py` fits and writes them.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ FARTHEST = 11
 # ---------------------------------------------------------------------------------- the class of a character
 
 _EDGE, _CONTINUATION, _OTHER = 0, 255, 254
-"""The class between texts; that of bytes which go on with a character; that of characters of no known script."""
+"""The class between texts; that of bytes which go on with a character; that of characters of no known
+script."""
 _TWO = 128
 """From here on, the classes of two-byte characters, by their first byte less 0xC0."""
 _THREE = 160
@@ -161,7 +165,9 @@ _ASCII = bytes(range(128))
 
 
 def classes(content: bytes) -> bytes:
-    """The class of each character of texts in UTF-8 that `BETWEEN_TEXTS` may join, with an edge before and after."""
+    """The class of each character of texts in UTF-8 that `BETWEEN_TEXTS` may join, with an edge before and
+    after.
+    """
     content = BETWEEN_TEXTS + content + BETWEEN_TEXTS
     found = content.translate(_BY_BYTE)
     if _CONTINUATION not in found:
@@ -171,13 +177,13 @@ def classes(content: bytes) -> bytes:
         for match in _THREE_BYTES.finditer(content):
             at = match.start()
             changed[at] = _BY_BLOCK[(content[at] & 15) << 6 | content[at + 1] & 63]
-        return changed.translate(None, bytes([_CONTINUATION]))
+        return bytes(changed).translate(None, bytes([_CONTINUATION]))
     import numpy as np
 
     data, kinds = np.frombuffer(content, np.uint8), np.frombuffer(found, np.uint8).copy()
-    (at,) = np.nonzero(kinds == _OTHER)  # no byte but the first of three has this class
-    block = (data[at].astype(np.uint16) & 15) << 6 | data[at + 1] & 63
-    kinds[at] = np.frombuffer(_BY_BLOCK, np.uint8)[block]
+    firsts = np.flatnonzero(kinds == _OTHER)  # no byte but the first of three has this class
+    block = (data[firsts].astype(np.uint16) & 15) << 6 | data[firsts + 1] & 63
+    kinds[firsts] = np.frombuffer(_BY_BLOCK, np.uint8)[block]
     return kinds.tobytes().translate(None, bytes([_CONTINUATION]))
 
 
@@ -198,7 +204,9 @@ def _group(kind: int) -> str:
 
 
 def pair_terms(first: int, second: int) -> Iterator[str]:
-    """The names of the weights that a pair of neighbouring classes adds up: its groups, its letters, its second class."""
+    """The names of the weights that a pair of neighbouring classes adds up: its groups, its letters, its
+    second class.
+    """
     if first == second == _EDGE:  # a text of nothing has no token
         return
     yield f"{_group(first)} {_group(second)}"
@@ -223,7 +231,9 @@ def pair_counts(found: bytes) -> NDArray[np.int64]:
 
 
 def run_positions(found: bytes) -> NDArray[np.int64]:
-    """How often each kind of run (row by row, see `RUNS`) has a character so far from its beginning, up to `FARTHEST`."""
+    """How often each kind of run (row by row, see `RUNS`) has a character so far from its beginning, up to
+    `FARTHEST`.
+    """
     import numpy as np
 
     width = FARTHEST + 1
@@ -301,8 +311,9 @@ def _large(content: bytes) -> float:
         positions += run_positions(found)
     firsts, seconds = counts.nonzero()
     pairs = zip(firsts.tolist(), seconds.tolist(), strict=True)
-    tokens = sum(map(mul, map(_PAIR_WEIGHTS.__getitem__, pairs), counts[firsts, seconds].tolist()))
-    return tokens + sum(map(mul, _run_weights(), positions.tolist()))
+    tokens: float = sum(map(mul, map(_PAIR_WEIGHTS.__getitem__, pairs), counts[firsts, seconds].tolist()))
+    tokens += sum(map(mul, _run_weights(), positions.tolist()))
+    return tokens
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:

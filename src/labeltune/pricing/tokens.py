@@ -132,10 +132,12 @@ def _without_lone_surrogates(text: str) -> str:
 
 
 class Estimator(TokenCounter):
-    """Estimates for o200k_base, by weights for neighbouring characters and for how long words go on (see `pairs`).
+    """Estimates for o200k_base, by weights for neighbouring characters and for how long words go on (see
+    `pairs`).
 
-    They were fitted by `python benchmarks/fit_tokens.py` to many kinds of text; `docs/explanation/tokens.md` says how
-    far the estimate is off on each when it is left out, and `python benchmarks/tokens.py` measures it as it is.
+    They were fitted by `python benchmarks/fit_tokens.py` to many kinds of text;
+    `docs/explanation/tokens.md` says how far the estimate is off on each when it is left out, and `python
+    benchmarks/tokens.py` measures it as it is.
     """
 
     estimated = True
@@ -166,8 +168,8 @@ def count_record(counter: TokenCounter, messages: Iterable[Mapping[str, Any]]) -
 def token_counter(model: str | None = None, *, mode: TokenMode = "auto") -> TokenCounter:
     """What counts tokens as `model` does: exactly if the extra `[tokens]` is installed, else roughly.
 
-    Models of other makers have vocabularies of their own: their tokens are estimated. `mode` "estimate" does
-    not look for a vocabulary; "exact" raises `SettingsError` where there is none.
+    Models of other makers have vocabularies of their own: their tokens are estimated. `mode` "estimate"
+    does not look for a vocabulary; "exact" raises `SettingsError` where there is none.
     """
     if mode == "estimate":
         return Estimator()
