@@ -18,6 +18,7 @@ SHARED = HERE.parents[1] / "shared" / "data"
 SMALL: dict[str, tuple[str, ...]] = {
     "start": ("--runs", "5"),
     "convert": ("--rows", "20000", "--runs", "3"),
+    "collect": ("--rows", "10000", "--runs", "1"),
     "split": ("--small", "--runs", "3"),
     "check": ("--repeat", "1"),
     "tokens": ("--own",),
@@ -28,11 +29,13 @@ SMALL: dict[str, tuple[str, ...]] = {
     "quality": ("--small",),
     "quality_engine": (str(SHARED), "banking77_10"),
     "engines": ("--data", "banking77_10"),
+    "noise": (str(SHARED), "--seeds", "1", "--only", "banking77"),
+    "label": ("--rows", "20000", "--keys", "100"),
     "serve": ("--rows", "1000", "--requests", "500"),
 }
 """Arguments with which each takes a minute or so."""
 
-NEEDS_SHARED = ("quality_engine", "engines", "serve")
+NEEDS_SHARED = ("quality_engine", "engines", "noise", "serve")
 """Those that read the data sets beside the checkout, which are no part of the project."""
 
 

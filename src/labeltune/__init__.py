@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 from labeltune.version import __version__
 
 if TYPE_CHECKING:
-    from labeltune.api import Report, check, classify, evaluate, init, predict, split, train
+    from labeltune.api import (
+        Report,
+        check,
+        classify,
+        evaluate,
+        export_data,
+        import_data,
+        init,
+        predict,
+        split,
+        train,
+    )
     from labeltune.errors import LabeltuneError
     from labeltune.providers import Provider, resolve_provider
     from labeltune.task import AnswerFormat, Field, Prompt, Task, format_task, parse_task, read_task
@@ -30,7 +41,9 @@ __all__ = [
     "check",
     "classify",
     "evaluate",
+    "export_data",
     "format_task",
+    "import_data",
     "init",
     "parse_task",
     "predict",
@@ -51,7 +64,9 @@ _MODULES = {
     "check": "labeltune.api",
     "classify": "labeltune.api",
     "evaluate": "labeltune.api",
+    "export_data": "labeltune.api",
     "format_task": "labeltune.task",
+    "import_data": "labeltune.api",
     "init": "labeltune.api",
     "parse_task": "labeltune.task",
     "predict": "labeltune.api",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from labeltune.collect.exporting import Exported
+    from labeltune.collect.importing import Imported
     from labeltune.evaluation.report.model import Report as Measured
     from labeltune.prediction.classify import Classified
     from labeltune.prediction.predict import Predicted
@@ -38,7 +40,18 @@ if TYPE_CHECKING:
     TaskLike = Task | PathLike
     ProviderLike = Provider | str | None
 
-__all__ = ["Report", "check", "classify", "evaluate", "init", "predict", "split", "train"]
+__all__ = [
+    "Report",
+    "check",
+    "classify",
+    "evaluate",
+    "export_data",
+    "import_data",
+    "init",
+    "predict",
+    "split",
+    "train",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,6 +133,59 @@ def init(  # noqa: PLR0913  # the command's options
     for warning in proposal.warnings:
         warnings.warn(warning, stacklevel=3)
     return proposal.task if output is None else read_task(output)
+
+
+@overload
+def import_data(data: PathLike, output: None = ..., **options: Any) -> pd.DataFrame: ...
+@overload
+def import_data(data: PathLike, output: PathLike, **options: Any) -> Imported: ...
+@_speaks_python
+def import_data(data: Any, output: PathLike | None = None, **options: Any) -> Any:
+    """What another tool exported, as a DataFrame that `init` takes; or written to `output`, with the account.
+
+    What was dropped or could not be carried over is a warning where a DataFrame comes back. `options` are
+    those of `ImportOptions`: `format`, `labels`, `encoding`, `keep_empty`, `task`.
+    """
+    from labeltune.collect.importing import ImportOptions
+    from labeltune.collect.importing import import_data as run
+
+    if options.get("task") is not None:
+        options["task"] = _task(options["task"])
+    chosen = ImportOptions(**options)
+    if output is not None:
+        return run(data, output, chosen)
+    with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
+        path = Path(folder) / "data.jsonl"
+        done = run(data, path, chosen)
+        counted = [f"{count:,} dropped: {reason}" for reason, count in done.dropped.items()]
+        counted += [f"{count:,} not carried over: {what}" for what, count in done.lost.items()]
+        for warning in (*done.warnings, *counted):
+            warnings.warn(warning, stacklevel=3)
+        return _frame_of(path)
+
+
+@_speaks_python
+def export_data(
+    data: PathLike | pd.DataFrame,
+    to: str,
+    output: PathLike | None = None,
+    *,
+    task: TaskLike | None = None,
+    **options: Any,
+) -> Exported:
+    """Write a table as another tool imports it: `doccano`, `label-studio`, `prodigy`, `argilla`, `fasttext`.
+
+    `options` are those of `ExportOptions`: `field`. A DataFrame needs an `output`.
+    """
+    from labeltune.collect.exporting import ExportOptions
+    from labeltune.collect.exporting import export_data as run
+
+    if _is_frame(data) and output is None:
+        raise SettingsError("a DataFrame has no name to derive the output's from", hint="output='FILE'")
+    definition = None if task is None and not Path(DEFAULT_TASK_FILE).exists() else _task(task)
+    with tempfile.TemporaryDirectory(prefix="labeltune-") as folder:
+        path = _as_file(data, folder, "data")
+        return run(path, to, output, ExportOptions(task=definition, **options))
 
 
 @overload
@@ -301,6 +367,11 @@ class Report:
         """Everything, as `labeltune.evaluation.evaluate` has it."""
 
     @property
+    def headline(self) -> str:
+        """How many rows are right, and what checking the least sure brings: one sentence, or two."""
+        return str(self.measured.headline)
+
+    @property
     def metrics(self) -> Mapping[str, float]:
         """The figures over the whole label vector, by name."""
         return self.document["metrics"]  # type: ignore[no-any-return]  # a JSON document
@@ -402,6 +473,18 @@ def _as_file(data: PathLike | pd.DataFrame, folder: str, name: str) -> str:
     with open_table(data) as table:
         write_table(os.fspath(path), table.header, (values for _, values in table))
     return os.fspath(path)
+
+
+def _frame_of(path: Path) -> pd.DataFrame:
+    """A table as a DataFrame, its values of the types that they have."""
+    import pandas as pd
+
+    from labeltune.files.tables import open_table
+    from labeltune.files.tables.cells import plain_value
+
+    with open_table(path) as table:
+        rows = [[plain_value(cell) for cell in values] for _, values in table]
+        return pd.DataFrame(rows, columns=list(table.header))
 
 
 def _with_predictions(frame: pd.DataFrame, path: Path, task: Task, *, probabilities: bool) -> pd.DataFrame:

@@ -25,13 +25,14 @@ ALLOWED = {
     "openai": ("providers/", "tuning/", "prediction/"),
     "aiohttp": ("providers/channel.py",),
     "httpx2": ("providers/", "tuning/creating.py"),
-    "starlette": ("local/",),
-    "uvicorn": ("local/serve.py",),
+    "starlette": ("local/", "collect/label/app.py"),  # the page of `label` is a server of its own
+    "uvicorn": ("local/serving.py",),
     "python_multipart": ("local/multipart.py",),
     "sqlite3": (
         "tuning/ledger.py",
         "tuning/ledger_tables.py",
         "prediction/journal/",
+        "collect/label/journal.py",
         "local/",
         "files/write_ahead.py",
     ),
@@ -45,7 +46,13 @@ ALLOWED = {
     "pickle": (),
     "joblib": (),
     "requests": (),
-    "tomllib": ("task/reading.py", "task/toml_lines.py", "pricing/prices.py", "files/threshold_file.py"),
+    "tomllib": (
+        "task/reading.py",
+        "task/toml_lines.py",
+        "pricing/prices.py",
+        "files/threshold_file.py",
+        "collect/generation/plan_file.py",
+    ),
 }
 """Where a library may be imported, as beginnings of paths below `src/labeltune`."""
 

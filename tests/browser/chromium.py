@@ -6,13 +6,13 @@ import contextlib
 import importlib
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MUST_RUN = bool(os.environ.get("LABELTUNE_TEST_ALL"))
 """Set where what the tests need was installed for them: then they do not skip."""
@@ -21,6 +21,9 @@ NEEDS_IT = [
     pytest.mark.slow,
     pytest.mark.skipif(not ((CHROMIUM and DRIVER) or MUST_RUN), reason="needs Chromium and its driver"),
 ]
+ROOT = Path(__file__).resolve().parents[2]
+AXE = Path(os.environ.get("LABELTUNE_TEST_NODE", ROOT / ".ci" / "node"), "node_modules/axe-core/axe.min.js")
+"""Put there by `npm install --prefix .ci/node axe-core`."""
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1200,1000"

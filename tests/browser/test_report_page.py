@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ from labeltune.task import parse_task
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ENTER = "\ue007"
+"""The key, as WebDriver names it."""
+
 pytestmark = NEEDS_IT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +38,7 @@ HOSTILE = [
     "{{ 7 * 7 }} {% raw %}",
     "\u202e[/red] `x` &lt;b&gt;",
 ]
+SURE = re.compile(r"confidence (\S+)")
 LABELS = [*HOSTILE, *(f"plain {number}" for number in range(10))]
 
 
@@ -132,16 +138,65 @@ def test_the_table_of_labels_sorts(browser: Any) -> None:
     def column(place: int) -> list[str]:
         return [cell.text for cell in all_of(browser, f"table.labels tbody td:nth-child({place})")]
 
+    def order(button: Any) -> str | None:
+        found: str | None = button.find_element("xpath", "..").get_attribute("aria-sort")
+        return found
+
     f1 = next(button for button in buttons if button.text == "F1")
-    f1.click()
-    ascending = column(4)
-    assert ascending == sorted(ascending, key=float)
-    f1.click()
-    assert column(4) == ascending[::-1] or column(4) == sorted(ascending, key=float, reverse=True)
-    assert f1.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
+    worst_first = column(2)
+    assert worst_first == sorted(worst_first, key=float)
+    assert [order(button) for button in buttons[:4]] == [None, "ascending", None, None]
+    f1.send_keys(ENTER)
+    assert column(2) == sorted(worst_first, key=float, reverse=True)
+    assert order(f1) == "descending"
     rows = next(button for button in buttons if button.text == "rows")
     rows.click()
     assert column(6) == sorted(column(6), key=int)
+    assert [order(f1), order(rows)] == [None, "ascending"]
+
+
+def test_headings_that_sort_look_like_it_before_they_are_pressed(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    arrows = browser.execute_script(
+        "return [...document.querySelectorAll('table.labels th button')]"
+        ".map(x => getComputedStyle(x, '::after').content)"
+    )
+    assert arrows[:3] == ['" ↕"', '" ▲"', '" ↕"']
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('th:not(:has(button))')]"
+        ".every(x => getComputedStyle(x, '::after').content === 'none')"
+    )
+
+
+def test_tooltips_of_the_map_hold_whole_names(browser: Any) -> None:
+    titles = browser.execute_script(
+        "return [...document.querySelectorAll('.cells title')].map(x => x.textContent)"
+    )
+    longest = max(LABELS, key=len)
+    assert len(longest) > 28
+    assert any(title.startswith(f"{longest} → ") for title in titles)
+    names = browser.execute_script(
+        "return [...document.querySelectorAll('.left title')].map(x => x.textContent)"
+    )
+    assert names == LABELS
+
+
+def test_each_metric_is_explained_where_it_stands(browser: Any) -> None:
+    rows = [row.text for row in all_of(browser, "#summary ~ .wide .figures tbody td:first-child")]
+    assert rows[0].split("\n") == ["accuracy", "rows with the right label"]
+    assert [row for row in rows if "\n" not in row] == []
+    assert [row.split("\n")[0] for row in rows][-2:] == ["kappa", "mcc"]
+
+
+def test_confusions_of_one_row_are_folded(browser: Any) -> None:
+    [folded] = [each for each in all_of(browser, "details") if "of one row each" in each.text]
+    assert folded.get_attribute("open") is None
+    counts = browser.execute_script(
+        "return [...document.querySelectorAll('table.confused')].map(t => "
+        "[!!t.closest('details'), [...t.tBodies[0].rows].map(r => Number(r.cells[2].textContent))])"
+    )
+    assert {hidden: min(found) > 1 for hidden, found in counts} == {False: True, True: False}
+    assert {hidden: max(found) == 1 for hidden, found in counts}[True]
 
 
 def test_wrong_rows_are_filtered_and_searched(browser: Any) -> None:
@@ -150,8 +205,14 @@ def test_wrong_rows_are_filtered_and_searched(browser: Any) -> None:
     def texts() -> list[str]:
         return [each.text for each in all_of(browser, "#errors .text")]
 
+    browser.refresh()
     everything = len(json.loads(all_of(browser, "#data")[0].get_attribute("textContent"))["rows"])
     assert len(texts()) == 50
+    sure = [
+        float(found[1]) for each in all_of(browser, "#errors .where") if (found := SURE.search(each.text))
+    ]
+    assert len(sure) > 10
+    assert sure == sorted(sure, reverse=True)
     all_of(browser, "#more")[0].click()
     assert len(texts()) == min(everything, 100)
     search = all_of(browser, "#search")[0]
@@ -172,13 +233,37 @@ def test_wrong_rows_are_filtered_and_searched(browser: Any) -> None:
     assert all(f"missed: {HOSTILE[0]}" in each.text for each in shown)
 
 
+@pytest.fixture(scope="module")
+def two_levels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page about two fields, compared with two others."""
+    folder = tmp_path_factory.mktemp("two")
+    labels = [("Order Management", "Tracking"), ("Billing", "Refund"), ("Billing", "Invoice")]
+    for name in ("p.csv", "q.csv", "r.csv"):
+        source = random.Random(name)
+        with (folder / name).open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.writer(handle)
+            names = [field.name for field in tasks.INQUIRY.fields]
+            writer.writerow(["inquiry", *names, *(f"predicted_{name}" for name in names), "confidence"])
+            for number in range(60):
+                true, said = labels[number % 3], source.choice(labels)
+                writer.writerow([f"inquiry {number}", *true, *said, source.random()])
+    others = tuple(str(folder / name) for name in ("q.csv", "r.csv"))
+    options = EvaluateOptions(bootstrap=20, compare=others, errors=True)
+    path = folder / "report.html"
+    path.write_text(format_html(evaluate(str(folder / "p.csv"), tasks.INQUIRY, options)), encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility(browser: Any, scheme: str) -> None:
+@pytest.mark.parametrize("which", ["page", "two_levels"])
+def test_accessibility(browser: Any, request: pytest.FixtureRequest, which: str, scheme: str) -> None:
     if not (AXE.is_file() or MUST_RUN):
         pytest.skip("needs axe-core")
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
+    browser.get(request.getfixturevalue(which).as_uri())
+    browser.execute_script("for (const x of document.querySelectorAll('details')) x.open = true")
     browser.execute_script(AXE.read_text(encoding="utf-8"))
     violations = browser.execute_async_script(
         "const done = arguments[0]; axe.run().then(x => done(x.violations.map("
@@ -187,17 +272,89 @@ def test_accessibility(browser: Any, scheme: str) -> None:
     assert violations == []
 
 
-def test_it_is_readable_on_a_phone(browser: Any) -> None:
+def test_names_beside_the_map_are_whole_in_their_margin(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    outside = browser.execute_script(
+        "const left = document.querySelector('.heat .left').getBoundingClientRect().left;"
+        "return [...document.querySelectorAll('.left text')]"
+        ".filter(x => x.getBoundingClientRect().left < left).map(x => x.textContent)"
+    )
+    assert outside == []
+
+
+@pytest.mark.parametrize("width", [360, 414])
+def test_nothing_is_cut_on_a_phone(browser: Any, page: Path, width: int) -> None:
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
-        {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True},
+        {"width": width, "height": 740, "deviceScaleFactor": 2, "mobile": True},
     )
-    too_wide = browser.execute_script(
-        "return [...document.querySelectorAll('body *')].filter(x => x.getBoundingClientRect().right > 361 "
-        "&& !x.closest('.wide, svg')).map(x => x.outerHTML.slice(0, 200))"
-    )
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert too_wide == []
+    try:
+        browser.get(page.as_uri())
+        browser.execute_script("for (const x of document.querySelectorAll('details')) x.open = true")
+        too_wide = browser.execute_script(
+            "const end = arguments[0] + 1; return [...document.querySelectorAll('body *')]"
+            ".filter(x => x.getBoundingClientRect().right > end && !x.closest('.wide, svg'))"
+            ".map(x => x.outerHTML.slice(0, 200))",
+            width,
+        )
+        assert too_wide == []
+        # What is wider scrolls in a frame of its own, never the page.
+        assert browser.execute_script("return document.documentElement.scrollWidth") == width
+        frames = browser.execute_script(
+            "return [...document.querySelectorAll('.wide')].every(x => "
+            "x.scrollWidth <= x.clientWidth || getComputedStyle(x).overflowX === 'auto')"
+        )
+        assert frames
+        # The figures with their explanations need no scrolling at all.
+        assert browser.execute_script(
+            "return [...document.querySelectorAll('.wide:has(.figures)')].every(x => "
+            "x.scrollWidth <= x.clientWidth && x.scrollHeight <= x.clientHeight)"
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_on_paper_the_map_is_whole(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    try:
+        browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        cut = browser.execute_script(
+            "return [...document.querySelectorAll('.map')].filter(x => "
+            "getComputedStyle(x).overflow !== 'visible' || getComputedStyle(x).maxHeight !== 'none' || "
+            "x.querySelector('.heat').getBoundingClientRect().width > 720).length"
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert cut == 0
+
+
+def test_words_that_decided_are_shown_as_text(browser: Any, tmp_path: Path) -> None:
+    """Where a row has reasons; `reasons` of a row in a report is what fills them."""
+    task = parse_task(tasks.INTENT_TOML)
+    with (tmp_path / "p.csv").open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["text", "label", "predicted_intent", "confidence"])
+        writer.writerows(
+            [["one", "card_arrival", "lost card", 0.5], ["two", "card_arrival", "lost card", 0.9]]
+        )
+    report = evaluate(str(tmp_path / "p.csv"), task, EvaluateOptions(bootstrap=0, errors=True))
+    with_reasons = replace(report.rows[2], reasons=((HOSTILE[0], 1.234), ("not", -0.5)))
+    reasoned = replace(report, rows={**report.rows, 2: with_reasons})
+    path = tmp_path / "reasons.html"
+    path.write_text(format_html(reasoned), encoding="utf-8")
+    assert HOSTILE[0] not in path.read_text(encoding="utf-8")
+    browser.get(path.as_uri())
+    assert [each.text for each in all_of(browser, "#errors .text")] == ["two", "one"]
+    [shown] = all_of(browser, "#errors .reasons")
+    assert shown.text == f"decided by {HOSTILE[0]} +1.23 not −0.50"
+    assert [each.text for each in all_of(browser, ".reason.against")] == ["not −0.50"]
+    assert browser.get_log("browser") == []
+    path.write_text(format_html(reasoned.without_texts()), encoding="utf-8")
+    browser.refresh()
+    assert all_of(browser, "#errors .reasons, #errors .text") == []
+    assert len(all_of(browser, "#errors > li")) == 2
 
 
 @pytest.fixture

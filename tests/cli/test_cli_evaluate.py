@@ -277,7 +277,7 @@ def test_repeated_ids_are_told(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, [ROWS[0], ROWS[0]])
     result = run("evaluate", "p.csv")
     assert result.exit_code == 0
-    assert 'ids occur more than once, such as "1"' in result.stderr
+    assert '1 id occurs more than once, such as "1"' in result.stderr
 
 
 def hostile_task(labels: list[str]) -> str:
@@ -549,7 +549,7 @@ def test_a_bar_is_darkest_where_the_figure_is_sure(bar: Bar, drawn: str) -> None
 
 def test_a_terminal_shows_the_same_figures_with_bars(here: Path) -> None:
     write(here / "p.csv", TOXIC_HEADER, ROWS)
-    plain = on_a_terminal(["evaluate", "p.csv"], NO_COLOR="1")
+    plain = on_a_terminal(["evaluate", "p.csv", "--all"], NO_COLOR="1")
     assert "\x1b" not in plain
     assert max(len(line) for line in plain.splitlines()) <= 80
     [toxic] = [line for line in plain.splitlines() if line.startswith(" toxic ")]
@@ -559,11 +559,105 @@ def test_a_terminal_shows_the_same_figures_with_bars(here: Path) -> None:
     for line in piped.splitlines():
         if " avg " in line:
             assert line.split() in [shown.split() for shown in plain.splitlines()]
-    coloured = on_a_terminal(["evaluate", "p.csv"], NO_COLOR="")
+    coloured = on_a_terminal(["evaluate", "p.csv", "--all"], NO_COLOR="")
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == plain
     assert "\x1b[36m" in coloured
     # Where the terminal cannot show the shades, there are others.
     assert "#" in on_a_terminal(["evaluate", "p.csv"], NO_COLOR="1", PYTHONIOENCODING="ascii:replace")
+
+
+MANY = [f"topic {number}" for number in range(14)]
+
+
+@pytest.fixture
+def many(here: Path) -> Path:
+    """Fourteen labels; of each `topic N`, N of 14 rows are taken for the one before."""
+    text = tasks.INTENT_TOML.replace(
+        '["card_arrival", "Refund_not_showing_up", "lost card"]', json.dumps(MANY)
+    )
+    (here / "task.toml").write_text(text)
+    rows = [
+        [f"a text of {label}", label, MANY[place - 1] if number < place else label, 0.9]
+        for place, label in enumerate(MANY)
+        for number in range(14)
+    ]
+    write(here / "p.csv", ["text", "label", "predicted_intent", "confidence"], rows)
+    return here
+
+
+def test_a_terminal_begins_with_the_summary_and_ends_with_how_to_see_the_rest(many: Path) -> None:
+    shown = on_a_terminal(["evaluate", "p.csv", "--fail-under", "macro_f1=0.1"], NO_COLOR="1").splitlines()
+    assert shown[0].startswith("105 of 196 texts got the right label: 54 % (")
+    gate = next(place for place, line in enumerate(shown) if line.startswith("gate met: macro_f1 is"))
+    accuracy = next(place for place, line in enumerate(shown) if line.startswith(" accuracy "))
+    labels = [line.split()[1] for line in shown if re.match(r" topic \d+ +\d\.\d\d ", line)]
+    confused = [re.split(r"  +", line.strip()) for line in shown if re.match(r" topic \d+ +topic ", line)]
+    assert gate < accuracy < next(place for place, line in enumerate(shown) if line.startswith(" topic "))
+    scores = {name: found["f1"] for name, found in _labels_of("p.csv").items()}
+    assert [f"topic {name}" for name in labels] == sorted(scores, key=lambda name: scores[name])[:10]
+    assert confused == [[f"topic {n}", f"topic {n - 1}", str(n)] for n in range(13, 3, -1)]
+    assert shown[-1] == "… 4 more labels: --all"
+    everything = on_a_terminal(["evaluate", "p.csv", "--all"], NO_COLOR="1")
+    assert len(re.findall(r"(?m)^ topic \d+ +\d\.\d\d ", everything)) == 14
+    assert len(re.findall(r"(?m)^ topic \d+ +topic ", everything)) == 13
+    assert "macro avg" in everything
+    assert "--all" not in everything
+
+
+def _labels_of(path: str) -> dict[str, dict[str, float]]:
+    document = json.loads(run("evaluate", path, "--json", "--bootstrap", 0).stdout)
+    found: dict[str, dict[str, float]] = document["fields"]["intent"]["labels"]
+    return found
+
+
+def test_gates_have_their_colour_on_a_terminal_only(many: Path) -> None:
+    argv = ["evaluate", "p.csv", "--bootstrap", "0", "--fail-under", "macro_f1=0.1"]
+    coloured = on_a_terminal(argv, NO_COLOR="")
+    assert re.search("\x1b\\[32m[^\n]*gate met: macro_f1", re.sub("\x1b\\[49m", "", coloured))
+    assert "\x1b" not in on_a_terminal(argv, NO_COLOR="1")
+    assert "\x1b" not in run(*argv).stdout
+
+
+def test_a_pipe_gets_the_whole_text_with_all_and_without(many: Path) -> None:
+    whole = run("evaluate", "p.csv").stdout
+    assert whole == run("evaluate", "p.csv", "--all").stdout
+    assert whole.startswith("105 of 196 texts got the right label: 54 % (")
+    assert len(re.findall(r"(?m)^ *topic \d+ ", whole)) == 14
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120", "200"])
+def test_no_line_is_wider_than_the_terminal_and_no_column_lost(many: Path, columns: str) -> None:
+    shown = on_a_terminal(["evaluate", "p.csv"], NO_COLOR="1", COLUMNS=columns)
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    for heading in ("precision", "support", "true", "predicted", "rows"):
+        assert re.search(rf"(?m)^ .*\b{heading}\b", shown), heading
+
+
+def test_without_texts_no_form_has_a_word_of_a_row(here: Path) -> None:
+    write(here / "p.csv", TOXIC_HEADER, ROWS)
+    write(here / "q.csv", TOXIC_HEADER, other_rows())
+    forms = ("--compare", "q.csv", "--html", "p.html", "--markdown", "p.md")
+    shown = run("evaluate", "p.csv", *forms)
+    assert all("text of 2" in text for text in (shown.stdout, read("p.html"), read("p.md")))
+    hidden = run("evaluate", "p.csv", *forms, "--no-texts")
+    document = run("evaluate", "p.csv", "--compare", "q.csv", "--no-texts", "--json").stdout
+    for text in (hidden.stdout, read("p.html"), read("p.md"), document):
+        assert "text of" not in text
+    assert "Their texts are left out." in read("p.html")
+    assert json.loads(document)["comparisons"][0]["examples"]["lost"][0]["text"] is None
+
+
+def read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+def test_the_title_has_the_day_of_the_predictions(here: Path) -> None:
+    path = write(here / "p.csv", TOXIC_HEADER, ROWS)
+    os.utime(path, (1_769_800_000, 1_769_800_000))
+    assert run("evaluate", "p.csv", "--html", "p.html").exit_code == 0
+    title = re.search("<title>(.*)</title>", read("p.html"))
+    assert title is not None
+    assert title[1] == "toxicity (6 labels), from task.toml · p.csv, 5 rows · 2026-01-30"
 
 
 EVENTS = {
@@ -637,7 +731,7 @@ def test_annotations_are_a_result_not_a_story(here: Path, monkeypatch: pytest.Mo
     assert quiet.exit_code == 11
     assert quiet.stderr.splitlines()[:-1] == [
         f"::error title=Quality gate::{quiet.stderr.splitlines()[-1].removeprefix('error: ').replace('%', '%25')}",
-        '::warning title=Evaluation::p.csv: 1 ids occur more than once, such as "1"',
+        '::warning title=Evaluation::p.csv: 1 id occurs more than once, such as "1"',
     ]
     write(here / "p.csv", TOXIC_HEADER, ROWS)
     document = run("evaluate", "p.csv", "-q", "--json", "--github", "--compare", "q.csv")

@@ -67,4 +67,8 @@ def test_rows_are_shown_without_marks_and_written_with_them(here: Path) -> None:
     assert "-1 star" in page
     assert "'-1 star" not in page.replace("\\u0027", "'").replace("&#39;", "'")
     with Path("review.csv").open(encoding="utf-8", newline="") as handle:
-        assert list(csv.reader(handle)) == [HEADER, neutralise(ROWS[3]), neutralise(ROWS[1])]
+        assert list(csv.reader(handle)) == [
+            [*HEADER, "correct_label"],
+            [*neutralise(ROWS[3]), ""],
+            [*neutralise(ROWS[1]), ""],
+        ]

@@ -54,6 +54,7 @@ def test_from_a_table_to_a_page_in_one_command(table: Path) -> None:
         "task.toml", "train.csv", "validation.csv", "test.csv", "train.jsonl", "validation.jsonl",
         "predictions.csv", "report.html", "report.json",
     }  # fmt: skip
+    assert "12 of 12 texts got the right label: 100 % (74 to 100)." in result.stderr
     assert "<html" in Path("run/report.html").read_text(encoding="utf-8")
     numbers = json.loads(Path("run/report.json").read_text(encoding="utf-8"))
     assert numbers["schema_version"] == 1
@@ -124,6 +125,22 @@ def test_a_task_that_is_there_is_taken(table: Path) -> None:
     result = ran(*WAY)
     assert commands(result.stderr)[0] == "split"
     assert not Path("run/task.toml").exists()
+
+
+def test_without_texts_the_page_has_none(table: Path) -> None:
+    """Nor is the page of before taken for it. Some labels are wrong, so that there are rows to show."""
+    lines = table.read_text(encoding="utf-8").splitlines()
+    wrong = [line.rpartition(",")[0] + f",{LABELS[0]}" for line in lines[2:20:3]]
+    table.write_text("\n".join([*lines[:2], *wrong, *lines[20:]]) + "\n", encoding="utf-8")
+    first = document(ran(*WAY, "--json", "-q"))
+    assert first["headline"]["right"]["rows"] < first["headline"]["right"]["of"]
+    assert "a question about my" in Path("run/report.html").read_text(encoding="utf-8")
+    hidden = ran(*WAY, "--no-texts")
+    assert commands(hidden.stderr)[-2:] == ["predict*", "evaluate"]
+    assert "a question about my" not in Path("run/report.html").read_text(encoding="utf-8")
+    assert first["headline"]["text"] in hidden.stderr
+    # Said again where nothing is left to do.
+    assert first["headline"]["text"] in ran(*WAY, "--no-texts").stderr
 
 
 def test_what_cannot_be(table: Path) -> None:

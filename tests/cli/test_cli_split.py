@@ -51,6 +51,7 @@ def test_json() -> None:
         "max_deviation": 0.0,
         "rare_labels": {},
         "duplicates": 0,
+        "synthetic": 0,
         "seed": 42,
     }
 

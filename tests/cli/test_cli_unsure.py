@@ -123,6 +123,17 @@ def test_the_report_has_the_accuracy_with_and_without_them(chosen: Path) -> None
     assert document(ran("evaluate", "p.csv", "--json"))["unsure"] is None
 
 
+def test_the_first_sentence_measures_what_is_sure_by_a_limit_from_other_rows(chosen: Path) -> None:
+    found = document(ran("evaluate", "p.csv", "--thresholds", "t.toml", "--json"))
+    checked, unsure = found["headline"]["checked"], found["unsure"]
+    assert (checked["chosen"], checked["promised"]) == ("unsure", None)
+    assert checked["rest"] == unsure["accuracy"]
+    assert checked["rows"] == found["rows"] - unsure["coverage"]["rows"] > 0
+    assert f"If people check the {checked['rows']} least sure, " in found["headline"]["text"]
+    # Without a limit from elsewhere, only what is promised of new rows.
+    assert document(ran("evaluate", "p.csv", "--json"))["headline"]["checked"]["chosen"] != "unsure"
+
+
 def test_gates_on_what_is_sure(chosen: Path) -> None:
     argv = ("evaluate", "p.csv", "--thresholds", "t.toml", "--json", "--fail-under")
     assert run(*argv, "sure_accuracy=0.99").exit_code == 0

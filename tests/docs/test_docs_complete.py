@@ -103,7 +103,10 @@ def test_one_option_is_one_thing() -> None:
         "--probabilities",
         "--new-job",
         "--thresholds",
+        "--review-below",
+        "--to",
         "--sizes",
+        "--all",
     }
     helps: dict[str, set[str]] = {}
     for _, command in tree():

@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from docs.pages import ROOT, blocks, executed_pages, shell_script
+from faults.fake_provider import FakeProvider, refuse
 from waiting import HANG_S
 
 # What each page must end up having said.
 SAID = {
     "README.md": ("sub_category", "macro avg"),
     "docs/tutorial.md": ("sub_category", "macro avg"),
+    "docs/how-to/agreement.md": ("Krippendorff's alpha", "anna and ben"),
+    "docs/how-to/bring-your-data.md": ("inquiries.csv", "fasttext.csv", "again.csv"),
     "docs/how-to/ci-gate.md": ("predictions.csv",),
     "docs/how-to/clean.md": ("texts.csv", "scraped.clean.csv"),
     "docs/how-to/compare-models.md": ("macro avg",),
     "docs/how-to/keep-models.md": ("ft:linear:local:", "the same answers: yes", "Order Management"),
+    "docs/how-to/label-errors.md": ("proposed_label", "train2.csv"),
     "docs/how-to/leave-openai.md": ("macro avg", "old.csv"),
     "docs/how-to/predict.md": ("Bearer [masked]", "for_people.csv"),
 }
@@ -81,6 +87,37 @@ def test_the_example_runs(example: str, clone: Path, monkeypatch: pytest.MonkeyP
     assert "macro avg" in run.stdout
     scores = [float(score) for score in re.findall(r"macro avg +\S+ +\S+ +(\S+)", run.stdout)]
     assert all(0.5 < score < 0.99 for score in scores), "learnable, and not trivially so"
+
+
+@pytest.mark.slow
+def test_from_ten_rows_runs_without_a_key(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the stand-in, of which it says that it is one; nothing is claimed about how good its rows are."""
+    for name in ("TEACHER", "OPENAI_API_KEY", "LABELTUNE_PROVIDER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHON", sys.executable)
+    run = run_script("sh examples/from_ten_rows.sh work", clone)
+    assert run.returncode == 0, run.stderr
+    assert "a stand-in that answers from templates plays the large model" in run.stderr
+    assert "of 20 rows have the model's labels" in run.stdout
+    assert "Compared with ten_rows_alone.csv" in run.stdout
+    assert "cells with a text" in run.stderr
+    assert "[field.describe]" in (clone / "work" / "task.toml").read_text(encoding="utf-8")
+    # The stand-in is gone with the script.
+    url = urlsplit((clone / "work" / "teacher.url").read_text(encoding="utf-8").strip())
+    with pytest.raises(ConnectionError):
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=HANG_S).close()
+
+
+@pytest.mark.slow
+def test_from_ten_rows_asks_the_teacher_that_is_named(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unchanged, by environment variables: the first question goes to the provider that is named."""
+    with FakeProvider(lambda _text, _attempt: refuse(401, "invalid_api_key")) as provider:
+        monkeypatch.setenv("TEACHER", provider.url)
+        monkeypatch.setenv("TEACHER_MODEL", "large")
+        run = run_script("sh examples/from_ten_rows.sh work", clone)
+    assert run.returncode == 4, run.stderr
+    assert {request["model"] for request in provider.requests} == {"large"}
+    assert not (clone / "work" / "teacher.url").exists()
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -49,6 +50,9 @@ def test_from_a_frame_to_a_report(frame: pd.DataFrame) -> None:
     assert predicted["predicted_label"].dtype == pd.CategoricalDtype(sorted(LABELS))
     assert predicted["confidence"].dtype == np.float64
     report = lt.evaluate(predicted, task)
+    assert report.headline == report.document["headline"]["text"]
+    assert f" of {len(predicted)} " in report.headline
+    assert str(report).startswith(report.headline)
     assert report.metrics["accuracy"] == 1.0
     assert list(report.frame.columns) == ["field", "label", "precision", "recall", "f1", "support"]
     assert report.frame["support"].sum() == 27
@@ -134,3 +138,25 @@ def test_completion_knows_the_names_and_nothing_heavy_is_imported() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_another_tool_exported_is_a_frame_and_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [
+        {"id": n, "text": f"a text of number {n}\nin lines", "label": ["a", "b"][: n % 3], "Comments": []}
+        for n in range(12)
+    ]
+    Path("all.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.warns(UserWarning, match="4 dropped: no label"):
+        frame = lt.import_data("all.jsonl")
+    assert list(frame.columns) == ["id", "text", "label"]
+    assert frame["label"].tolist() == [["a"], ["a", "b"]] * 4
+    task = lt.init(frame, text=["text"], label=["label"])
+    assert task.fields[0].type == "multi"
+    done = lt.export_data(frame, "prodigy", "dataset.jsonl", task=task)
+    assert done.rows == 8
+    assert lt.import_data("dataset.jsonl", "again.csv").rows == 8
+    with pytest.raises(lt.LabeltuneError, match="a DataFrame has no name"):
+        lt.export_data(frame, "prodigy", task=task)

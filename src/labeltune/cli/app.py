@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -47,7 +48,14 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "audit": "Look for what a score does not show",
     },
     "Data": {
+        "import": "Make a table of another tool's export",
+        "export": "Write a table as another tool reads it",
         "clean": "Clean scraped text, and tell what went",
+        "agreement": "How far people agree on labels",
+        "merge": "Put corrected labels into a table",
+        "annotate": "Label rows with a model that was not tuned",
+        "generate": "Have a model write rows that labels lack",
+        "label": "Label rows on a page of this machine",
     },
     "Serve": {
         "serve": "Put the local provider on a port",
@@ -56,7 +64,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """The commands as help shows them, in the order of the work.
 
-Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`.
+Each is the module `labeltune.cli.NAME` with a function (or Typer app) `NAME`; `NAME_` where Python has the
+word for itself.
 """
 
 COMMANDS = tuple(name for group in GROUPS.values() for name in group)
@@ -189,7 +198,8 @@ def _root(
 
 def command(name: str) -> Any:
     """The command of that name, as Typer makes it."""
-    function = getattr(import_module(f"labeltune.cli.{name}"), name)
+    word = f"{name}_" if iskeyword(name) else name
+    function = getattr(import_module(f"labeltune.cli.{word}"), word)
     own = HelpfulApp()
     if isinstance(function, typer.Typer):
         own.add_typer(function, name=name)

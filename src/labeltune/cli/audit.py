@@ -115,9 +115,9 @@ def _show(sink: Output, done: InjectionAudit) -> None:
         ],
     )
     if done.left_out:
-        sink.warn(f"{counted(done.left_out, 'row')} had no valid answer to begin with, and left out")
+        sink.warn(f"{counted(done.left_out, 'row')} had no valid answer to begin with: left out")
     sink.note(
-        f"{done.turned:,} of {done.rows:,} rows are turned to another label by at least one order: "
+        f"{done.turned:,} of {counted(done.rows, 'row')} turned to another label by at least one order: "
         f"{_rate(done.rate, done.interval)}"
     )
     if not done.turned:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labeltune.cli import output
 from labeltune.cli.options import (
+    GroupOption,
     JsonOption,
     QuietOption,
     TaskOption,
@@ -16,14 +17,19 @@ from labeltune.cli.options import (
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prepare.check import Checked
     from labeltune.prepare.check.fix import Fixed
+    from labeltune.studies.label_errors import LabelErrors
     from labeltune.task import ReadOptions
 
 __all__ = ["check"]
+
+SUSPECTS = "suspects.csv"
+"""`label_errors.DEFAULT_OUTPUT`, whose module is imported when it is needed; a test compares them."""
 
 
 @reads_tables
@@ -36,7 +42,11 @@ def check(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", metavar="M", help="The model whose tokens and cost count. By default, all."
+            "--model",
+            "-m",
+            metavar="M",
+            help="The model whose tokens and cost count; by default, all. With --noise a local one is what "
+            "learns the labels, too: by default linear.",
         ),
     ] = None,
     fix: Annotated[
@@ -54,6 +64,17 @@ def check(
             help="Look for texts that differ by few words. By default, up to 100,000 texts are compared.",
         ),
     ] = None,
+    noise: Annotated[
+        bool,
+        typer.Option(
+            "--noise",
+            help="Look for rows of the first FILE whose label is probably wrong, too; it is a table.",
+        ),
+    ] = False,
+    suspects: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where --noise writes these rows.")
+    ] = SUSPECTS,
+    group: GroupOption = None,
     every: Annotated[
         bool, typer.Option("--all", "-a", help="Show all findings, up to a thousand of each code and file.")
     ] = False,
@@ -88,8 +109,63 @@ def check(
         out.warn(f"there is no {task}: answers and prompts were not compared with a task")
     for note in checked.notes:
         out.note(note)
-    out.result(check_document(checked, fixed), output.visible(format_checked(checked, every=every)))
+    document: dict[str, Any] = {}
+    if noise:
+        from labeltune.studies.label_errors import with_label_errors
+
+        found = _find_noise(out, files[0], task, suspects, model=model, group=group, read=options.read)
+        checked = with_label_errors(checked, found)
+        document = {"noise": _noise_document(found)}
+    document = check_document(checked, fixed) | document
+    out.result(document, output.visible(format_checked(checked, every=every)))
     _conclude(out, checked)
+
+
+def _find_noise(
+    out: Output,
+    path: str,
+    task: Path,
+    output_: str,
+    *,
+    model: str | None,
+    group: str | None,
+    read: ReadOptions,
+) -> LabelErrors:
+    from labeltune.studies.label_errors import NoiseOptions, engine_of, find_label_errors
+    from labeltune.task import read_task
+
+    definition = read_task(task)
+    options = NoiseOptions(model=engine_of(model), group=group, read=read)
+    with out.progress("noise", unit="questions") as progress:
+        found = find_label_errors(path, definition, options, output=output_, advance=progress)
+    if found.rare:
+        rare = counted(found.rare, "row was", "rows were")
+        out.note(f"{found.source}: {rare} not judged: too few others have the label")
+    # Of several labels each has its own chance to err, and the count is of rows with any.
+    several = any(field.type == "multi" for field in definition.fields)
+    about = "at most about" if several else "about"
+    wrong = counted(found.expected, "label is", "labels are")
+    out.note(
+        f"{found.source}: {about} {wrong} wrong in {counted(found.judged, 'row')}, "
+        f"by {found.model} models that had not seen them"
+    )
+    candidates = counted(len(found.suspects), "candidate")
+    out.note(f"wrote {found.output}: {candidates} for people to look at, the most suspect first")
+    out.hint("fill in the right labels there, then: labeltune merge SUSPECTS TABLE -o OUT")
+    return found
+
+
+def _noise_document(found: LabelErrors) -> dict[str, Any]:
+    return {
+        "file": found.source,
+        "model": found.model,
+        "folds": found.folds,
+        "rows": found.rows,
+        "judged": found.judged,
+        "expected": found.expected,
+        "suspects": len(found.suspects),
+        "output": found.output,
+    }
 
 
 _MENDED = {

@@ -17,9 +17,16 @@ from labeltune.errors import DataError, ExitCode, Finding, Where
 from labeltune.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labeltune.prediction.classify import Classified
+    from labeltune.prediction.reasons import WhyLabel
 
 __all__ = ["classify"]
+
+_SHOWN_WORDS = 8
+_SHOWN_WEIGHT = 0.005
+"""Less is shown as 0.00."""
 
 
 def classify(
@@ -39,6 +46,9 @@ def classify(
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     *,
+    why: Annotated[
+        bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -51,21 +61,20 @@ def classify(
     from labeltune.cli.progress import RowStory
     from labeltune.prediction.classify import classify as run
     from labeltune.prediction.classify import refuse_candidates
+    from labeltune.prediction.reasons import explain
 
     if top:
         refuse_candidates(definition)
     given = texts or _lines()
+    asked = provider_of(provider, definition)
+    # Before anything is billed: who cannot say why is not asked for labels.
+    reasons = explain(given, task=definition, model=name, provider=asked) if why else [()] * len(given)
     with RowStory(out) as story:
-        answers = run(
-            given,
-            task=definition,
-            model=name,
-            provider=provider_of(provider, definition),
-            top=top,
-            story=story,
-        )
+        answers = run(given, task=definition, model=name, provider=asked, top=top, story=story)
+    pairs = list(zip(answers, reasons, strict=True))
     out.result(
-        {"answers": [_document(answer, top) for answer in answers]}, *(_line(one, top) for one in answers)
+        {"answers": [_document(one, top, of_one if why else None) for one, of_one in pairs]},
+        *(line for one, of_one in pairs for line in (_line(one, top), *map(_why, of_one))),
     )
     invalid = [answer.problem for answer in answers if answer.problem]
     if invalid:
@@ -103,9 +112,22 @@ def _one_line(label: str) -> str:
     return output.visible(label).replace("\t", " ").replace("\n", " ")
 
 
-def _document(answer: Classified, top: int) -> dict[str, object]:
+def _why(reason: WhyLabel) -> str:
+    """The words that counted most for or against a label, the strongest first, on one line."""
+    from labeltune.prediction.reasons import top_words
+
+    against = f" rather than {reason.against}" if reason.against is not None else ""
+    words = ", ".join(f"{word} {weight:+.2f}" for word, weight in top_words([reason], _SHOWN_WORDS))
+    beside = f"; the text as a whole {reason.rest:+.2f}" if abs(reason.rest) >= _SHOWN_WEIGHT else ""
+    label = reason.label if reason.chosen else f"not {reason.label}"
+    return _one_line(f"  {label}{against}: {words or 'no word that the model knows'}{beside}")
+
+
+def _document(answer: Classified, top: int, reasons: Sequence[WhyLabel] | None) -> dict[str, object]:
     document = asdict(answer)
     del document["shown"]
+    if reasons is not None:
+        document["why"] = [asdict(reason) for reason in reasons]
     if not top:
         del document["candidates"]
     else:

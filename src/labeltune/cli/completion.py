@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
     from labeltune.task import Task
 
-__all__ = ["answers", "bases", "columns", "files", "formats", "gates", "jobs", "models", "providers"]
+__all__ = [
+    "agreements",
+    "answers",
+    "bases",
+    "columns",
+    "exports",
+    "files",
+    "formats",
+    "gates",
+    "imports",
+    "jobs",
+    "models",
+    "providers",
+]
 
 Proposals: TypeAlias = "list[tuple[str, str]]"
 """Values, each with a word about it."""
@@ -44,6 +57,7 @@ _ANSWERS = {
     "flags": "true or false for each label",
 }
 _METRICS = ("exact_match", "macro_f1", "micro_f1", "weighted_f1", "samples_f1", "hamming_loss", "jaccard")
+_AGREEMENTS = ("alpha", "kappa", "percent")
 _SINGLE_METRICS = ("accuracy", "balanced_accuracy", "kappa", "mcc")
 
 
@@ -67,6 +81,20 @@ def formats(incomplete: str) -> Proposals:
     from labeltune.files.tables import FORMATS
 
     return _begun(((name, "") for name in FORMATS), incomplete)
+
+
+def imports(incomplete: str) -> Proposals:
+    """The formats of other tools that are read."""
+    from labeltune.collect.exchange.formats import FORMATS
+
+    return _begun(((name, format.title) for name, format in FORMATS.items()), incomplete)
+
+
+def exports(incomplete: str) -> Proposals:
+    """The formats of other tools that are written."""
+    from labeltune.collect.exchange.formats import FORMATS, WRITTEN
+
+    return _begun(((name, FORMATS[name].title) for name in WRITTEN), incomplete)
 
 
 def models(ctx: Context, incomplete: str) -> Proposals:
@@ -114,6 +142,14 @@ def gates(ctx: Context, incomplete: str) -> Proposals:
                 for field in task.fields
                 for metric in (*_METRICS, *(_SINGLE_METRICS if field.type == "single" else ()))
             ]
+    return _begun(((f"{name}=", "") for name in names), incomplete)
+
+
+def agreements(ctx: Context, incomplete: str) -> Proposals:
+    """The figures of agreement that a gate may name."""
+    task = _task(ctx)
+    fields = () if task is None or len(task.fields) == 1 else tuple(field.name for field in task.fields)
+    names = [*_AGREEMENTS, *(f"{field}.{figure}" for field in fields for figure in _AGREEMENTS)]
     return _begun(((f"{name}=", "") for name in names), incomplete)
 
 

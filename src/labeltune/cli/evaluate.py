@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.options import JsonOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
@@ -91,6 +91,12 @@ FailIfWorseOption = Annotated[
     str | None,
     typer.Option(metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."),
 ]
+WhyOption = Annotated[
+    bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
+]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
+]
 BootstrapOption = Annotated[
     int,
     typer.Option(min=0, max=1_000_000, help="How many resamples the intervals come from; 0 for none."),
@@ -107,6 +113,9 @@ def evaluate(
     markdown: MarkdownOption = None,
     github: GithubOption = False,
     training: TrainingOption = None,
+    why: WhyOption = False,
+    no_texts: NoTextsOption = False,
+    everything: AllOption = False,
     review_below: ReviewBelowOption = None,
     review_output: ReviewOutputOption = _REVIEW_OUTPUT,
     fail_under: FailUnderOption = None,
@@ -124,6 +133,8 @@ def evaluate(
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.task import read_task
 
+    if why and (html is None or no_texts):
+        raise SettingsError("--why: the words stand in the page, with the texts: give --html, not --no-texts")
     definition = read_task(task)
     forms = _Forms(html, markdown, github=github)
     review_file = None if review_below is None else review_output
@@ -144,10 +155,13 @@ def evaluate(
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
         state=state,
+        why=why,
+        texts=not no_texts,
+        date=_day_of(predictions),
     )
     report = run(predictions, definition, options)
     forms.write(out, report)
-    _show(out, report, options.review)
+    _show(out, report, options.review, everything=everything)
     _check(out, report)
 
 
@@ -213,15 +227,26 @@ def _tell_github(out: Output, report: Report) -> None:
         out.annotate(command)
 
 
-def _show(out: Output, report: Report, review: Review | None) -> None:
+def _day_of(path: str) -> str:
+    """The day on which a file was written last, as the title of its report has it."""
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date().isoformat()
+    except OSError:
+        return ""
+
+
+def _show(out: Output, report: Report, review: Review | None, *, everything: bool) -> None:
     from labeltune.cli.report_view import report_blocks
     from labeltune.evaluation.report.document import report_document
     from labeltune.evaluation.report.text import format_text
+    from labeltune.wording import counted
 
-    out.show(report_document(report), format_text(report), report_blocks(report))
+    out.show(report_document(report), format_text(report), report_blocks(report, everything=everything))
     if review is not None:
         out.note(
-            f"wrote {review.output}: {report.reviewed:,} rows below {review.below:g}, unsure, "
+            f"wrote {review.output}: {counted(report.reviewed or 0, 'row')} below {review.below:g}, unsure, "
             "or without an answer"
         )
     for warning in report.warnings:
@@ -231,7 +256,8 @@ def _show(out: Output, report: Report, review: Review | None) -> None:
 def _check(out: Output, report: Report) -> None:
     """Tell how the gates were met; raises `GateError` if one was not."""
     for gate in report.gates:
-        if gate.passed:
+        # On a terminal the report has told it.
+        if gate.passed and not out.shows_blocks:
             out.note(str(gate))
     failed = [str(gate) for gate in report.gates if not gate.passed]
     if failed:

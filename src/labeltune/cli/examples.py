@@ -28,7 +28,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "check": (
         "labeltune check train.csv validation.csv test.csv",
-        "labeltune check train.jsonl --model gpt-4.1-mini",
+        "labeltune check train.csv --noise -o suspects.csv",
     ),
     "upload": (
         "labeltune upload train.jsonl validation.jsonl",
@@ -72,10 +72,10 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     ),
     "classify": (
         'labeltune classify "Where is my parcel?" --model ft:linear:local::1a2b3c4d',
-        "labeltune classify --model ft:linear:local::1a2b3c4d --top 3 < texts.txt",
+        "labeltune classify --model ft:linear:local::1a2b3c4d --top 3 --why < texts.txt",
     ),
     "evaluate": (
-        "labeltune evaluate predictions.csv --html report.html",
+        "labeltune evaluate predictions.csv --html report.html --why",
         "labeltune evaluate predictions.csv --compare old.csv --fail-under macro_f1=0.8",
     ),
     "thresholds": (
@@ -90,9 +90,37 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d",
         "labeltune audit injection test.csv --model ft:linear:local::1a2b3c4d --json",
     ),
+    "import": (
+        "labeltune import project-1.json",
+        "labeltune import old.jsonl --from doccano --labels labels.json -o inquiries.csv",
+    ),
+    "export": (
+        "labeltune export inquiries.csv --to label-studio",
+        "labeltune export inquiries.csv --to fasttext --field category -o train.txt",
+    ),
+    "agreement": (
+        "labeltune agreement data.csv",
+        "labeltune agreement anna.csv ben.csv --fail-under alpha=0.7 -o disagreements.csv",
+    ),
     "clean": (
         "labeltune clean pages/ --language en -o texts.csv",
         "labeltune clean scraped.jsonl --html --text body --min-characters 40",
+    ),
+    "merge": (
+        "labeltune merge suspects.csv train.csv -o train2.csv",
+        "labeltune merge review.csv train.csv -o train2.csv --no-append",
+    ),
+    "annotate": (
+        "labeltune annotate inbox.csv --examples labelled.csv --model gpt-4.1-mini --review-below 0.8",
+        "labeltune annotate annotated.csv --checked annotated.sample.csv",
+    ),
+    "generate": (
+        "labeltune generate train.csv --model gpt-4.1 --to 50 --away-from test.csv --max-cost 5",
+        "labeltune generate train.csv --model gpt-4.1 --to 50 --verify-with gpt-4.1-mini --batch",
+    ),
+    "label": (
+        "labeltune label inquiries.csv",
+        "labeltune label inquiries.csv -o second.csv --annotator ann --order random",
     ),
     "doctor": ("labeltune doctor", "labeltune doctor --online --provider local"),
     "serve": (

@@ -16,11 +16,17 @@ from labeltune.cli import completion
 from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 
 __all__ = [
+    "AllowHostOption",
+    "ApiKeyFileOption",
     "DataArgument",
     "EncodingOption",
+    "GroupOption",
+    "HostOption",
     "JsonOption",
     "MaxCostOption",
     "ModelOption",
+    "NoTextsOption",
+    "PortOption",
     "PredictionsOption",
     "ProbabilitiesOption",
     "ProviderOption",
@@ -40,6 +46,9 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing on standard error but errors.")
+]
+NoTextsOption = Annotated[
+    bool, typer.Option("--no-texts", help="Leave the rows' texts, and words from them, out of the report.")
 ]
 TaskOption = Annotated[
     Path,
@@ -66,6 +75,31 @@ ProviderOption = Annotated[
         envvar="LABELTUNE_PROVIDER",
         help="Where files, jobs and models live: openai, azure, nebius, local, or a base URL. By default "
         "what the task says under [defaults], else openai.",
+        rich_help_panel=WHERE,
+    ),
+]
+HostOption = Annotated[
+    str, typer.Option("--host", metavar="HOST", help="The address to listen on.", rich_help_panel=WHERE)
+]
+PortOption = Annotated[
+    int,
+    typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.", rich_help_panel=WHERE),
+]
+ApiKeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        metavar="F",
+        help="A file with the key that clients must send.",
+        rich_help_panel=WHERE,
+    ),
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        help="A name by which clients may call it, besides localhost and --host; may be repeated.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -143,6 +177,15 @@ StripOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="The seed of what is random.")]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Answer yes to what would be asked.", rich_help_panel=RESUME)
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="COL",
+        autocompletion=completion.columns,
+        help="Keep rows with the same value in this column in one part or fold.",
+    ),
 ]
 WaitTimeoutOption = Annotated[
     float | None,

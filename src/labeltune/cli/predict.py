@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from labeltune.prediction.predict import Predicted, Preview
     from labeltune.task import ReadOptions
 
-__all__ = ["predict"]
+__all__ = ["predict", "show_preview"]
 
 _DEFAULT = PredictOptions()
 
@@ -206,7 +206,7 @@ def _predict(
 
     call["provider"] = provider_of(provider, definition)
     if dry_run:
-        _show_preview(sink, preview(data, **call))
+        show_preview(sink, preview(data, **call))
         return
     with RowStory(sink, yes=options.yes) as story:
         done = run(data, story=story, **call)
@@ -265,7 +265,8 @@ def _show(sink: Output, done: Predicted, model: str, task: Path, *, batch: bool)
     )
 
 
-def _show_preview(sink: Output, shown: Preview) -> None:
+def show_preview(sink: Output, shown: Preview) -> None:
+    """Tell what would be asked."""
     from json import dumps
 
     request = {"url": shown.url, "headers": dict(shown.headers), "body": shown.body}

@@ -105,19 +105,20 @@ class JobStory:
 
 
 class RowStory:
-    """Rows beside a bar; use it with `with`. `yes` answers what would be asked."""
+    """Rows beside a bar that says `what` is done; use it with `with`. `yes` answers what would be asked."""
 
     _bar: Progress | None = None
     _yes = False
+    _what = "predicting"
 
-    def __init__(self, out: Output, *, yes: bool = False) -> None:
-        self._out, self._yes = out, yes
+    def __init__(self, out: Output, *, yes: bool = False, what: str = "predicting") -> None:
+        self._out, self._yes, self._what = out, yes, what
         self._open = ExitStack()
 
     def begin(self, rows: int) -> None:
         """So many requests are to be asked."""
         self._open.close()
-        self._bar = self._open.enter_context(self._out.progress("predicting", rows, unit="rows"))
+        self._bar = self._open.enter_context(self._out.progress(self._what, rows, unit="rows"))
 
     def advance(self, rows: int, /, **info: object) -> None:
         """So many more are over."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from labeltune.cli.options import (
     DataArgument,
     JsonOption,
     MaxCostOption,
+    NoTextsOption,
     ProviderOption,
     QuietOption,
     TaskOption,
@@ -54,6 +54,7 @@ def run(
     ] = _SIZES,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     max_cost: MaxCostOption = None,
+    no_texts: NoTextsOption = False,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -78,6 +79,7 @@ def run(
         read=tuple(shlex.split(read_words(read))),
         place=() if provider is None else ("--provider", provider),
         budget=() if max_cost is None else ("--max-cost", f"{max_cost:g}"),
+        shown=("--no-texts",) if no_texts else (),
     )
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,6 @@ class _Walk:
     def __init__(self, sink: Output, way: Way, log: Log) -> None:
         self._sink, self._way, self._log = sink, way, log
         self._commands: list[dict[str, Any]] = []
-        self._measured: output.Step | None = None
 
     def go(self, model: str | None) -> None:
         """All of them; the result is the page."""
@@ -108,7 +109,7 @@ class _Walk:
         self._take("check", way.check(chats))
         (trained,) = self._take("train", way.train(chats, model), always=True).result
         predicted = self._take("predict", way.predict(paths[TEST], trained))
-        measured = self._take("evaluate", way.evaluate())
+        measured = self._take("evaluate", way.evaluate(trained))
         self._conclude(trained, predicted, measured)
 
     def _take(self, name: str, step: Step, *, always: bool = False) -> Done:
@@ -132,7 +133,6 @@ class _Walk:
         if code not in (ExitCode.OK, ExitCode.INVALID_ANSWERS):
             raise typer.Exit(code)
         if name == "evaluate":
-            self._measured = kept
             self._write_numbers(kept)
         return self._log.record(name, step, exit_code=code, result=kept.lines, document=kept.document)
 
@@ -149,9 +149,9 @@ class _Walk:
 
     def _conclude(self, model: str, predicted: Done, measured: Done) -> None:
         way, sink = self._way, self._sink
-        if not sink.json_mode and sys.stdout.isatty():
-            text = "\n".join(measured.result)
-            sink.show({}, text, self._measured.blocks if self._measured else [text])
+        headline = measured.document.get("headline")
+        if headline is not None:
+            sink.note(headline["text"])
         sink.hint(f"open {way.page} in a browser; the model is {model}")
         sink.result(
             {
@@ -161,6 +161,7 @@ class _Walk:
                 "task": str(way.task),
                 "model": model,
                 "steps": self._commands,
+                "headline": headline,
                 "metrics": measured.document.get("metrics"),
                 "intervals": measured.document.get("intervals"),
             },

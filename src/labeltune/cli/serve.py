@@ -10,8 +10,15 @@ from typing import Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.options import JsonOption, QuietOption
-from labeltune.errors import SettingsError
+from labeltune.cli.key_file import read_key
+from labeltune.cli.options import (
+    AllowHostOption,
+    ApiKeyFileOption,
+    HostOption,
+    JsonOption,
+    PortOption,
+    QuietOption,
+)
 
 __all__ = ["serve"]
 
@@ -20,28 +27,16 @@ _HOST, _PORT = "127.0.0.1", 8000
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = _HOST,
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")
-    ] = _PORT,
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option("--api-key-file", metavar="F", help="A file with the key that clients must send."),
-    ] = None,
+    host: HostOption = _HOST,
+    port: PortOption = _PORT,
+    api_key_file: ApiKeyFileOption = None,
     directory: Annotated[
         Path | None,
         typer.Option(
             "--dir", metavar="D", help="Where files, jobs and models are kept, instead of LABELTUNE_HOME."
         ),
     ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-host",
-            metavar="NAME",
-            help="A name by which clients may call it, besides localhost and --host; may be repeated.",
-        ),
-    ] = None,
+    allow_host: AllowHostOption = None,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,21 +61,6 @@ def serve(
     if directory is not None:
         # This process has no other place: what an engine keeps beside its models goes there, too.
         os.environ["LABELTUNE_HOME"] = str(directory.absolute())
-    key = None if api_key_file is None else _key_in(api_key_file)
+    key = None if api_key_file is None else read_key(api_key_file)
     allowed = Allowed.at(host, allow_host or (), allow_origin or ())
     run(directory or default_directory(), host, port, key, allowed=allowed, say=out.note, ready=ready)
-
-
-def _key_in(path: Path) -> str:
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: the key cannot be read: {error.strerror}",
-            hint="give a file that holds one line, the key: openssl rand -hex 24 > key.txt",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: expected one line of plain characters, the key") from error
-    if not key or not key.isprintable() or not key.isascii():
-        raise SettingsError(f"{path}: expected one line of plain characters, the key")
-    return key

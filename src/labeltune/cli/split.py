@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labeltune.cli import completion, output
+from labeltune.cli import output
 from labeltune.cli.options import (
+    GroupOption,
     JsonOption,
     QuietOption,
     SeedOption,
@@ -50,20 +51,20 @@ def split(
     ] = None,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     seed: SeedOption = _SEED,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COL",
-            autocompletion=completion.columns,
-            help="Keep rows with the same value in this column in one part.",
-        ),
-    ] = None,
+    group: GroupOption = None,
     keep_duplicates_together: Annotated[
         bool, typer.Option(help="Keep rows with the same or nearly the same text in one part.")
     ] = True,
     stratify: Annotated[
         bool, typer.Option("--stratify/--no-stratify", help="Give each part its share of every label.")
     ] = True,
+    synthetic_anywhere: Annotated[
+        bool,
+        typer.Option(
+            "--synthetic-anywhere",
+            help="Let rows that a model wrote (source is synthetic) into test and validation parts, too.",
+        ),
+    ] = False,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -89,15 +90,16 @@ def split(
         group=group,
         keep_duplicates_together=keep_duplicates_together,
         stratified=stratify,
+        synthetic_anywhere=synthetic_anywhere,
         read=read,
     )
     with story.progress("split", unit="MB") as progress:
         done = run(data, definition, options, folder=out, progress=output.in_megabytes(progress))
-    _tell(story, done)
+    _tell(story, done, anywhere=synthetic_anywhere)
     story.result(_document(done), *(part.path for part in done.parts.values()))
 
 
-def _tell(story: Output, done: Split) -> None:
+def _tell(story: Output, done: Split, *, anywhere: bool) -> None:
     for note in done.notes:
         story.note(note)
     for warning in done.warnings:
@@ -116,6 +118,10 @@ def _tell(story: Output, done: Split) -> None:
             f"  {counted(done.duplicates, 'row stays', 'rows stay')} with an earlier one "
             "of the same or nearly the same text"
         )
+    if done.synthetic:
+        apart = "" if anywhere else ", and out of parts that measure"
+        stay = counted(done.synthetic, "synthetic row stays with its", "synthetic rows stay with their")
+        story.note(f"  {stay} seeds{apart}")
     balance = done.balance
     if balance.labels:
         story.note(f"  largest deviation of a label's share: {100 * balance.max_deviation:.3f} points")
@@ -172,6 +178,7 @@ def _document(done: Split) -> dict[str, object]:
         "max_deviation": done.balance.max_deviation,
         "rare_labels": done.balance.rare,
         "duplicates": done.duplicates,
+        "synthetic": done.synthetic,
         "seed": done.seed,
         "seconds": done.seconds,
     }

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
 from labeltune.evaluation.applying_thresholds import apply_thresholds
+from labeltune.evaluation.checking import measure_checked
 from labeltune.evaluation.comparing import compare
 from labeltune.evaluation.confidence import measure_confidence, measure_probabilities, probability_warnings
 from labeltune.evaluation.gates import Gate, check_gates, check_not_worse
+from labeltune.evaluation.human_rows import measure_human_rows
 from labeltune.evaluation.metrics.quality import BOOTSTRAP, SEED, measure
 from labeltune.evaluation.reading import read_predictions
+from labeltune.evaluation.reasons import try_reasons
 from labeltune.evaluation.remembering import remember
+from labeltune.evaluation.report.headline import noun_of
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.rows import pick_errors, show_rows, write_review
 from labeltune.evaluation.shapes import shapes_of
@@ -70,6 +74,12 @@ class EvaluateOptions:
     """other predictions that these must not be shown to be worse than"""
     state: str | os.PathLike[str] = STATE_FOLDER
     """where the journals of prediction runs are, which know what they cost"""
+    why: bool = False
+    """whether wrong rows should tell the words that decided; the model that answered is asked for them"""
+    texts: bool = True
+    """whether the report may hold a word of any row"""
+    date: str = ""
+    """the day of the predictions, for the title"""
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -100,6 +110,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         warnings += probability_warnings(predictions, shapes)
         resampling = {"bootstrap": options.bootstrap, "seed": options.seed}
         quality = measure(predictions.pairs, predictions.patterns, shapes, **resampling)
+        human = measure_human_rows(predictions, table, shapes, **resampling)
         theirs = [_read(other, task, options)[0] for other in tables]
         comparisons = compare(predictions, theirs, shapes, **resampling)
         spent, *spent_there = (
@@ -113,9 +124,14 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         review = options.review
         reviewed = None
         if review is not None:
-            reviewed = write_review(predictions, table, below=review.below, path=review.output)
+            reviewed = write_review(predictions, table, task, below=review.below, path=review.output)
         errors = tuple(predictions.lines[pick_errors(predictions)].tolist()) if options.errors else ()
         rows = _rows(predictions, table, task, errors, comparisons)
+        if options.why:
+            rows, unsaid = try_reasons(
+                rows, errors, predictions=predictions, table=table, task=task, spent=spent
+            )
+            warnings += unsaid
         training = None if options.training is None else read_training(options.training)
     if spent is not None:
         warnings += remember(path, task, quality, spent, state=options.state)
@@ -126,12 +142,17 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
     gates = check_gates(options.gates, quality, probabilities, calibration, sure)
     if options.not_worse_than is not None:
         gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
-    return Report(
+    report = Report(
         source=table.source,
         quality=quality,
+        task=task.source,
+        date=options.date,
+        noun=noun_of(task.text),
+        checked=measure_checked(predictions, task, sure),
         problems=predictions.problems,
         tuned_on=None if thresholds is None else _described(options.thresholds, thresholds),
         sure=sure,
+        human=human,
         calibration=calibration,
         probabilities=probabilities,
         spent=spent,
@@ -144,6 +165,7 @@ def evaluate(path: str, task: Task, options: EvaluateOptions | None = None) -> R
         gates=gates,
         warnings=tuple(warnings),
     )
+    return report if options.texts else report.without_texts()
 
 
 def _rows(

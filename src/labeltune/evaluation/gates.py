@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.quality import FieldQuality, Quality
     from labeltune.evaluation.report.model import Calibration, Comparison, FieldProbabilities, SureAnswers
 
-__all__ = ["Gate", "check_gates", "check_not_worse"]
+__all__ = ["Figure", "Gate", "check_gate", "check_gates", "check_not_worse"]
 
 _SCORES = ("precision", "recall", "f1")
 _LOSSES = ("log_loss", "brier")
@@ -25,7 +25,8 @@ _LOSSES = ("log_loss", "brier")
 _COVERAGE, _SURE_ACCURACY = "coverage", "sure_accuracy"
 _CALIBRATION_ERROR = "expected_calibration_error"
 
-_Figure = tuple[float, "Interval | None"]
+Figure = tuple[float, "Interval | None"]
+"""What a gate looks at: the figure, and its interval if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,15 @@ def check_gates(
     known = dict(_figures(quality, probabilities, calibration)) if gates else {}
     if sure is not None:
         known |= _sure_figures(sure)
-    return tuple(_check(gate, known) for gate in gates)
+    unknown = next((gate for gate in gates if gate.name not in known), None)
+    if unknown is not None:
+        raise _not_measured(unknown, known)
+    return tuple(check_gate(gate, known[gate.name]) for gate in gates)
 
 
-def _check(gate: Gate, known: Mapping[str, _Figure]) -> GateResult:
-    if gate.name not in known:
-        raise _not_measured(gate, known)
-    measured, interval = known[gate.name]
+def check_gate(gate: Gate, figure: Figure) -> GateResult:
+    """Whether a figure keeps to its gate."""
+    measured, interval = figure
     passed = measured >= gate.limit if gate.side == "under" else measured <= gate.limit
     words = "at least" if gate.side == "under" else "at most"
     return GateResult(gate.name, f"{words} {gate.limit:g}", measured, interval, passed)
@@ -90,7 +93,7 @@ def check_not_worse(comparison: Comparison) -> GateResult:
 
 def _figures(
     quality: Quality, probabilities: Mapping[str, FieldProbabilities], calibration: Calibration | None
-) -> Iterator[tuple[str, _Figure]]:
+) -> Iterator[tuple[str, Figure]]:
     """Everything that `METRIC`, `FIELD.METRIC` and `FIELD.LABEL.SCORE` can stand for.
 
     What probabilities are worth is told by field; where there is only one, its name may be left out.
@@ -114,12 +117,12 @@ def _figures(
             yield from ((f"{prefix}{label}.{score}", one) for score, one in scores.items())
 
 
-def _sure_figures(sure: SureAnswers) -> dict[str, _Figure]:
+def _sure_figures(sure: SureAnswers) -> dict[str, Figure]:
     shares = {_COVERAGE: sure.coverage, _SURE_ACCURACY: sure.accuracy}
     return {name: (one.value, one.interval) for name, one in shares.items() if one is not None}
 
 
-def _label_figure(field: FieldQuality, place: int, score: str) -> _Figure:
+def _label_figure(field: FieldQuality, place: int, score: str) -> Figure:
     measured = float(getattr(field.scores, score)[place])
     if score not in field.score_intervals:
         return measured, None
@@ -127,7 +130,7 @@ def _label_figure(field: FieldQuality, place: int, score: str) -> _Figure:
     return measured, Interval(float(low[place]), float(high[place]))
 
 
-def _not_measured(gate: Gate, known: Mapping[str, _Figure]) -> SettingsError:
+def _not_measured(gate: Gate, known: Mapping[str, Figure]) -> SettingsError:
     metric = gate.name.rpartition(".")[2]
     if metric in (*RANKING_METRICS, *_LOSSES):
         hint = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from labeltune.errors import DataError
 from labeltune.task.columns import probability_columns
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,8 @@ class Predictions:
         repeated = [] if self.ids is None else self.ids.repeated()
         said = []
         if repeated:
-            said.append(f'{len(repeated):,} ids occur more than once, such as "{repeated[0]}"')
+            repeats = counted(len(repeated), "id occurs", "ids occur")
+            said.append(f'{repeats} more than once, such as "{repeated[0]}"')
         if self.lacks:
             said.append(
                 f'the other probabilities are not used, for there is no column "{self.lacks[0]}"'

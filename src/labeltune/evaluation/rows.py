@@ -11,6 +11,7 @@ import numpy as np
 
 from labeltune.evaluation.predictions import UNNAMED_PROBLEM
 from labeltune.evaluation.report.model import ShownRow
+from labeltune.evaluation.second_guess import SecondGuesses
 from labeltune.files.tables import UnusualTableError, neutralise
 from labeltune.files.writing import atomic_write
 from labeltune.task.columns import PROBLEM, UNSURE
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables import Table
     from labeltune.task import Task
 
-__all__ = ["SHOWN_ERRORS", "pick_errors", "show_rows", "write_review"]
+__all__ = ["SHOWN_ERRORS", "fetch", "pick_errors", "show_rows", "write_review"]
 
 SHOWN_ERRORS = 2_000
 """How many wrong rows a report holds at most."""
@@ -31,9 +32,16 @@ _TEXT_LENGTH = 600
 
 
 def pick_errors(predictions: Predictions, *, count: int = SHOWN_ERRORS) -> IntArray:
-    """The places of wrong rows, in the order of the file; if there are too many, some of every kind."""
+    """The places of wrong rows, in the order of the file; if there are too many, the surest, a quarter of the
+    room, and some of every kind.
+    """
     wrong = np.flatnonzero(~predictions.pairs.right[predictions.patterns.inverse])
-    return np.sort(_spread(wrong, predictions.patterns.inverse, count))
+    surest = wrong[:0]
+    if predictions.confidence is not None and len(wrong) > count:
+        ranked = np.argsort(-predictions.confidence[wrong], kind="stable")  # NaN comes last
+        surest = wrong[ranked[: count // 4]]
+        wrong = np.setdiff1d(wrong, surest)
+    return np.sort(np.append(surest, _spread(wrong, predictions.patterns.inverse, count - len(surest))))
 
 
 def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
@@ -46,7 +54,7 @@ def _spread(rows: IntArray, patterns: IntArray, count: int) -> IntArray:
     return picked
 
 
-def _fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
+def fetch(table: Table, wanted: IntArray) -> dict[int, list[str]]:
     """The values of the rows at these places, in the order of the file."""
     with suppress(UnusualTableError):
         return _fetch_from_blocks(table, np.sort(wanted))
@@ -73,7 +81,7 @@ def show_rows(
     columns = [table.header.index(column) for column in task.text]
     problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
     shown = {}
-    for place, values in _fetch(table, places).items():
+    for place, values in fetch(table, places).items():
         confidence = np.nan if predictions.confidence is None else predictions.confidence[place]
         valid = predictions.pairs.valid[predictions.patterns.inverse[place]]
         line = int(predictions.lines[place])
@@ -94,10 +102,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…"
 
 
-def write_review(predictions: Predictions, table: Table, *, below: float, path: str) -> int:
+def write_review(predictions: Predictions, table: Table, task: Task, *, below: float, path: str) -> int:
     """Write the rows whose confidence is below a limit, and unsure ones, as CSV; returns how many.
 
-    The lowest confidence comes first; before it rows without a valid answer or without a confidence.
+    Beside the table's columns stand those of `SecondGuesses`, which `labeltune merge` reads. The lowest
+    confidence comes first; before it rows without a valid answer or without a confidence.
     """
     confidence = predictions.confidence
     if confidence is None:
@@ -106,17 +115,18 @@ def write_review(predictions: Predictions, table: Table, *, below: float, path: 
     sure = np.where(valid & ~np.isnan(confidence), confidence, -1.0)
     wanted = np.flatnonzero((sure < below) | predictions.unsure)
     wanted = wanted[np.argsort(sure[wanted], kind="stable")]
-    rows = _fetch(table, wanted)
+    rows = fetch(table, wanted)
     problem = table.header.index(PROBLEM) if PROBLEM in table.header else None
+    guesses = SecondGuesses(predictions, task, table.header)
     # What was safe to open in a spreadsheet stays so.
     marked = neutralise if table.marked else list
     with atomic_write(path) as handle:
         text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(marked(table.header))
+        writer.writerow(marked([*table.header, *guesses.columns]))
         for place in wanted.tolist():
             if problem is not None and valid[place]:
                 rows[place][problem] = UNSURE if predictions.unsure[place] else ""
-            writer.writerow(marked(rows[place]))
+            writer.writerow(marked([*rows[place], *guesses.cells(place)]))
         text.detach()
     return len(wanted)

@@ -9,7 +9,8 @@ import numpy as np
 from labeltune.errors import DataError
 from labeltune.evaluation.metrics.intervals import exact_interval
 from labeltune.evaluation.predictions import require_probabilities
-from labeltune.evaluation.report.model import Share, SureAnswers
+from labeltune.evaluation.report.model import SureAnswers
+from labeltune.evaluation.report.shares import Share
 from labeltune.files.unsure import has_single
 
 if TYPE_CHECKING:

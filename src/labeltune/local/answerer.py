@@ -12,11 +12,16 @@ from labeltune.local.errors import ApiError, with_hint
 from labeltune.local.stored_models import LoadedModels, find_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from labeltune.local.chat_request import ChatRequest
-    from labeltune.local.engines import Answer, Engine
+    from labeltune.local.engines import Answer, Engine, Explanation, Message
     from labeltune.local.store import Row, Store
 
-__all__ = ["Answerer"]
+__all__ = ["NOT_EXPLAINED", "Answerer"]
+
+NOT_EXPLAINED = "cannot_explain"
+"""The code of a refusal by a model whose engine cannot say why."""
 
 MAX_GATHERED = 256
 """How many conversations are answered in one go, so that nobody waits long for others."""
@@ -49,8 +54,7 @@ class Answerer:
 
     async def answer(self, request: ChatRequest) -> Answer:
         """The engine's answer. Raises `ApiError` for a model that is unknown, damaged or cannot be opened."""
-        model = find_model(self._store, request.model)
-        engine = self.models.ready(model) or await self._load(model)
+        engine = await self._engine(request.model)
         loop = asyncio.get_running_loop()
         waiting = self._waiting.get(loop)
         if waiting is None:
@@ -60,6 +64,33 @@ class Answerer:
         future: asyncio.Future[Answer] = loop.create_future()
         waiting.append(_Waiting(engine, request, future))
         return await future
+
+    async def explain(self, name: str, messages: Sequence[Message]) -> Explanation:
+        """Why the model of this name answers as it does. Raises `ApiError` as `answer` does, and for an
+        engine that cannot say.
+        """
+        engine = await self._engine(name)
+        explain = getattr(engine, "explain", None)
+        if explain is None:
+            raise ApiError(
+                400,
+                f"'{name}' cannot say why: the engine '{engine.name}' does not decide by single words.",
+                param="model",
+                code=NOT_EXPLAINED,
+            )
+        # In a thread, whatever the engine: of a long text there is a second's work, and others wait.
+        explanation: Explanation = (await asyncio.to_thread(self._explained_alone, explain, messages))[0]
+        return explanation
+
+    def _explained_alone(
+        self, explain: Callable[[Sequence[Sequence[Message]]], list[Explanation]], messages: Sequence[Message]
+    ) -> list[Explanation]:
+        with self._one_at_a_time:
+            return explain([messages])
+
+    async def _engine(self, name: str) -> Engine:
+        model = find_model(self._store, name)
+        return self.models.ready(model) or await self._load(model)
 
     async def _load(self, model: Row) -> Engine:
         try:

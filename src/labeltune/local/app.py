@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route, Router
 
 from labeltune.errors import DiskError
-from labeltune.local import batches, chat, files, jobs, models, uploads
+from labeltune.local import batches, chat, explaining, files, jobs, models, page, uploads
 from labeltune.local.answerer import Answerer
 from labeltune.local.context import CONTEXT_KEY, Context
 from labeltune.local.errors import ApiError
@@ -76,10 +76,10 @@ class Gate:
         self._key = None if api_key is None else _digest(api_key.encode())
         self._limits = limits
         # Routes are tried in order: the one that is asked thousands of times comes first.
-        modules = (chat, files, uploads, jobs, models, batches)
+        modules = (chat, explaining, files, uploads, jobs, models, batches)
         routes = [route for module in modules for route in module.ROUTES]
         health = [Route(path, _health, methods=["GET"]) for path in ("/healthz", "/health")]
-        self._router = Router([Mount(_V1, routes=routes), *health])
+        self._router = Router([Mount(_V1, routes=routes), *health, *page.ROUTES])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -33,6 +33,7 @@ def write_card(
         **_of_job(store, job),
         "rows": len(training),
         "labels": _labels(training),
+        "prompt": _prompt(training),
         "hyperparameters": dict(run.hyperparameters),
         "versions": {"labeltune": version("labeltune"), "python": platform.python_version()},
     }
@@ -55,7 +56,7 @@ def card_of(store: Store, job_id: str) -> Card:
     if row is not None:
         card = orjson.loads(row["card"])
     elif job is not None:
-        card = {**_of_job(store, job), "rows": None, "labels": None, "versions": {}}
+        card = {**_of_job(store, job), "rows": None, "labels": None, "prompt": None, "versions": {}}
         card["hyperparameters"] = orjson.loads(job["hyperparameters"])
     if job is not None:
         card["trained_tokens"] = job["trained_tokens"]
@@ -115,3 +116,25 @@ def _labels(training: Sequence[Record]) -> list[str] | None:
     except TrainingRefusedError:
         return None
     return [plain_label(label) for head in heads for label in head.labels]
+
+
+def _prompt(training: Sequence[Record]) -> list[dict[str, str]] | None:
+    """How the model is asked: for each message its role and `content`, and for the one with the text the
+    words `before` and `after` it. None where more than one message varies, or it is not the user's.
+    """
+    from labeltune.local.engines.common.records import Template
+
+    conversations = [record[:-1] for record in training]
+    roles = {tuple(str(message.get("role", "")) for message in one) for one in conversations}
+    if len(roles) > 1:
+        return None
+    frames = Template.of(conversations).frames
+    varying = [role for (role, _), frame in frames.items() if not frame.constant]
+    if varying != ["user"]:
+        return None
+    return [
+        {"role": role, "content": frame.prefix}
+        if frame.constant
+        else {"role": role, "before": frame.prefix, "after": frame.suffix}
+        for (role, _), frame in frames.items()
+    ]

@@ -14,7 +14,7 @@ from labeltune.local.wire import Fields
 if TYPE_CHECKING:
     from labeltune.local.engines import Message
 
-__all__ = ["ChatRequest", "LikeRequests", "read_chat"]
+__all__ = ["ChatRequest", "LikeRequests", "read_chat", "read_messages"]
 
 _REMEMBERED = 64
 """How many kinds of requests are known by what they share."""
@@ -48,7 +48,7 @@ class ChatRequest:
 def read_chat(fields: Fields) -> ChatRequest:
     """Read a request body. Raises `ApiError` (400) that names the parameter."""
     model = fields.needed_text("model")
-    messages = _read_messages(fields)
+    messages = read_messages(fields)
     logprobs = fields.flag("logprobs")
     top_logprobs = fields.integer("top_logprobs", least=0, most=20) or 0
     if top_logprobs and not logprobs:
@@ -92,14 +92,15 @@ class LikeRequests:
         shared = orjson.dumps({name: value for name, value in body.items() if name != "messages"})
         known = self._known.get(shared)
         if known is not None:
-            return replace(known, messages=_read_messages(Fields(body)))
+            return replace(known, messages=read_messages(Fields(body)))
         request = read_chat(Fields(body))
         if len(self._known) < _REMEMBERED:
             self._known[shared] = replace(request, messages=[])
         return request
 
 
-def _read_messages(fields: Fields) -> list[Message]:
+def read_messages(fields: Fields) -> list[Message]:
+    """The messages of a request, each a role and a text. Raises `ApiError` (400)."""
     items = fields.items("messages", required=True)
     assert items is not None
     if not items:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
-import socket
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from labeltune.errors import SettingsError
 from labeltune.local.guard import Allowed, is_loopback
+from labeltune.local.serving import on_this_machine, run_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,10 +17,6 @@ __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "serve"]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
-
-_BACKLOG = 2048
-_GRACE_S = 10
-"""How long requests under way may take to end when the server is told to stop."""
 
 
 def serve(
@@ -46,71 +39,31 @@ def serve(
     `allowed` says by which names it may be called and which web pages may ask; by default `Allowed.at(host)`.
     Raises `SettingsError` if the port cannot be had.
     """
-    import uvicorn
-
     from labeltune.local.app import create_app
     from labeltune.local.launcher import active
     from labeltune.local.store import Store
 
     app = create_app(directory, api_key=api_key, allowed=allowed or Allowed.at(host))
-    with _listening(host, port) as listener, _logged(say):
-        _warn(host, api_key, say)
-        config = uvicorn.Config(
+
+    def started(origin: str) -> None:
+        if ready is not None:
+            ready(f"{origin}/v1")
+        say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
+        say(f"in a browser: {on_this_machine(origin)}/")
+
+    def stopped() -> None:
+        for row in active(Store(directory, check=False)):
+            say(f"{row['id']} ({row['status']}) goes on without the server, in a process of its own")
+
+    with _logged(say):
+        run_app(
             app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
+            host,
+            port,
+            listening=lambda: _warn(host, api_key, say),
+            started=started,
+            stopped=stopped,
         )
-        server = uvicorn.Server(config)
-        ignored = _ignored()
-        started = server.startup
-
-        async def startup(sockets: list[socket.socket] | None = None) -> None:
-            # Only now does a signal mean: end what is under way, then stop.
-            await started(sockets)
-            # uvicorn has taken them all.
-            for number in ignored:
-                signal.signal(number, signal.SIG_IGN)
-            if ready is not None:
-                shown = f"[{host}]" if ":" in host else host
-                ready(f"http://{shown}:{listener.getsockname()[1]}/v1")
-            say(f"files, jobs and models are kept in {directory}; Ctrl-C stops the server")
-
-        stopped = server.shutdown
-
-        async def shutdown(sockets: list[socket.socket] | None = None) -> None:
-            await stopped(sockets)
-            for row in active(Store(directory, check=False)):
-                say(f"{row['id']} ({row['status']}) goes on without the server, in a process of its own")
-
-        # uvicorn has no hooks for them without lifespan
-        server.startup = startup  # type: ignore[method-assign]
-        server.shutdown = shutdown  # type: ignore[method-assign]
-        server.run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        # Python adds "(while attempting to …)" to the reason, which says again where.
-        reason = (error.strerror or str(error)).partition(" (while")[0]
-        raise SettingsError(
-            f"{host}:{port}: cannot listen there: {reason}",
-            hint="choose another --port or --host",
-        ) from error
-
-
-def _ignored() -> list[signal.Signals]:
-    """The stop signals that this process was started to ignore, as a script's background job is."""
-    if threading.current_thread() is not threading.main_thread():
-        return []
-    return [
-        number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) == signal.SIG_IGN
-    ]
 
 
 def _warn(host: str, api_key: str | None, say: Callable[[str], None]) -> None:

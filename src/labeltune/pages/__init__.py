@@ -14,38 +14,40 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import jinja2
 
-__all__ = ["render"]
+__all__ = ["policy", "render"]
 
 
 def render(
     name: str,
     values: Mapping[str, Any],
     *,
+    parts: Sequence[str] = (),
     filters: Mapping[str, Callable[..., Any]] | None = None,
     served: bool = False,
 ) -> str:
-    """The page of the template `NAME.html.j2`, with `NAME.css` and `NAME.js` after what all pages share.
+    """The page of the template `NAME.html.j2`, with `NAME.css` and `NAME.js` after what all pages share, and
+    then the script of each of `parts`.
 
     Whatever comes from data is escaped, or stands in a block of JSON. A page that is `served` may ask the
     server that it came from, and no other.
     """
-    style = _asset("look.css") + _asset(f"{name}.css")
-    scripts = [_asset("look.js"), _asset(f"{name}.js")]
+    style, scripts = _assets(name, parts)
     environment = _environment()
     if filters:
         environment = environment.overlay()
         environment.filters = {**environment.filters, **filters}
     return environment.get_template(f"{name}.html.j2").render(
-        values, style=style, scripts=scripts, policy=_policy(style, scripts, served=served)
+        values, style=style, scripts=scripts, policy=policy(name, parts=parts, served=served)
     )
 
 
-def _policy(style: str, scripts: list[str], *, served: bool) -> str:
-    """A Content Security Policy that allows this style and these scripts."""
+def policy(name: str, *, parts: Sequence[str] = (), served: bool = False) -> str:
+    """The Content Security Policy of a page: its style, its scripts, and nothing else."""
+    style, scripts = _assets(name, parts)
     return "; ".join(
         (
             "default-src 'none'",
@@ -56,6 +58,12 @@ def _policy(style: str, scripts: list[str], *, served: bool) -> str:
             "form-action 'none'",
         )
     )
+
+
+def _assets(name: str, parts: Sequence[str]) -> tuple[str, list[str]]:
+    """The style and the scripts of a page."""
+    scripts = ["look.js", f"{name}.js", *(f"{part}.js" for part in parts)]
+    return _asset("look.css") + _asset(f"{name}.css"), list(map(_asset, scripts))
 
 
 @cache

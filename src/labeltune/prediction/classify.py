@@ -17,6 +17,7 @@ from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.predict import predict
 from labeltune.task import ReadOptions
 from labeltune.task.columns import CONFIDENCE, PROBLEM, predicted_columns, probability_columns
+from labeltune.task.corrections import PATH_SIGN
 from labeltune.task.template import ColumnSlot, parse_template
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from labeltune.task import Task
 
 __all__ = ["Classified", "classify", "refuse_candidates"]
-
-PATH_SIGN = " > "
-"""Between the labels of a path, a parent and its child."""
 
 _HERE = ReadOptions(format="jsonl", encoding="utf-8")
 _TELLING = ("label", "json", "flags")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["Export", "output_header"]
+__all__ = ["Export", "outcome", "output_header"]
 
 _UNKNOWN = "unknown"
 _YES, _NO = Typed("1", 1), Typed("0", 0)
@@ -97,7 +97,7 @@ class Export:
             yield [*values, *self._prediction(result, decoded, empty)]
 
     def _prediction(self, result: Result, decoded: Any, empty: list[str]) -> list[str]:
-        choice, answer, problem = _outcome(result)
+        choice, answer, problem = outcome(result)
         labels: Labels | None = None
         cells = empty
         if choice is not None and not problem:
@@ -171,7 +171,7 @@ def _number(share: float) -> str:
     return f"{share:.6g}"
 
 
-def _outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
+def outcome(result: Result) -> tuple[dict[str, Any] | None, str, str]:
     """The choice of a reply, the raw answer, and the problem that shows before the answer is decoded."""
     if result.state is None:
         return None, "", "empty"

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from labeltune.errors import ConflictError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.costs import CHARACTERS_PER_TOKEN
-from labeltune.prediction.export import output_header
-from labeltune.prediction.requests import request_form
-from labeltune.task.answers import longest_answer
-from labeltune.task.chat import Renderer
+from labeltune.prediction.manner import TaskPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from labeltune.files.tables import Source, Table
     from labeltune.prediction.journal import Journal
+    from labeltune.prediction.manner import Manner
     from labeltune.prediction.options import PredictOptions
     from labeltune.prediction.requests import RequestForm
     from labeltune.prediction.story import Story
@@ -69,16 +67,24 @@ class Job:
     options: PredictOptions
     story: Story
     state: Path
+    manner: Manner | None = None
+    """How rows are asked; None: with the task's own prompt."""
+
+    @property
+    def asked(self) -> Manner:
+        """How its rows are asked."""
+        return TaskPrompt(self.task) if self.manner is None else self.manner
 
     @property
     def form(self) -> RequestForm:
         """What its requests have in common."""
-        return request_form(self.task, self.model, self.provider, confidence=self.options.confidence)
+        return self.asked.form(self.model, self.provider, confidence=self.options.confidence)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What makes a run another one."""
-        return {
+        prompt = {} if self.asked.identity is None else {"prompt": self.asked.identity}
+        return prompt | {
             "task": self.task.fingerprint,
             "model": self.model,
             "provider": self.provider.identity,
@@ -115,16 +121,15 @@ class Plan:
     def __init__(self, job: Job, table: Table) -> None:
         self.name = job.name or job.stream_name
         """What the table goes by in the journal."""
-        self.table, self._options = table, job.options
-        self.header = output_header(job.task, table.header, job.options, source=table.source)
-        """The columns of the output."""
-        self.renderer = Renderer(job.task, table.header, source=table.source)
+        self.job, self.table, self._options = job, table, job.options
+        manner = job.asked
+        self.renderer = manner.rendering(table.header, source=table.source)
         self.messages = self.renderer.messages
         self.form = job.form
         self.total = 0
         self._asked = 0
         self._characters = 0
-        self._answer = len(longest_answer(job.task))
+        self._answer = manner.longest
         self._thinking = job.provider.thinking
 
     def rows(self) -> Generator[tuple[int, Sequence[str]]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.chat import Message
 
-__all__ = ["RequestForm", "request_form"]
+__all__ = ["RequestForm", "request_form", "writing_form"]
 
 _HASH_BYTES = 16
 _SPARE_TOKENS = 16
@@ -71,6 +71,23 @@ def request_form(task: Task, model: str, provider: Provider, *, confidence: bool
         settings["response_format"] = {
             "type": "json_schema",
             "json_schema": {"name": "labels", "strict": True, "schema": schema},
+        }
+    return RequestForm(_shaped(settings, provider))
+
+
+def writing_form(
+    model: str, provider: Provider, *, schema: dict[str, Any], temperature: float, room: int
+) -> RequestForm:
+    """How a model is asked to write something: JSON of this schema, of at most so many tokens."""
+    settings: dict[str, Any] = {
+        "model": model,
+        "temperature": temperature,
+        "max_completion_tokens": room + provider.thinking,
+    }
+    if provider.strict_answers:
+        settings["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "written", "strict": True, "schema": schema},
         }
     return RequestForm(_shaped(settings, provider))
 

@@ -78,6 +78,7 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     *,
     task: Task,
     output: str = DEFAULT_OUTPUT,
+    model: str = MODEL,
     probabilities: bool = False,
     new_job: bool = False,
     read: ReadOptions = NOTHING_TOLD,
@@ -87,8 +88,9 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
     """Train on the table `training`, predict the rows of the table `test` and write them to `output`.
 
     The rows and columns written are those of `labeltune predict`. A job that failed or was cancelled is made
-    again with `new_job` only. Raises what convert, train and predict raise; `SettingsError` where training
-    and test are the same, or `output` is one of them; `DataError` for a chat file instead of a table.
+    again with `new_job` only. `model` is a base model of this machine. Raises what convert, train and predict
+    raise; `SettingsError` where training and test are the same, or `output` is one of them; `DataError` for a
+    chat file instead of a table.
     """
     started = time.monotonic()
     _check_paths(training, test, output)
@@ -100,7 +102,7 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
         converted = _convert(training, chat, task, story, read)
         plan = plan_training(
             str(chat),
-            model=MODEL,
+            model=model,
             provider=resolve_provider(PROVIDER),
             settings=Settings(seed=SEED, suffix=SUFFIX),
             task=task,

@@ -27,6 +27,8 @@ DEFAULT_SIZES = "train=0.7,validation=0.1,test=0.2"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 _LOG = "run.json"
+_TELLING = ("ft:linear:", "ft:embed")
+"""How the names of models begin that know which words decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Way:
     read: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
     budget: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         parts = [part.partition("=")[0].strip() for part in self.sizes.split(",")]
@@ -110,9 +113,10 @@ class Way:
         words = ("predict", part, "--model", model, "-o", self.predictions, *self.place, *self.budget)
         return Step((*words, *self._described, *self.read), (part, str(self.task)), (self.predictions,))
 
-    def evaluate(self) -> Step:
-        """Measure."""
-        words = ("evaluate", self.predictions, "--html", self.page, *self._described)
+    def evaluate(self, model: str) -> Step:
+        """Measure, with the words that decided where the model can tell them."""
+        why = ("--why",) if model.startswith(_TELLING) and "--no-texts" not in self.shown else ()
+        words = ("evaluate", self.predictions, "--html", self.page, *why, *self.shown, *self._described)
         return Step(words, (self.predictions, str(self.task)), (self.page, self.document))
 
     @property

@@ -4,8 +4,9 @@
 file; `template` is the prompt's. `labels` are an example's: `label_cells` reads them from a table's cells,
 where `cells` knows lists and the one spelling of what looks the same; `answers` spells them
 as an answer and reads answers, `answer_schema` is the JSON schema of those, `vectors` are label vectors. Only
-these know how labels are separated and what an answer looks like. `columns` names what predict writes, `chat`
-makes messages and records of rows, `records` says what a line of a chat file must be.
+these know how labels are separated and what an answer looks like. `columns` names what predict writes,
+`provenance` what tells where rows come from; `chat` makes messages and records of rows, `records` says what a
+line of a chat file must be.
 """
 
 from labeltune.task.model import Task

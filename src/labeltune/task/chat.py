@@ -41,6 +41,7 @@ class Renderer:
     def __init__(self, task: Task, header: Sequence[str], *, source: str = "table") -> None:
         require_columns(task.text, header, source=source)
         text_part = tuple(header.index(column) for column in task.text)
+        self._text_part = text_part
         self.text = _joiner(text_part)
         """The text of a row's values: what `{text}` stands for. Empty if the row has none."""
         self._system = _compile(task, task.system_template, header, "system")
@@ -59,6 +60,16 @@ class Renderer:
         if not self._system:
             return [user]
         return [{"role": "system", "content": _render(values, self._system)}, user]
+
+    def place_of_text(self, values: Sequence[str]) -> tuple[int, int] | None:
+        """Where `{text}` stands first in the messages of a row: the message's number and the character that
+        it begins with.
+        """
+        messages = [self._system, self._user] if self._system else [self._user]
+        for number, parts in enumerate(messages):
+            if self._text_part in parts:
+                return number, len(_render(values, parts[: parts.index(self._text_part)]))
+        return None
 
     def record(self, values: Sequence[str], answer: str) -> dict[str, list[Message]]:
         """One training record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from labeltune.task import Field, Task
     from labeltune.task.labels import Labels
 
-__all__ = ["LabelCellError", "LabelReader", "flag_spelling", "stripped"]
+__all__ = ["LabelCellError", "LabelReader", "flag_spelling", "stripped", "written_labels"]
 
 
 class LabelCellError(ValueError):
@@ -173,6 +174,21 @@ def _flag(cell: str, column: str, field: Field) -> bool:
         either = f"{field.no or 'nothing'} or {field.yes}"
         raise LabelCellError("bad_flag", column, f'column "{column}" holds "{cell}", expected {either}')
     return flag == yes
+
+
+def written_labels(task: Task, labels: Labels) -> list[str]:
+    """The cells that `LabelReader` reads these labels from, in the order of `task.label_columns`."""
+    cells: list[str] = []
+    for field, found in zip(task.fields, labels, strict=True):
+        if field.columns:
+            cells += [field.yes if label in found else field.no for label in field.labels]
+        elif field.delimiter is None:
+            cells.append(found[0])
+        elif field.delimiter == LIST_DELIMITER:
+            cells.append(json.dumps(list(found), ensure_ascii=False))
+        else:
+            cells.append(field.delimiter.join(found))
+    return cells
 
 
 def flag_spelling(flag: str) -> str:

@@ -101,12 +101,14 @@ class Task:
     def fingerprint(self) -> str:
         """A hash of everything that changes records or decoding: 16 hexadecimal digits.
 
-        The column that names a row, how tables are read, the defaults of commands, the order of keys in the
-        file and its comments do not count.
+        The column that names a row, how tables are read, the defaults of commands, what labels are described
+        by, the order of keys in the file and its comments do not count.
         """
         content = self.document()
         for name in ("id", "read", "defaults"):
             content.pop(name, None)
+        for field_ in content["field"]:
+            field_.pop("describe", None)
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -151,4 +153,6 @@ def _field_document(field_: Field) -> dict[str, Any]:
     if field_.parent is not None:
         document["parent"] = field_.parent
         document["children"] = {upper: list(lowers) for upper, lowers in field_.children.items()}
+    if field_.describe:
+        document["describe"] = dict(field_.describe)
     return document

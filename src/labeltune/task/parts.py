@@ -38,7 +38,8 @@ class Field:
     lists. `yes` and `no` are what stands in `columns` where a label applies and where it does not, if that is
     not 1 and 0; an empty `no` is an empty cell. `empty` is the label that an empty cell of a single field
     means, if it means one. With `parent`, `children` maps each label of the parent field
-    to the labels that may stand under it.
+    to the labels that may stand under it. `describe` says in a sentence what a label means, for models and
+    people that were not trained on it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Field:
     empty: str | None = None
     parent: str | None = None
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    describe: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def source_columns(self) -> tuple[str, ...]:

@@ -86,6 +86,7 @@ _FIELD_KEYS = (
     "empty",
     "parent",
     "children",
+    "describe",
 )
 
 
@@ -126,6 +127,7 @@ class _Reader:
         self.known_keys(item, _FIELD_KEYS, *at)
         yes, no = (self.get(item, key, str, *at, optional=True) for key in ("yes", "no"))
         children = self.get(item, "children", dict, *at, optional=True) or {}
+        describe = self.get(item, "describe", dict, *at, optional=True) or {}
         return Field(
             name=self.get(item, "name", str, *at),
             type=cast("FieldType", self.choice(item, "type", get_args(FieldType), *at)),
@@ -139,6 +141,9 @@ class _Reader:
             parent=self.get(item, "parent", str, *at, optional=True),
             children=MappingProxyType(
                 {key: self.strings(children, key, *at, "children") for key in children}
+            ),
+            describe=MappingProxyType(
+                {label: self.get(describe, label, str, *at, "describe") for label in describe}
             ),
         )
 

@@ -99,10 +99,18 @@ class _Checker:
         self.check_flags(index, field_)
         if field_.empty is not None:
             self.check_empty(index, field_, field_.empty)
+        self.check_describe(index, field_)
         if field_.type == "single":
             self.check_single(index, field_)
         else:
             self.check_multi(index, field_)
+
+    def check_describe(self, index: int, field_: Field) -> None:
+        for label, sentence in field_.describe.items():
+            at = ("field", index, "describe", label)
+            self.check_known(label, field_.labels, f'"{field_.name}"', *at)
+            if not sentence.strip() or len(sentence.splitlines()) > 1:
+                self.fail(f'describe "{label}": expected one sentence, on one line', *at)
 
     def check_flags(self, index: int, field_: Field) -> None:
         spelled = (field_.yes, field_.no)

@@ -111,7 +111,7 @@ def test_ids_that_repeat_are_found_however_they_are_written(tmp_path: Path, agai
     with open_table(str(tmp_path / "p.csv")) as table:
         found = read_blocks(table, TASK)
     assert found is not None
-    assert found.warnings() == [f'{found.source}: 1 ids occur more than once, such as "r7"']
+    assert found.warnings() == [f'{found.source}: 1 id occurs more than once, such as "r7"']
     assert found.ids is not None
     assert (len(found.ids), found.ids[8], found.ids[:2]) == (len(ROWS), "r7", ["r1", "r2"])
 
@@ -125,7 +125,7 @@ def test_ids_that_repeat_are_found_beside_longer_ones(
     with open_table(write(tmp_path / "p.csv", rows)) as table:
         found = read_blocks(table, TASK)
     assert found is not None
-    assert found.warnings() == [f'{found.source}: 1 ids occur more than once, such as "same"']
+    assert found.warnings() == [f'{found.source}: 1 id occurs more than once, such as "same"']
 
 
 CELLS = st.sampled_from(["0", "1", "0", "1", "0", "1", " 1", "", "2", "'1"])

@@ -85,36 +85,35 @@ def test_a_csv_file_called_xlsx_is_read_when_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "command"),
+    ("content", "name", "word"),
     [
         (
             "__label__spam win now\n__label__ham hello there\n__label__ham see you\n",
             "fastText's format",
-            r"sed -E 's/^__label__([^ ]+) +/\1\t/' t.txt > data.tsv; then: labeltune init data.tsv --no-header",
+            "fasttext",
         ),
         (
             "DESC:manner How did it happen ?\nENTY:animal What bird, then ?\nHUM:ind Who was she ?\n",
             "the format of TREC's questions",
-            r"sed -E 's/^([A-Za-z_]+):([A-Za-z_]+) +/\1\t\2\t/' t.txt > data.tsv; then:",
+            "label-text",
         ),
     ],
 )
 def test_data_34_labels_before_the_text(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, name: str, command: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, name: str, word: str
 ) -> None:
-    import subprocess
+    from cli.remote import run
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.txt").write_text(content)
     with pytest.raises(DataError, match=f"this looks like {name}") as caught:
         open_table("t.txt")
-    hint = caught.value.hint or ""
-    assert command in hint
+    assert caught.value.hint == f"labeltune import t.txt --from {word} makes a table of it"
     # What the hint proposes is run as it stands.
-    subprocess.run(["bash", "-c", hint.removeprefix("make a table of it: ").split("; then")[0]], check=True)
-    with open_table("data.tsv", ReadOptions(header=False)) as table:
+    assert run("import", "t.txt", "--from", word).exit_code == 0
+    with open_table("data.csv") as table:
         assert len(list(table)) == 3
-        assert table.header[-1] == f"column_{len(table.header)}"
+        assert table.header[:2] == ("text", "label")
 
 
 TEXTS = {

@@ -322,3 +322,19 @@ def test_a_prefix_stands_before_each_text(tmp_path: Path) -> None:
     plain, prefixed = fit(rows, base=at(folder)), fit(rows, base=at(folder, prefix="refund "))
     # All words are unknown to the vectors but that of the prefix.
     assert abs(plain._head._centre[0]) < 0.5 < prefixed._head._centre[0]
+
+
+@pytest.mark.parametrize("records", [meant(slice(0, 2)), several()], ids=["choice", "subset"])
+def test_words_and_the_vector_of_the_text_make_up_the_score(records: list[Record], tmp_path: Path) -> None:
+    model, _ = trained(Embed, fit(records, base=at(onnx_folder(tmp_path / "source"))), tmp_path / "model")
+    conversations = [row[:-1] for row in records[:20]]
+    answers = model.answer(conversations, top_logprobs=5)
+    for answer, found in zip(answers, model.explain(conversations), strict=True):
+        for reason in found.reasons:
+            told = reason.bias + reason.rest + sum(word.weight for word in reason.words)
+            assert told == pytest.approx(reason.score, abs=1e-3)
+        if reason.against is not None:
+            assert reason.rest
+            assert reason.label == answer.text
+            shares = found.probabilities[0]
+            assert np.exp(answer.tokens[0].logprob) == pytest.approx(shares[reason.label], abs=1e-6)

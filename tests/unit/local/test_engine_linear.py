@@ -279,3 +279,38 @@ def test_another_packages_engine_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "other_engine.py").write_text("class Constant:\n    name = 'constant'\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert get_engine("constant").name == "constant"
+
+
+# ---------------------------------------------------------------------------------------------- cross-validation
+
+
+def test_every_example_is_judged_by_a_model_that_has_not_seen_it() -> None:
+    training = single()
+    n = len(training)
+    fold = np.arange(n) % 4 + 1
+    held_out = Linear.cross_validate(training, fold, seed=1)
+    (labels,) = held_out.heads
+    assert held_out.probabilities.shape == (n, len(labels))
+    assert np.allclose(held_out.probabilities.sum(axis=1), 1)
+    given = np.array([labels.index(row[-1]["content"]) for row in training])
+    assert (held_out.probabilities.argmax(axis=1) == given).mean() >= 0.95
+
+    # What is said of a fold does not depend on the labels that it has, but for what all rows calibrate.
+    order = {label: place for place, label in enumerate(labels)}
+    turned = [
+        [*row[:-1], {"role": "assistant", "content": labels[(order[row[-1]["content"]] + 1) % len(labels)]}]
+        if own == 1
+        else row
+        for row, own in zip(training, fold, strict=True)
+    ]
+    other = Linear.cross_validate(turned, fold, seed=1)
+    places = [other.heads[0].index(label) for label in labels]
+    best = other.probabilities[:, places].argmax(axis=1)
+    assert (best[fold == 1] == given[fold == 1]).mean() >= 0.9
+
+
+def test_the_same_folds_give_the_same_numbers() -> None:
+    training = single()
+    fold = np.arange(len(training)) % 3 + 1
+    first, second = (Linear.cross_validate(training, fold, seed=1).probabilities for _ in range(2))
+    assert first.tobytes() == second.tobytes()

@@ -162,3 +162,37 @@ def test_an_existing_task_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "task.toml").read_text() == "mine"
     init(tmp_path / "data.csv", tmp_path / "task.toml", force=True)
     assert read_task(tmp_path / "task.toml").labels == ("a", "b")
+
+
+# ---------------------------------------------------------------------------------------- where rows come from
+
+
+def test_columns_that_tell_where_rows_come_from_are_neither_text_nor_labels(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    texts = [f"a text of several words number {n}" for n in range(40)]
+    rows = [
+        f"{text},{'ab'[n % 2]},{('human', 'synthetic')[n % 2]},gpt-{n % 3},{'xyz'[n % 3]},{n % 2},{n % 4} {n % 3}"
+        for n, text in enumerate(texts)
+    ]
+    path.write_text("\n".join(["text,topic,source,teacher,annotator,verified,seeds", *rows]) + "\n")
+    done = init(path, tmp_path / "task.toml")
+    assert done.task.text == ("text",)
+    assert done.task.label_columns == ("topic",)
+    for name in ("source", "teacher", "annotator", "verified", "seeds"):
+        assert done.left_out[name] == "where a row comes from"
+
+
+def test_they_are_taken_if_they_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,verified\n" + "".join(f"some words here {n},{'yn'[n % 2]}\n" for n in range(40)))
+    assert init(path, tmp_path / "task.toml", wishes=Wishes(labels=("verified",))).task.label_columns == (
+        "verified",
+    )
+    with pytest.raises(DataError, match='"verified" \\(where a row comes from\\)'):
+        init(path, tmp_path / "other.toml")
+
+
+def test_a_source_that_is_a_text_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("source,topic\n" + "".join(f"some words here {n},{'ab'[n % 2]}\n" for n in range(40)))
+    assert init(path, tmp_path / "task.toml").task.text == ("source",)

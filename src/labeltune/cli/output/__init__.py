@@ -7,14 +7,16 @@ JSON document; with `--quiet` stderr carries errors only. The only modules that 
 from __future__ import annotations
 
 from labeltune.cli.output.progress_display import Progress, in_megabytes
-from labeltune.cli.output.sink import SCHEMA_VERSION, Output, Step, configure, current, reset, step
-from labeltune.cli.output.tables import Bar, Grid
+from labeltune.cli.output.sink import SCHEMA_VERSION, Block, Output, Step, configure, current, reset, step
+from labeltune.cli.output.tables import Bar, Grid, Line
 from labeltune.cli.output.text import visible
 
 __all__ = [
     "SCHEMA_VERSION",
     "Bar",
+    "Block",
     "Grid",
+    "Line",
     "Output",
     "Progress",
     "Step",

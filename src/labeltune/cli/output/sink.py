@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.cli.output.console import colours, console_on
 from labeltune.cli.output.progress_display import show_progress
-from labeltune.cli.output.tables import Grid, grid_as_table, rows_as_table
+from labeltune.cli.output.tables import Grid, Line, grid_as_table, rows_as_table
 from labeltune.cli.output.text import visible
 from labeltune.errors import DataError, LabeltuneError, SettingsError
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA_VERSION", "Output", "Step", "configure", "current", "reset", "step"]
 
 SCHEMA_VERSION = 1
+Block = str | Line | Grid
+"""A piece of a result for reading, as a terminal shows it."""
 _RED, _YELLOW, _DIM, _OFF = "\x1b[1;31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 
 
@@ -44,15 +46,25 @@ class Output:
         for line in lines:
             sys.stdout.write(f"{line}\n")
 
-    def show(self, document: Mapping[str, Any], text: str, blocks: Iterable[str | Grid]) -> None:
+    @property
+    def shows_blocks(self) -> bool:
+        """Whether a result for reading is shown in blocks: on a terminal."""
+        return not self.json_mode and sys.stdout.isatty()
+
+    def show(self, document: Mapping[str, Any], text: str, blocks: Iterable[Block]) -> None:
         """The command's result where it is for reading: the blocks on a terminal, elsewhere the text."""
-        if self.json_mode or not sys.stdout.isatty():
+        if not self.shows_blocks:
             self.result(document, visible(text))
             return
         self._answered = True
         console = console_on(sys.stdout)
         for block in blocks:
-            console.print(grid_as_table(block, console) if isinstance(block, Grid) else visible(block))
+            if isinstance(block, Grid):
+                console.print(grid_as_table(block, console))
+            elif isinstance(block, Line):
+                console.print(visible(block.text), style=block.style)
+            else:
+                console.print(visible(block))
 
     @staticmethod
     def _document(document: Mapping[str, Any]) -> None:
@@ -156,16 +168,15 @@ class Step(Output):
         super().__init__(quiet=quiet)
         self.document: Mapping[str, Any] = {}
         self.lines: list[str] = []
-        self.blocks: tuple[str | Grid, ...] = ()
 
     def result(self, document: Mapping[str, Any], *lines: object) -> None:
         """Keep the result."""
         self.document, self.lines = document, [str(line) for line in lines]
 
-    def show(self, document: Mapping[str, Any], text: str, blocks: Iterable[str | Grid]) -> None:
-        """Keep the result."""
-        self.result(document, visible(text))
-        self.blocks = tuple(blocks)
+    @property
+    def shows_blocks(self) -> bool:
+        """Never: it is kept as text."""
+        return False
 
     def hint(self, message: str) -> None:
         """Say nothing."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltune.evaluation.metrics.proportions import low_end
+from labeltune.proportions import low_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ from labeltune.evaluation.metrics.tuning import between
 if TYPE_CHECKING:
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
 
-__all__ = ["Promise", "choose_promise", "fewest_rows"]
+__all__ = ["STEP", "Promise", "choose_promise", "fewest_rows"]
 
-_STEP = 1.02
+STEP = 1.02
 """A cut is looked at that keeps about so many times as many rows as the one before: looks have a price."""
 _WALKS = 20_000
 """Simulated files without any cut that keeps the promise; the 5 % of them are known to 3 % of themselves."""
@@ -62,18 +62,21 @@ def fewest_rows(accuracy: float) -> int:
     return math.ceil(math.log(1 - LEVEL) / math.log(accuracy))
 
 
-def choose_promise(confidence: FloatArray, right: BoolArray, *, accuracy: float) -> Promise | None:
+def choose_promise(
+    confidence: FloatArray, right: BoolArray, *, accuracy: float, step: float = STEP
+) -> Promise | None:
     """The lowest limit whose rows keep `accuracy` (between 0 and 1) on new rows, with probability `LEVEL`.
 
     Both arrays (n_rows,); a row without a confidence (NaN) is never sure. A cut passes if so many right rows
     above it were unlikely (exact binomial, one-sided) from rows that are right less often than promised. As
     that is asked of many cuts, how unlikely is set by simulation: of files on which every cut falls just
-    short, 1 - `LEVEL` get a limit. None where no cut passes.
+    short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, which is
+    quicker.
     """
     known = np.flatnonzero(~np.isnan(confidence))
     order = known[np.argsort(-confidence[known], kind="stable")]
     ranked, hits = confidence[order], np.cumsum(right[order], dtype=np.int64)
-    kept = _cuts(ranked, accuracy)
+    kept = _cuts(ranked, accuracy, step)
     if not kept.size:
         return None
     passed = _chance(hits[kept - 1], kept, accuracy) <= _level(tuple(kept.tolist()), accuracy)
@@ -91,7 +94,7 @@ def choose_promise(confidence: FloatArray, right: BoolArray, *, accuracy: float)
     )
 
 
-def _cuts(ranked: FloatArray, accuracy: float) -> IntArray:
+def _cuts(ranked: FloatArray, accuracy: float, step: float) -> IntArray:
     """How many rows each cut that is looked at keeps, rising; they do not depend on which rows are right.
 
     Rows of equal confidence stand or fall together.
@@ -99,8 +102,8 @@ def _cuts(ranked: FloatArray, accuracy: float) -> IntArray:
     least, rows = fewest_rows(accuracy), len(ranked)
     if rows < least:
         return np.array([], dtype=np.int64)
-    steps = np.arange(1 + math.log(rows / least) / math.log(_STEP))
-    wanted = np.append(np.ceil(least * _STEP**steps), rows).astype(np.int64)
+    steps = np.arange(1 + math.log(rows / least) / math.log(step))
+    wanted = np.append(np.ceil(least * step**steps), rows).astype(np.int64)
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, rows)
     places = np.searchsorted(ends, wanted[wanted <= rows], side="right") - 1
     kept: IntArray = np.unique(ends[places[places >= 0]])

@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
     from labeltune.evaluation.metrics.intervals import Interval
     from labeltune.evaluation.metrics.quality import FieldQuality
+    from labeltune.evaluation.report.headline import Headline
     from labeltune.evaluation.report.model import (
         Calibration,
         Comparison,
         FieldProbabilities,
+        HumanRows,
         OtherAnswer,
         Report,
-        Share,
         ShownRow,
         Spent,
         SureAnswers,
     )
+    from labeltune.evaluation.report.shares import Share
 
 __all__ = ["report_document"]
 
@@ -33,6 +35,7 @@ def report_document(report: Report) -> dict[str, Any]:
     """Plain values, ready for `json.dumps`; keys are never renamed, only added."""
     quality = report.quality
     return {
+        "headline": _headline(report.headline),
         "rows": quality.rows,
         "invalid": quality.invalid,
         "invalid_rate": quality.invalid_rate,
@@ -55,10 +58,11 @@ def report_document(report: Report) -> dict[str, Any]:
         },
         "thresholds": report.tuned_on,
         "unsure": None if report.sure is None else _sure(report.sure),
+        "human_rows": None if report.human is None else _human(report.human),
         "calibration": None if report.calibration is None else _calibration(report.calibration),
         "reviewed": report.reviewed,
         "cost": _spent(report.spent),
-        "comparisons": [_comparison(comparison, report.rows) for comparison in report.comparisons],
+        "comparisons": [_comparison(comparison, report) for comparison in report.comparisons],
         "gates": [
             {
                 "name": gate.name,
@@ -70,6 +74,22 @@ def report_document(report: Report) -> dict[str, Any]:
             for gate in report.gates
         ],
         "warnings": [*report.warnings, *few_row_lines(quality)],
+    }
+
+
+def _headline(headline: Headline) -> dict[str, Any]:
+    checked = headline.checked
+    return {
+        "text": str(headline),
+        "right": _share(headline.right),
+        "checked": None
+        if checked is None
+        else {
+            "rows": checked.rows if checked.rest is not None else None,
+            "chosen": checked.chosen if checked.rest is not None else None,
+            "rest": None if checked.rest is None else _share(checked.rest),
+            "promised": checked.promised if checked.chosen == "promise" else None,
+        },
     }
 
 
@@ -113,6 +133,15 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
     return document
 
 
+def _human(human: HumanRows) -> dict[str, Any]:
+    return {
+        "rows": human.rows,
+        "metrics": dict(human.quality.metrics),
+        "intervals": _intervals(human.quality.intervals),
+        "exact_intervals": _intervals(human.quality.exact),
+    }
+
+
 def _sure(sure: SureAnswers) -> dict[str, Any]:
     limit = sure.limit
     return {
@@ -144,7 +173,7 @@ def _calibration(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[str, Any]:
+def _comparison(comparison: Comparison, report: Report) -> dict[str, Any]:
     result = comparison.result
     return {
         "other": comparison.other,
@@ -157,7 +186,7 @@ def _comparison(comparison: Comparison, rows: Mapping[int, ShownRow]) -> dict[st
             "lost": result.lost,
         },
         "examples": {
-            name: [_example(answer, rows[answer.line]) for answer in answers]
+            name: [_example(answer, report.rows[answer.line], texts=report.texts) for answer in answers]
             for name, answers in (("won", comparison.won), ("lost", comparison.lost))
         },
         "cost": {"predictions": _spent(comparison.spent), "other": _spent(comparison.spent_there)},
@@ -169,11 +198,11 @@ def _spent(spent: Spent | None) -> dict[str, Any] | None:
     return None if spent is None else asdict(spent)
 
 
-def _example(answer: OtherAnswer, row: ShownRow) -> dict[str, Any]:
+def _example(answer: OtherAnswer, row: ShownRow, *, texts: bool) -> dict[str, Any]:
     return {
         "line": row.line,
         "id": row.id or None,
-        "text": row.text,
+        "text": row.text if texts else None,
         "true": list(row.true),
         "predicted": None if row.problem else list(row.predicted),
         "other": list(answer.predicted) if answer.valid else None,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeltune.evaluation.report.table import UNANSWERED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -23,10 +25,11 @@ WIDTH, HEIGHT = 300, 200
 
 MAX_CELLS = 6_000
 """How many cells of a heat map are drawn; the others hold the smallest counts."""
-_NUMBERED = 20
+_NUMBERED = 30
 """Up to how many labels a cell shows its count."""
 _NAME_LENGTH = 28
-_UNANSWERED = "no valid answer"
+_LETTER = 6.7
+"""How wide a letter of a name is, at most on average."""
 _PALE, _FULL = 0.55, 0.85
 """Opacities at which the ink on a cell changes, in the dark and in the light."""
 
@@ -159,20 +162,17 @@ class HeatMap:
     numbered: bool
     exclusive: bool
     """whether a row has one label, so that what is beside the diagonal is wrong"""
-    worst: tuple[tuple[str, str, int], ...]
-    """the commonest confusions: true, predicted, rows"""
 
 
-def heat_map(field: FieldQuality, *, worst: int = 25) -> HeatMap:
-    """The heat map of one field, with the commonest confusions in words."""
+def heat_map(field: FieldQuality) -> HeatMap:
+    """The heat map of one field."""
     rows, counts = field.shape.labels, field.confusion
     unanswered = counts.shape[1] > len(rows) and bool(counts[:, -1].any())
-    last = (_UNANSWERED,) if unanswered else ()
+    last = (UNANSWERED,) if unanswered else ()
     columns = (*rows, *last)
     shares = counts / np.maximum(field.scores.support[:, None], 1)
     there = np.argwhere(counts > 0)
     order = np.argsort(-counts[counts > 0], kind="stable")
-    wrong = [place for place in there[order].tolist() if place[0] != place[1]]
     names = (*(_short(name) for name in rows),)
     few = len(rows) <= _NUMBERED
     return HeatMap(
@@ -186,10 +186,9 @@ def heat_map(field: FieldQuality, *, worst: int = 25) -> HeatMap:
         ),
         left_out=max(0, len(there) - MAX_CELLS),
         side=34 if few else 16,
-        margin=14 + 6 * max(_width(name) for name in (*names, *last)),
+        margin=14 + math.ceil(_LETTER * max(_width(name) for name in (*names, *last))),
         numbered=few,
         exclusive=field.shape.single,
-        worst=tuple((rows[row], columns[column], int(counts[row, column])) for row, column in wrong[:worst]),
     )
 
 

@@ -6,6 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
+from labeltune.evaluation.report.meanings import MEANINGS
 from labeltune.evaluation.report.sentences import (
     COVERAGE_HEADINGS,
     EXAMPLES,
@@ -15,6 +16,7 @@ from labeltune.evaluation.report.sentences import (
     calibration_line,
     comparison_tail,
     coverage_cells,
+    facts,
     invalid_line,
     named,
     notes,
@@ -24,6 +26,7 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +41,8 @@ __all__ = ["MAX_BYTES", "format_markdown", "plain"]
 
 MAX_BYTES = 64_000
 """A comment on GitHub holds 65,536 characters."""
+
+MEANING = "what it says"
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -65,15 +70,23 @@ def _lines(report: Report, most: int) -> Iterator[str]:
     quality = report.quality
     yield f"### {plain(report.source)}"
     yield ""
-    yield f"{quality.rows:,} rows, {plain(invalid_line(quality, report.problems))}."
+    yield f"**{plain(str(report.headline))}**"
+    yield ""
+    yield from _facts(report)
+    yield f"{counted(quality.rows, 'row')}, {plain(invalid_line(quality, report.problems))}."
     yield ""
     yield from _gates(report.gates)
     for comparison in report.comparisons:
         yield from _comparison(comparison, report)
     yield from _table(
-        ("metric", "value", INTERVAL),
+        ("metric", "value", INTERVAL, MEANING),
         (
-            (plain(name), f"{quality.metrics[name]:.4f}", _spread(quality.interval(name)))
+            (
+                plain(name),
+                f"{quality.metrics[name]:.4f}",
+                _spread(quality.interval(name)),
+                plain(MEANINGS.get(name, "")),
+            )
             for name in shown_metrics(quality)
         ),
     )
@@ -89,9 +102,16 @@ def _lines(report: Report, most: int) -> Iterator[str]:
         yield from _coverage(report.calibration)
 
 
+def _facts(report: Report) -> Iterator[str]:
+    """What was measured: each known fact once, on one line."""
+    yield " · ".join(f"{name}&#58; {plain(fact)}" for name, fact in facts(report))
+    yield ""
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
-    yield f"|{'|'.join('---' if place == 0 else '--:' for place in range(len(head)))}|"
+    names = (head[0], MEANING)
+    yield f"|{'|'.join('---' if one in names else '--:' for one in head)}|"
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.evaluation.metrics.calibration import LOSSES
 from labeltune.evaluation.metrics.paired import rows_needed
+from labeltune.evaluation.report.headline import Headline, labels_right
+from labeltune.evaluation.report.shares import Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.patterns import FloatArray
     from labeltune.evaluation.metrics.quality import Quality
     from labeltune.evaluation.metrics.ranking import Ranking
+    from labeltune.evaluation.report.headline import Checked, Noun
     from labeltune.files.unsure import Unsure
 
 __all__ = [
@@ -27,7 +30,6 @@ __all__ = [
     "GateResult",
     "OtherAnswer",
     "Report",
-    "Share",
     "ShownRow",
     "Spent",
     "SureAnswers",
@@ -186,20 +188,6 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """So many of so many rows, with the exact interval of their share."""
-
-    count: int
-    of: int
-    interval: Interval
-
-    @property
-    def value(self) -> float:
-        """From 0 to 1."""
-        return self.count / self.of
-
-
-@dataclass(frozen=True, slots=True)
 class SureAnswers:
     """What it brings to rely on sure answers only. An answer is right if all its single fields are."""
 
@@ -213,6 +201,15 @@ class SureAnswers:
     """right ones, of all rows"""
     limit: Unsure | None
     """what told them apart; None if the table says it, which does not say how it was chosen"""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanRows:
+    """How good the answers are on rows that people vouch for, where other rows are a model's."""
+
+    rows: int
+    of: int
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +261,10 @@ class ShownRow:
     """why there is no valid answer; empty where there is one"""
     confidence: float | None
     unsure: bool = False
+    reasons: tuple[tuple[str, float], ...] = ()
+    """the words that decided, the weightiest first, and how much each spoke for the predicted labels (above
+    0) or against them; empty where that is not known
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,12 +273,24 @@ class Report:
 
     source: str
     quality: Quality
+    task: str = ""
+    """the name of the task file"""
+    date: str = ""
+    """the day of the predictions, `2026-01-31`, if it was told"""
+    noun: Noun = ("row", "rows")
+    """what a row is, and several"""
+    checked: Checked | None = None
+    """what it brings that people check the least sure answers; None without confidences"""
+    texts: bool = True
+    """whether rows are shown with their texts"""
     problems: Mapping[str, int] = field(default_factory=dict)
     """how many answers were invalid for which reason"""
     tuned_on: str | None = None
     """which data the thresholds that were applied were tuned on"""
     sure: SureAnswers | None = None
     """None where no answer was said to be unsure"""
+    human: HumanRows | None = None
+    """None where all rows are people's, or none is"""
     calibration: Calibration | None = None
     """None without confidences"""
     probabilities: Mapping[str, FieldProbabilities] = field(default_factory=dict)
@@ -296,3 +309,17 @@ class Report:
     """how many rows were written for review"""
     gates: tuple[GateResult, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> Headline:
+        """What is asked first: how many rows are right, and what checking the least sure of them brings."""
+        quality = self.quality
+        exact = quality.exact["exact_match"]
+        right = Share(round(quality.rows * quality.metrics["exact_match"]), quality.rows, exact)
+        shapes = [field.shape for field in quality.fields]
+        return Headline(right, labels_right(shapes), self.noun, self.checked)
+
+    def without_texts(self) -> Report:
+        """The same without a word of any row, to be handed on: lines, ids and labels stay."""
+        rows = {line: replace(row, text="", reasons=()) for line, row in self.rows.items()}
+        return replace(self, rows=rows, texts=False)

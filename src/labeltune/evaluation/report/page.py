@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
 from labeltune.evaluation.report.drawing import heat_map, lines_chart, reliability_points
+from labeltune.evaluation.report.meanings import MEANINGS
 from labeltune.evaluation.report.model import Curve
 from labeltune.evaluation.report.sentences import (
     COVERAGE_HEADINGS,
     calibration_line,
     coverage_cells,
+    facts,
     invalid_line,
     named,
     notes,
@@ -19,18 +21,21 @@ from labeltune.evaluation.report.sentences import (
     shown_metrics,
     spending_lines,
 )
+from labeltune.evaluation.report.table import confusions, worst_first
 from labeltune.pages import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from labeltune.evaluation.metrics.quality import FieldQuality
-    from labeltune.evaluation.report.model import FieldProbabilities, Report
+    from labeltune.evaluation.report.model import FieldProbabilities, Report, ShownRow
 
-__all__ = ["MAX_DATA_BYTES", "format_html"]
+__all__ = ["MAX_DATA_BYTES", "format_html", "report_data"]
 
 MAX_DATA_BYTES = 2_000_000
 """How much of the page the texts of wrong rows may take."""
+SHOWN_CONFUSIONS, SHOWN_ONCE = 25, 100
+"""How many confusions are shown: of several rows, and of a single one, which are folded."""
 SMALL_CURVES = 24
 """How many labels get a curve of their own: those with the lowest average precision."""
 SHOWN_CURVES = 6
@@ -44,7 +49,9 @@ def format_html(report: Report) -> str:
         {
             "report": report,
             "quality": report.quality,
+            "facts": facts(report),
             "invalid": invalid_line(report.quality, report.problems),
+            "meanings": MEANINGS,
             "fields": [
                 _field(field, report.probabilities.get(field.shape.name)) for field in report.quality.fields
             ],
@@ -56,7 +63,7 @@ def format_html(report: Report) -> str:
             "ranking_metrics": RANKING_METRICS,
             "few": SHOWN_CURVES,
             "coverage_headings": COVERAGE_HEADINGS,
-            "data": _data(report),
+            "data": report_data(report),
         },
         filters=_FILTERS,
     )
@@ -77,13 +84,14 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
     """What the template needs of one field."""
     scores = field.scores
     ranking = None if probabilities is None else probabilities.ranking
+    found = confusions(field)
     return {
         "name": field.shape.name,
         "single": field.shape.single,
         "level": field,
         "labels": [
             {
-                "name": label,
+                "name": field.shape.labels[place],
                 "precision": float(scores.precision[place]),
                 "recall": float(scores.recall[place]),
                 "f1": float(scores.f1[place]),
@@ -93,10 +101,12 @@ def _field(field: FieldQuality, probabilities: FieldProbabilities | None) -> dic
                 "predicted": int(field.totals.pred[place]),
                 "ranking": None if ranking is None else ranking[place],
             }
-            for place, label in enumerate(field.shape.labels)
+            for place in worst_first(field)
         ],
         "ranked": ranking is not None,
         "heat": heat_map(field),
+        "confusions": [one for one in found if one[2] > 1][:SHOWN_CONFUSIONS],
+        "once": [one for one in found if one[2] == 1][:SHOWN_ONCE],
         "probabilities": probabilities,
         "curves": [] if probabilities is None else _curves(field, probabilities),
     }
@@ -142,8 +152,17 @@ def _thinned(curve: Curve, points: int = 500) -> Curve:
     return Curve(curve.x[::step], curve.y[::step])
 
 
-def _data(report: Report) -> dict[str, Any]:
-    """The wrong rows, for the page's script; as many as there is room for."""
+def _surest_first(row: ShownRow) -> float:
+    """A row without a confidence comes last."""
+    return 1.0 if row.confidence is None else -row.confidence
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """The wrong rows, for the page's script, the surest answers first; as many as there is room for.
+
+    A row is a list: line, id, text, true labels, predicted ones, problem, confidence, unsure, and where they
+    are known the reasons, `[[word, weight], …]`.
+    """
     labels = {
         label: place
         for place, label in enumerate(
@@ -152,8 +171,7 @@ def _data(report: Report) -> dict[str, Any]:
     }
     rows: list[list[Any]] = []
     room = MAX_DATA_BYTES
-    for line in report.errors:
-        row = report.rows[line]
+    for row in sorted((report.rows[line] for line in report.errors), key=_surest_first):
         entry = [
             row.line,
             row.id,
@@ -163,6 +181,7 @@ def _data(report: Report) -> dict[str, Any]:
             row.problem,
             row.confidence,
             row.unsure,
+            *([row.reasons] if row.reasons else []),
         ]
         # Escaped for HTML, a character may take six bytes.
         room -= len(json.dumps(entry, ensure_ascii=True))

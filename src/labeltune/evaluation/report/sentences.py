@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.evaluation.metrics.quality import FEW_ROWS, MEANS_OVER_LABELS, FieldQuality, Quality
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
+from labeltune.evaluation.report.meanings import in_order
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +21,14 @@ if TYPE_CHECKING:
         Calibration,
         Comparison,
         FieldProbabilities,
+        HumanRows,
         OtherAnswer,
         Report,
-        Share,
         ShownRow,
         Spent,
         SureAnswers,
     )
+    from labeltune.evaluation.report.shares import Share
 
 __all__ = [
     "COVERAGE_HEADINGS",
@@ -36,8 +40,10 @@ __all__ = [
     "comparison_tail",
     "coverage_cells",
     "example_lines",
+    "facts",
     "few_row_lines",
     "head_line",
+    "human_line",
     "invalid_line",
     "named",
     "notes",
@@ -45,6 +51,7 @@ __all__ = [
     "probability_line",
     "ranking_cells",
     "seconds",
+    "short_notes",
     "shortened",
     "shown_metrics",
     "spending_lines",
@@ -90,20 +97,55 @@ def percent(share: float) -> str:
 def head_line(report: Report) -> str:
     """What was measured, and how many answers were none."""
     quality = report.quality
-    return f"{report.source}: {quality.rows:,} rows, {invalid_line(quality, report.problems)}"
+    return f"{report.source}: {counted(quality.rows, 'row')}, {invalid_line(quality, report.problems)}"
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What was measured, by name: the task, the data, the model and the day, as far as they are known."""
+    quality = report.quality
+    asked = ", ".join(
+        f"{field.shape.name} ({counted(len(field.shape.labels), 'label')})" for field in quality.fields
+    )
+    known = [
+        ("task", f"{asked}, from {Path(report.task).name}" if report.task else asked),
+        ("data", f"{report.source}, {counted(quality.rows, 'row')}"),
+        ("model", "" if report.spent is None else report.spent.model),
+        ("predictions of", report.date),
+    ]
+    return [(name, fact) for name, fact in known if fact]
 
 
 def notes(report: Report) -> Iterator[str]:
     """How the figures were made, and what the predictions cost; a comparison tells that of both sides."""
     if report.sure is not None:
         yield sure_line(report.sure)
+    if report.human is not None:
+        yield human_line(report.human)
     yield _method(report)
+    yield from _cautions(report)
+    yield from _origins(report)
+
+
+def short_notes(report: Report) -> Iterator[str]:
+    """The same without how the figures were made."""
+    if report.sure is not None:
+        yield sure_line(report.sure)
+    yield from _cautions(report)
+    yield from _origins(report)
+
+
+def _cautions(report: Report) -> Iterator[str]:
+    """What to know of labels that few rows have, or none."""
     for field in report.quality.fields:
         absent, labels = int((field.scores.support == 0).sum()), len(field.shape.labels)
         if absent:
             name = field.shape.name
             yield f"Labels of {name} that are on no row, and 0 in macro averages: {absent:,} of {labels:,}."
     yield from few_row_lines(report.quality)
+
+
+def _origins(report: Report) -> Iterator[str]:
+    """Which thresholds were applied, and what the predictions cost."""
     if report.tuned_on is not None:
         yield f"{_tuned(report)} by the thresholds of {report.tuned_on}."
     if report.spent is not None and not report.comparisons:
@@ -130,6 +172,18 @@ def sure_line(sure: SureAnswers) -> str:
     return (
         f"Unsure answers: {sure.unsure:,}{why}. Sure ones: {_share(sure.coverage)}{good}. "
         f"With the unsure and the invalid ones, {_share(sure.accuracy_of_all)} are right."
+    )
+
+
+def human_line(human: HumanRows) -> str:
+    """How good the answers are where people vouch for the labels; the rest tells how models agree."""
+    figures = ", ".join(
+        f"{name} {_figure(human.quality.metrics[name], human.quality.interval(name))}"
+        for name in shown_metrics(human.quality)
+    )
+    return (
+        f"Rows that people labelled or verified, {human.rows:,} of {human.of:,}: {figures}. "
+        f"The labels of the other {human.of - human.rows:,} are a model's."
     )
 
 
@@ -175,9 +229,11 @@ def invalid_line(quality: Quality, problems: object) -> str:
 
 
 def shown_metrics(level: Level) -> list[str]:
-    """The metrics to show a person: of a single field without those that repeat its accuracy."""
+    """The metrics to show a person, what everybody knows first: of a single field without those that repeat
+    its accuracy.
+    """
     repeats = _SAME_AS_ACCURACY if "accuracy" in level.metrics and _one_label(level) else ()
-    return [name for name in level.metrics if name not in repeats]
+    return in_order(name for name in level.metrics if name not in repeats)
 
 
 def _one_label(level: Level) -> bool:
@@ -195,7 +251,7 @@ def probability_line(probabilities: FieldProbabilities) -> str:
     drawn = (
         "" if groups is None else f" The rankings' intervals: resamples of {groups:,} random groups of rows."
     )
-    return f"Probabilities of {probabilities.rows:,} rows: {figures}.{drawn}"
+    return f"Probabilities of {counted(probabilities.rows, 'row')}: {figures}.{drawn}"
 
 
 def ranking_cells(one: Ranking) -> tuple[str, ...]:
@@ -218,7 +274,7 @@ def calibration_line(calibration: Calibration) -> str:
     spread = "" if interval is None else f" ({100 * interval.low:.2f} to {percent(interval.high)})"
     return (
         f"Confidence: expected calibration error {percent(calibration.error)}{spread} over "
-        f"{calibration.rows:,} answers."
+        f"{counted(calibration.rows, 'answer')}."
     )
 
 
@@ -252,8 +308,8 @@ def _spending(spent: Spent) -> str:
     )
     usd = "unknown price" if spent.usd is None else f"${spent.usd:,.4f}" if spent.usd else "$0"
     return (
-        f"{usd}, {spent.input_tokens:,} tokens read and {spent.output_tokens:,} written in "
-        f"{spent.requests:,} requests ({spent.model}){took}"
+        f"{usd}, {counted(spent.input_tokens, 'token')} read and {spent.output_tokens:,} written in "
+        f"{counted(spent.requests, 'request')} ({spent.model}){took}"
     )
 
 
@@ -285,7 +341,8 @@ def _example_line(answer: OtherAnswer, rows: Mapping[int, ShownRow]) -> str:
     row = rows[answer.line]
     here = row.problem or named(row.predicted)
     there = named(answer.predicted) if answer.valid else NO_ANSWER
-    return f'line {row.line} "{shortened(row.text)}": {named(row.true)}; here {here}, there {there}'
+    quoted = f' "{shortened(row.text)}"' if row.text else ""
+    return f"line {row.line}{quoted}: {named(row.true)}; here {here}, there {there}"
 
 
 def named(labels: Sequence[str]) -> str:

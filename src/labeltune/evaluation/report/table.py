@@ -10,9 +10,19 @@ if TYPE_CHECKING:
 
     from labeltune.evaluation.metrics.quality import FieldQuality
 
-__all__ = ["HEADERS", "Line", "average_lines", "classification_table", "label_lines"]
+__all__ = [
+    "HEADERS",
+    "UNANSWERED",
+    "Line",
+    "average_lines",
+    "classification_table",
+    "confusions",
+    "label_lines",
+    "worst_first",
+]
 
 HEADERS = ("precision", "recall", "f1-score", "support")
+UNANSWERED = "no valid answer"
 _LAST_HEADING = "weighted avg"
 
 
@@ -71,3 +81,22 @@ def average_lines(field: FieldQuality) -> list[Line]:
 def _line(name: str, figures: Iterable[SupportsFloat], support: SupportsInt) -> Line:
     precision, recall, f1 = (f"{float(figure):.2f}" for figure in figures)
     return Line(name, precision, recall, f1, str(int(support)))
+
+
+def worst_first(field: FieldQuality) -> list[int]:
+    """The places of the labels: the lowest F1 first; of equal ones that on more rows, then in task order."""
+    f1, support = field.scores.f1, field.scores.support
+    return sorted(range(len(f1)), key=lambda place: (float(f1[place]), -int(support[place]), place))
+
+
+def confusions(field: FieldQuality) -> list[tuple[str, str, int]]:
+    """What is taken for what in a single field, the commonest first: true, predicted, rows."""
+    if not field.shape.single:
+        return []
+    names = (*field.shape.labels, UNANSWERED)
+    found = [
+        (names[row], names[column], int(field.confusion[row, column]))
+        for row, column in zip(*field.confusion.nonzero(), strict=True)
+        if row != column
+    ]
+    return sorted(found, key=lambda one: -one[2])

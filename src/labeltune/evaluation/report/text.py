@@ -39,6 +39,8 @@ def format_text(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     quality = report.quality
+    yield str(report.headline)
+    yield ""
     yield head_line(report)
     yield ""
     yield from _figures(quality)

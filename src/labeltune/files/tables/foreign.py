@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 __all__ = ["Foreign", "recognise"]
@@ -12,17 +13,19 @@ _FEWEST, _SHARE = 3, 0.9
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A format that is not read: what it is called, what a line of it looks like, and what splits a line."""
+    """A format that is not read: what it is called, what a line of it looks like, and how it is read."""
 
     name: str
     line: str
     pattern: str
-    """An extended regular expression of `sed`, and of Python: the labels are its groups, a text follows."""
+    """A regular expression: what stands before the text."""
+    word: str
+    """The name that `import --from` takes."""
 
 
 _FORMATS = (
-    Foreign("fastText's format", "__label__X text", r"^__label__([^ ]+) +"),
-    Foreign("the format of TREC's questions", "LABEL:sub text", r"^([A-Za-z_]+):([A-Za-z_]+) +"),
+    Foreign("fastText's format", "__label__X text", r"__label__[^ ]+ +", "fasttext"),
+    Foreign("the format of TREC's questions", "LABEL:sub text", r"[A-Za-z_]+:[A-Za-z_]+ +", "label-text"),
 )
 
 
@@ -40,9 +43,4 @@ def recognise(sample: str) -> Foreign | None:
 
 def as_table(format: Foreign, name: str) -> str:
     """The command that makes a table of such a file, and what to do with it; for a hint."""
-    groups = re.compile(format.pattern).groups
-    labels = "".join(f"\\{number}\\t" for number in range(1, groups + 1))
-    return (
-        f"make a table of it: sed -E 's/{format.pattern}/{labels}/' {name} > data.tsv; then: "
-        "labeltune init data.tsv --no-header"
-    )
+    return f"labeltune import {shlex.quote(name)} --from {format.word} makes a table of it"

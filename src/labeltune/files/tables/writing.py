@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables.row_writer import Handle, Writer, WriteRow
     from labeltune.files.tables.table import Table
 
-__all__ = ["WRITERS", "table_writer", "write_table"]
+__all__ = ["WRITERS", "json_row", "table_writer", "write_table"]
 
 
 def write_table(
@@ -88,7 +88,7 @@ def _delimited(separator: str) -> Writer:
     return writer
 
 
-def _json(header: Sequence[str], row: Sequence[str]) -> bytes:
+def json_row(header: Sequence[str], row: Sequence[str]) -> bytes:
     """A row as a JSON object, its values of the types that they had."""
     values = {name: _json_value(cell) for name, cell in zip(header, row, strict=True)}
     return json.dumps(values, ensure_ascii=False, default=str).encode()
@@ -105,7 +105,7 @@ def _json_value(cell: str) -> Any:
 @contextmanager
 def _json_lines(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
     def write(row: Sequence[str]) -> None:
-        handle.write(_json(header, row) + b"\n")
+        handle.write(json_row(header, row) + b"\n")
 
     yield write
 
@@ -116,7 +116,7 @@ def _json_array(handle: Handle, header: Sequence[str]) -> Iterator[WriteRow]:
 
     def write(row: Sequence[str]) -> None:
         nonlocal between
-        handle.write(between + _json(header, row))
+        handle.write(between + json_row(header, row))
         between = b",\n"
 
     yield write

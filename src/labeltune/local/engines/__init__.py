@@ -20,20 +20,30 @@ from labeltune.errors import AccessError, SettingsError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = [
     "ENGINES",
     "ENTRY_POINTS",
     "Answer",
     "Base",
     "Conversion",
+    "CrossValidating",
     "Engine",
+    "Explaining",
+    "Explanation",
+    "HeldOut",
     "Hyperparameters",
     "Message",
     "Portable",
+    "Reason",
     "Record",
     "Run",
     "Step",
     "TokenLogprob",
+    "WordWeight",
+    "engine_names",
     "get_engine",
 ]
 
@@ -231,6 +241,83 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WordWeight:
+    """A word of a conversation, and what it adds to a reason's score, in nats; below 0 it speaks against."""
+
+    message: int
+    """The number of its message, from 0 on."""
+    start: int
+    """The character of the message's content that it begins with; `end` is the one after its last."""
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a label was decided for: what each word adds to its score, `bias + rest + the words' weights`.
+
+    Of a choice the score is ln(p / q), with `p` the label's probability and `q` that of `against`, the next
+    likely label; of a label that may hold or not it is ln(p / (1 - p)), and `against` is None.
+    """
+
+    label: str
+    against: str | None
+    chosen: bool
+    """False for the likeliest label where none holds."""
+    score: float
+    bias: float
+    """What is the same for every text."""
+    rest: float
+    """What this text adds and no word of it can be named for, such as a vector of the whole text."""
+    words: tuple[WordWeight, ...]
+    """In the order of the text, those that add nothing left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was decided about one conversation, and why."""
+
+    probabilities: tuple[Mapping[str, float], ...]
+    """For each question the probability of each label, in the order of the labels."""
+    reasons: tuple[Reason, ...]
+    """One for each label that was decided for; for a question without any, the likeliest label's."""
+
+
+class Explaining(Protocol):
+    """What an engine may have besides: without `explain` it is said that the engine cannot say why."""
+
+    def explain(self, conversations: Sequence[Sequence[Message]]) -> list[Explanation]:
+        """Why `answer` answers these conversations as it does, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What models say of examples that they have not seen.
+
+    `heads` are the labels of each question, spelled as in the answers: JSON where these are JSON.
+    `probabilities` float64 (examples, labels of all heads), calibrated: those of a choice add up to 1.
+    """
+
+    heads: tuple[tuple[str, ...], ...]
+    probabilities: NDArray[np.float64]
+
+
+class CrossValidating(Protocol):
+    """What an engine may have besides, for who looks for wrong labels."""
+
+    @classmethod
+    def cross_validate(
+        cls, training: Sequence[Record], fold: NDArray[np.int64], *, base: Base, seed: int
+    ) -> HeldOut:
+        """Learn as often as there are folds, each time without one of them, and tell what is said of it.
+
+        `fold`, int64 (examples,) counted from 1. Raises as `fit` does.
+        """
+        ...
+
+
 class Conversion(Protocol):
     """A model in a form that runs without labeltune, and what it must answer there."""
 
@@ -278,16 +365,20 @@ class Portable(Protocol):
         ...
 
 
+def engine_names() -> list[str]:
+    """The names of the engines here, those of other packages among them, sorted."""
+    return sorted({*ENGINES, *entry_points(group=ENTRY_POINTS).names})
+
+
 def get_engine(name: str) -> type[Engine]:
     """The engine of this name, imported now. Raises `AccessError` if there is none."""
     if name in ENGINES:
         module, _, attribute = ENGINES[name].partition(":")
         engine: type[Engine] = getattr(import_module(module), attribute)
         return engine
-    offered = entry_points(group=ENTRY_POINTS)
-    for entry in offered:
+    for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == name:
             found: type[Engine] = entry.load()
             return found
-    known = ", ".join(sorted({*ENGINES, *offered.names}))
+    known = ", ".join(engine_names())
     raise AccessError(f"there is no engine named {name!r}", hint=f"the engines here are: {known}")

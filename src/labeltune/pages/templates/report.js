@@ -30,13 +30,14 @@ function showErrors() {
   };
 
   const entry = (row) => {
-    const [line, id, text, truth, said, problem, confidence, unsure] = row;
+    const [line, id, text, truth, said, problem, confidence, unsure, reasons = []] = row;
     const item = element("li");
     const where = [`line ${line}`];
     if (id) where.push(`id ${id}`);
     if (confidence !== null) where.push(`confidence ${confidence.toFixed(3)}`);
     if (unsure) where.push("unsure");
-    item.append(element("div", "where", where.join(" · ")), element("p", "text", text));
+    item.append(element("div", "where", where.join(" · ")));
+    if (text) item.append(element("p", "text", text));
     const tags = element("div");
     if (problem) tags.append(element("span", "tag problem", `no valid answer: ${problem}`));
     for (const x of truth) {
@@ -47,7 +48,19 @@ function showErrors() {
       if (!truth.includes(x)) tags.append(element("span", "tag added", `wrongly predicted: ${labels[x]}`));
     }
     item.append(tags);
+    if (reasons.length) item.append(deciding(reasons));
     return item;
+  };
+
+  // The words that decided: how much each spoke for the predicted labels, or against them.
+  const deciding = (reasons) => {
+    const line = element("div", "reasons", "decided by ");
+    for (const [word, weight] of reasons) {
+      const said = element("span", weight < 0 ? "reason against" : "reason for");
+      said.append(element("strong", "", word), ` ${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`);
+      line.append(said, " ");
+    }
+    return line;
   };
 
   const showMore = () => {
@@ -70,4 +83,45 @@ function showErrors() {
   filter();
 }
 
+// A map's cells are as large as the window has room for; their names stay as they are.
+function fitMap(heat, width, smallest) {
+  const { side, margin, columns } = heat.dataset;
+  const room = width - 56 - Number(margin);
+  const size = Math.max(smallest, Math.min(48, Math.floor(room / Number(columns))));
+  const frame = heat.parentNode;
+  frame.classList.toggle("broad", Number(margin) + columns * size + 16 > frame.parentNode.clientWidth);
+  const scale = size / Number(heat.dataset.size ?? side);
+  if (scale === 1) return;
+  const wider = (node, ...names) => {
+    for (const name of names) node.setAttribute(name, String(node.getAttribute(name) * scale));
+  };
+  const middle = (at) => ((at - 4) * scale) + 4;
+  wider(heat.querySelector(".top"), "width");
+  wider(heat.querySelector(".left"), "height");
+  wider(heat.querySelector(".cells"), "width", "height");
+  for (const cell of heat.querySelectorAll(".cells rect")) wider(cell, "x", "y", "width", "height");
+  for (const count of heat.querySelectorAll(".cells text")) {
+    wider(count, "x");
+    count.setAttribute("y", String(middle(Number(count.getAttribute("y")))));
+  }
+  for (const name of heat.querySelectorAll(".left text")) name.setAttribute("y", String(middle(Number(name.getAttribute("y")))));
+  for (const name of heat.querySelectorAll(".top text")) {
+    const move = name.transform.baseVal.getItem(0);
+    move.setTranslate(middle(move.matrix.e), move.matrix.f);
+  }
+  heat.dataset.size = String(size);
+}
+
+function fitMaps(width, smallest) {
+  for (const heat of document.querySelectorAll(".heat")) fitMap(heat, width, smallest);
+}
+
+const toWindow = () => fitMaps(document.documentElement.clientWidth, 14);
+// What does not scroll must fit: about the width of a sheet.
+const toPaper = () => fitMaps(700, 4);
+
 if (document.getElementById("data")) showErrors();
+toWindow();
+window.addEventListener("resize", toWindow);
+window.addEventListener("beforeprint", toPaper);
+window.addEventListener("afterprint", toWindow);

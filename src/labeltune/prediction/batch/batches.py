@@ -88,7 +88,7 @@ class Batches:
             async for entry in self._creator.adopt():
                 self._open.append(Watched(entry))
             left = self._plan.left(self._journal)
-            if left and not self._job.options.accept_changes:
+            if left and self._job.manner is None and not self._job.options.accept_changes:
                 await refuse_other_task(
                     self._client, self._job.provider, self._job.model, self._job.task, state=self._job.state
                 )

@@ -139,7 +139,8 @@ class Journal:
         return Changes(changed, int(came) - changed, int(went) - changed, edited)
 
     def wrote(self, name: str, sha256: str) -> None:
-        """The predictions of the table `name` were written, and have this hash."""
+        """What goes by `name`, a table's predictions or a file beside them, was written with this hash."""
+        self._database.execute("INSERT OR IGNORE INTO inputs (name) VALUES (?)", name)
         self._database.execute("UPDATE inputs SET written = ? WHERE name = ?", sha256, name)
 
     # what is known

@@ -184,6 +184,11 @@ CATALOGUE: dict[str, Kind] = {
         "A text nearly equal to one in an earlier file.",
         "Split again with `labeltune split DATA`, which keeps such texts in one part.",
     ),
+    "synthetic_in_test": _error(
+        "A row of the test file that a model wrote (`source` is `synthetic`): the scores would tell how well "
+        "models agree.",
+        "Split again with `labeltune split DATA`, which keeps such rows out of the parts that measure.",
+    ),
     # labels
     "nothing_to_learn": _error(
         "All rows of the training file have one label, or all answers the weight 0.",
@@ -204,6 +209,11 @@ CATALOGUE: dict[str, Kind] = {
     "imbalance": _warning(
         "The most frequent label of a field has over 20 times as many rows as the rarest.",
         "If this is not how they will come later, label more rows of the rare ones.",
+    ),
+    "doubtful_label": _warning(
+        "With `--noise`: a label that models which have not seen the row think wrong.",
+        "Look at them in the table of suspects, fill in `correct_label`, and put the corrections in with "
+        "`labeltune merge suspects.csv FILE -o OUT`. They are candidates: a rare meaning looks wrong, too.",
     ),
     # what should not leave the house
     "secret": _warning(

@@ -12,6 +12,7 @@ from labeltune.task.chat import Renderer
 from labeltune.task.columns import clashing_columns
 from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.labels import Labels
+from labeltune.task.provenance import SOURCE, is_synthetic
 from labeltune.task.records import SPECIAL_TOKEN
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TablePart(Part):
         if self._regular:
             self._fix(system, self._user)
         self._read = _Cells(task, self._labels)
+        self._source = table.header.index(SOURCE) if role == "test" and SOURCE in table.header else None
         for name in clashing_columns(task, table.header):
             self.add("column_clash", f'column "{name}" is called like one that predict adds', 1)
 
@@ -66,6 +68,7 @@ class TablePart(Part):
         prompts: list[str] = []
         others: list[str] = []
         plain = self._regular and not self.whole
+        source = self._source
         for line, values in islice(rows, BATCH):
             text = text_of_row(values)
             own, answer, error = read[cells_of(values)]
@@ -75,6 +78,8 @@ class TablePart(Part):
             labels.append(own)
             if error is not None:
                 self.add(error.code, str(error), line)
+            if source is not None and is_synthetic(values[source]):
+                self.add("synthetic_in_test", "a model wrote this row, so it measures none", line)
             if not plain:
                 *before, last = self._renderer.messages(values)
                 prompts.append(last["content"])

@@ -110,7 +110,8 @@ def _neighbours(pair: tuple[str, str], members: list[Column], columns: list[Colu
     """Columns that say no in every row, next to others that say both: a label that no row has yet."""
     found: list[Column] = []
     places = {column.position for column in members}
-    never = [c for c in columns if pair in c.flag_pairs and c.labels == [pair[1]] and not c.emptiness]
+    silent = [c for c in columns if not c.is_provenance and c.labels == [pair[1]] and not c.emptiness]
+    never = [c for c in silent if pair in c.flag_pairs]
     grows = bool(members)
     while grows:
         near = [c for c in never if c not in found and {c.position - 1, c.position + 1} & places]

@@ -30,7 +30,8 @@ _OTHER = _set(
     idx row line length len size year month day hour date time timestamp created updated modified
     version url link uri href device platform currency batch file filename folder path id ids uuid guid
     key useful funny cool helpful helpfulness vote votes upvotes downvotes ups downs likes favorites
-    retweet retweets replies followers zip zipcode postcode ip email phone verified unnamed"""
+    retweet retweets replies followers zip zipcode postcode ip email phone verified unnamed
+    flagged sample seconds"""
 )
 _TEXT = _set(
     """text texts comment comments body review reviews tweet tweets content message messages description

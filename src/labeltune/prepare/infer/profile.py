@@ -12,6 +12,7 @@ from labeltune.errors import DataError
 from labeltune.prepare.infer.names import Hint, hint_of
 from labeltune.prepare.infer.values import FLAG_PAIRS, Sort, count_words, is_number, sort_of
 from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
+from labeltune.task.provenance import holds_provenance
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -101,6 +102,11 @@ class Column:
     def hint(self) -> Hint:
         """What the name hints at."""
         return hint_of(self.name)
+
+    @cached_property
+    def is_provenance(self) -> bool:
+        """Whether it tells where rows and their labels come from, and so is neither text nor labels."""
+        return holds_provenance(self.name, self.counts)
 
     @cached_property
     def sort(self) -> Sort:

@@ -18,6 +18,8 @@ __all__ = ["left_out", "no_labels", "why_not"]
 MOST_NUMBERS = 20
 """Whole numbers of more distinct values measure something, unless the column is called a label."""
 
+_PROVENANCE = "where a row comes from"
+
 PARTS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "devel", "eval", "holdout"}
 )
@@ -26,9 +28,11 @@ PARTS = frozenset(
 
 def why_not(column: Column) -> str | None:
     """Why a column holds no labels, whatever its name; None if it may."""
-    if column.filled and column.emptiness and any(no == "" for _, no in column.flag_pairs):
+    is_told = column.is_provenance
+    if not is_told and column.filled and column.emptiness and any(no == "" for _, no in column.flag_pairs):
         return None
-    return next((reason(column) for holds, reason in _AGAINST if holds(column)), None)
+    found = (reason(column) for holds, reason in _AGAINST if holds(column))
+    return next(found, _PROVENANCE if is_told else None)
 
 
 def _is_one_value(column: Column) -> bool:

@@ -41,6 +41,7 @@ def _may_be_text(column: Column) -> bool:
     return (
         column.filled > 0
         and not measured
+        and not column.is_provenance
         and column.lists is None
         and not (column.rows > 1 and _constant(column))
     )

@@ -29,6 +29,7 @@ from labeltune.prepare.split.inputs import open_input
 from labeltune.prepare.split.options import DEFAULT_SEED, SplitOptions
 from labeltune.prepare.split.reading import PROGRESS_MASK
 from labeltune.prepare.split.sizes import DEFAULT_SIZES, check_sizes, parse_sizes, row_counts
+from labeltune.prepare.split.synthetic import fold_parts, parts_apart
 from labeltune.prepare.stratify import Combinations, stratify
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Split:
     balance: Balance
     duplicates: int
     """Rows that were kept together with an earlier one of the same text."""
+    synthetic: int
+    """Rows that a model wrote, which are in no part that measures, unless they were let in anywhere."""
     seed: int
     seconds: float
     notes: list[str]
@@ -163,19 +166,30 @@ def _names(options: SplitOptions) -> tuple[str, ...]:
 
 def _plan(known: Known, names: tuple[str, ...], options: SplitOptions, *, source: str) -> _Plan:
     folds = options.folds
+    apart = None if options.synthetic_anywhere else known.synthetic
     if folds is None:
         sizes = row_counts(options.sizes, known.n_rows, source=source)
         routes: list[Route] = [(part,) for part in range(len(sizes))]
     else:
-        if folds > known.n_rows:
-            raise DataError(f"{source}: {folds:,} folds are asked for, and there are {known.n_rows:,} rows")
+        rows = known.n_rows - (0 if apart is None else int(apart.sum()))
+        if folds > rows:
+            which = "rows" if apart is None else "rows that no model wrote"
+            raise DataError(f"{source}: {folds:,} folds are asked for, and there are {rows:,} {which}")
         sizes = [(known.n_rows + fold) // folds for fold in range(folds)][::-1]
         # A row is in the validation part of one fold, and in the train part of every other.
         routes = [tuple(2 * other + (other == fold) for other in range(folds)) for fold in range(folds)]
     combinations = known.combinations
     if not options.stratified:
         combinations = Combinations.of_vectors(np.zeros((1, 0), np.bool_), np.zeros(known.n_rows, np.int64))
-    parts = stratify(combinations, sizes, seed=options.seed, groups=known.groups)
+    if apart is None:
+        parts = stratify(combinations, sizes, seed=options.seed, groups=known.groups)
+    elif folds is None:
+        wanted = dict(zip(names, sizes, strict=True))
+        parts = parts_apart(combinations, wanted, apart, known.groups, seed=options.seed, source=source)
+    else:
+        parts = fold_parts(combinations, folds, apart, known.groups, seed=options.seed)
+        # A synthetic row is in the train parts of all folds but that which its seeds measure.
+        routes += [tuple(2 * other for other in range(folds) if other != fold) for fold in range(folds)]
     return _Plan(names, parts, (*routes, ()))
 
 
@@ -265,6 +279,7 @@ def _result(
         parts=parts,
         balance=balance,
         duplicates=known.duplicates,
+        synthetic=0 if known.synthetic is None else int(known.synthetic.sum()),
         seed=options.seed,
         seconds=round(time.monotonic() - started, 3),
         notes=list(notes),

@@ -15,6 +15,7 @@ from labeltune.files.tables import copy_raw, copy_rows, ending_of_copies, open_t
 from labeltune.files.tables.reading import Reading
 from labeltune.local.engines.common.records import Frame
 from labeltune.prepare.split.reading import Input
+from labeltune.prepare.split.synthetic import SyntheticRows
 from labeltune.prepare.stratify import Combinations
 from labeltune.task.answers import decode_answer
 from labeltune.task.chat import Renderer
@@ -105,6 +106,9 @@ class TableInput(Input):
     def _rows(self) -> Iterator[Row]:
         table, text_of_row, group = self._table, self._text, self._group
         read = None if self._labels is None else self._labels.read
+        synthetic = self._synthetic = SyntheticRows(
+            table.header, None if self._task is None else self._task.id
+        )
         for line, values in table:
             labels = None
             if read is not None:
@@ -113,6 +117,7 @@ class TableInput(Input):
                 except LabelCellError as error:
                     table.reject(error.code, line, str(error), values)
                     continue
+            synthetic.add(line, values)
             yield labels, text_of_row(values) if text_of_row else "", "" if group is None else values[group]
 
     def _combinations(self, sets: list[Hashable], codes: Ints) -> tuple[Combinations, tuple[str, ...]]:

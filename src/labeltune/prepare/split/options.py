@@ -24,7 +24,8 @@ class SplitOptions:
     `sizes`: the parts, an `int` being a number of rows and anything else a share of all. `folds`: instead of
     them, so many pairs of train and validation. `group`: a column whose equal values stay in one part.
     `keep_duplicates_together`: rows of the same or nearly the same text too. `stratified`: by labels, else by
-    chance. `read`: how a table is read, before what the task says.
+    chance. `synthetic_anywhere`: rows that a model wrote may be in parts that measure. `read`: how a table is
+    read, before what the task says.
     """
 
     sizes: Mapping[str, float | Fraction] = field(default_factory=lambda: parse_sizes(DEFAULT_SIZES))
@@ -33,4 +34,5 @@ class SplitOptions:
     group: str | None = None
     keep_duplicates_together: bool = True
     stratified: bool = True
+    synthetic_anywhere: bool = False
     read: ReadOptions = NOTHING_TOLD

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables.copying import Route
     from labeltune.files.tables.row_writer import Handle
     from labeltune.prepare.split.options import SplitOptions
+    from labeltune.prepare.split.synthetic import Bools, SyntheticRows
     from labeltune.prepare.stratify import Combinations
     from labeltune.prepare.stratify.integer_arrays import Ints
 
@@ -50,6 +51,8 @@ class Known:
     groups: Ints | None
     duplicates: int
     warnings: tuple[str, ...] = ()
+    synthetic: Bools | None = None
+    """Which rows a model wrote, bool (n_rows,); None if there are none."""
 
     @property
     def n_rows(self) -> int:
@@ -65,6 +68,7 @@ class Input(ABC):
         self.name = name
         self.ending = ending
         """What the names of the parts end with, `.gz` left aside."""
+        self._synthetic: SyntheticRows | None = None
 
     @abstractmethod
     def _rows(self) -> Iterator[Row]: ...
@@ -106,8 +110,14 @@ class Input(ABC):
             pass
         if options.group is not None:
             every.append(np.array(groups, np.int64))
+        synthetic = self._synthetic
+        marks = None if synthetic is None else synthetic.marks
+        if synthetic is not None and marks is not None:
+            every.append(synthetic.links())
+            if synthetic.lost:
+                warnings.append(f"{synthetic.lost:,} seeds of synthetic rows are no rows of {self.name}")
         combinations, names = self._combinations(list(sets), np.array(codes, np.int64))
-        return Known(combinations, names, _together(every), duplicates, tuple(warnings))
+        return Known(combinations, names, _together(every), duplicates, tuple(warnings), marks)
 
     def _noted(
         self,

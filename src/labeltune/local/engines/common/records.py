@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labeltune.local.engines import Message
 
@@ -62,12 +63,17 @@ class Frame:
 
     def varying(self, content: str) -> str:
         """The part of `content` between prefix and suffix; all of it if it does not fit."""
+        start, end = self.place(content)
+        return content[start:end]
+
+    def place(self, content: str) -> tuple[int, int]:
+        """Where `varying` begins and ends."""
         if self.constant:
-            return "" if content == self.prefix else content
+            return (0, 0) if content == self.prefix else (0, len(content))
         start, end = len(self.prefix), len(content) - len(self.suffix)
         if end >= start and content.startswith(self.prefix) and content.endswith(self.suffix):
-            return content[start:end]
-        return content
+            return start, end
+        return 0, len(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,26 @@ class Template:
         nothing = Frame()
         parts = [self.frames.get(place, nothing).varying(content) for place, content in _placed(conversation)]
         return "\n".join(part for part in parts if part)
+
+    def located(
+        self, conversation: Sequence[Message], spans: Iterable[tuple[int, int]]
+    ) -> list[tuple[int, int, int]]:
+        """Where parts of `text` stand in the conversation: the number of the message, and where in its
+        content each begins and ends. The parts reach over no line break.
+        """
+        nothing = Frame()
+        begins, shifts, length = [], [], 0
+        for number, (place, content) in enumerate(_placed(conversation)):
+            start, end = self.frames.get(place, nothing).place(content)
+            if end > start:
+                begins.append(length)
+                shifts.append((number, start - length))
+                length += end - start + 1
+        found = []
+        for begin, end in spans:
+            number, shift = shifts[bisect_right(begins, begin) - 1]
+            found.append((number, begin + shift, end + shift))
+        return found
 
     def declared_labels(self) -> tuple[tuple[str, ...], ...]:
         """Every list like `['a', 'b']` in the fixed words: labels that the prompt may have declared."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.errors import AccessError, ModelDamagedError
+from labeltune.local.engines import Explanation, Hyperparameters
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import copied_files, read_folder
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, Base, HeldOut, Message, Record
     from labeltune.local.engines.embed.learning import EmbedRun
     from labeltune.local.engines.embed.vectors import Vectors
 
@@ -100,6 +101,27 @@ class Embed:
         )
 
     @classmethod
+    def cross_validate(
+        cls, training: Sequence[Record], fold: NDArray[np.int64], *, base: Base, seed: int
+    ) -> HeldOut:
+        """See `CrossValidating`."""
+        from labeltune.local.engines.embed.learning import EmbedRun
+
+        base.check_options(cls.options)
+        folder = find_folder(base, fetch=True)
+        assert folder is not None  # it was fetched
+        return EmbedRun(
+            training,
+            (),
+            Hyperparameters(),
+            sentences=_described(base, folder, hashed=True),
+            balanced=is_balanced(base),
+            seed=seed,
+            resume=None,
+            fold=fold,
+        ).cross_validated()
+
+    @classmethod
     def load(cls, folder: Path) -> Embed:
         """See `Engine`. Raises `AccessError` if a package is missing that the sentence model needs."""
         from labeltune.local.engines.embed.extra import need
@@ -141,6 +163,30 @@ class Embed:
             linear[row] = self._linear.scores(text)
             head[row] = vector @ self._weights + self._intercepts
         return self._speaker.answers(self._mix.scores(layout, linear, head), top_logprobs)
+
+    def explain(self, conversations: Sequence[Sequence[Message]]) -> list[Explanation]:
+        """See `Explaining`. What the vector of the whole text adds is the rest: no word of it is named."""
+        vectors = self._vectors.of([self._linear.text(conversation) for conversation in conversations])
+        return list(map(self._explain, conversations, vectors))
+
+    def _explain(self, conversation: Sequence[Message], vector: Floats) -> Explanation:
+        layout, of_text = self._speaker.layout, vector @ self._weights
+        linear = self._linear.scores(self._linear.text(conversation))[None, :]
+        scores = self._mix.scores(layout, linear, (of_text + self._intercepts)[None, :])
+        (verdicts,) = self._speaker.verdicts(scores)
+        first, second, third = self._mix.per_output(layout)
+        contrasts = self._speaker.contrasts(verdicts)
+        words, constants = self._linear.added(conversation, [each.direction * first for each in contrasts])
+        reasons = [
+            contrast.reason(
+                scores[0],
+                words=of_label,
+                constant=constant + float(contrast.direction @ (second * self._intercepts + third)),
+                rest=float(contrast.direction @ (second * of_text)),
+            )
+            for contrast, of_label, constant in zip(contrasts, words, constants, strict=True)
+        ]
+        return Explanation(self._speaker.probabilities(verdicts), tuple(reasons))
 
 
 def _described(base: Base, folder: Path, *, hashed: bool) -> Sentences:

@@ -50,9 +50,12 @@ class EmbedRun(LinearRun):
         balanced: bool,
         seed: int,
         resume: Path | None,
+        fold: NDArray[np.int64] | None = None,
     ) -> None:
         self._sentences = sentences
-        super().__init__(training, validation, hyperparameters, balanced=balanced, seed=seed, resume=resume)
+        super().__init__(
+            training, validation, hyperparameters, balanced=balanced, seed=seed, resume=resume, fold=fold
+        )
 
     def _settings(self) -> list[Any]:
         return [*super()._settings(), self._sentences.fingerprint]

@@ -65,6 +65,12 @@ class Mix:
             mixed[:, part] = a * first[:, part] + b * second[:, part] + c
         return mixed
 
+    def per_output(self, layout: Layout) -> tuple[Floats, Floats, Floats]:
+        """a, b and c for each output, float (k,) each."""
+        counts = [part.stop - part.start for part in layout.slices]
+        a, b, c = np.repeat(np.array(self.parts, dtype=np.float64), counts, axis=0).T
+        return a, b, c
+
     def to_json(self) -> list[list[float]]:
         """The numbers."""
         return [list(part) for part in self.parts]

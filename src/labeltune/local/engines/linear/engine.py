@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.errors import AccessError
-from labeltune.local.engines import Base
+from labeltune.local.engines import Base, Explanation, Hyperparameters, WordWeight
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import read_folder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, HeldOut, Message, Record
     from labeltune.local.engines.common.answers import AnswerFormat
     from labeltune.local.engines.linear.learning import LinearRun
     from labeltune.local.engines.linear.onnx_form import LinearConversion
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Linear"]
 
 _ALONE = Base("linear")
+_NOTHING = 1e-9
+"""A word that adds less adds nothing: it is what is left of adding up."""
 _MODEL = frozenset({"model", "vocabulary", "weights", "intercepts", "scales"})
 
 
@@ -89,6 +91,24 @@ class Linear:
         )
 
     @classmethod
+    def cross_validate(
+        cls, training: Sequence[Record], fold: NDArray[np.int64], *, base: Base = _ALONE, seed: int
+    ) -> HeldOut:
+        """See `CrossValidating`."""
+        from labeltune.local.engines.linear.learning import LinearRun
+
+        cls.check(base)
+        return LinearRun(
+            training,
+            (),
+            Hyperparameters(),
+            balanced=is_balanced(base),
+            seed=seed,
+            resume=None,
+            fold=fold,
+        ).cross_validated()
+
+    @classmethod
     def load(cls, folder: Path) -> Linear:
         """See `Engine`."""
         return cls.of(*read_folder(folder, about=ABOUT, names=_MODEL))
@@ -118,6 +138,46 @@ class Linear:
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> LinearConversion:
         """See `Portable`."""
         return cls.load(folder).write_as_onnx(out, around)
+
+    def explain(self, conversations: Sequence[Sequence[Message]]) -> list[Explanation]:
+        """See `Explaining`."""
+        return [self._explain(conversation) for conversation in conversations]
+
+    def _explain(self, conversation: Sequence[Message]) -> Explanation:
+        scores = self.scores(self.text(conversation)).astype(np.float64)
+        (verdicts,) = self._speaker.verdicts(scores[None, :])
+        contrasts = self._speaker.contrasts(verdicts)
+        words, constants = self.added(conversation, [contrast.direction for contrast in contrasts])
+        reasons = [
+            contrast.reason(scores, words=of_label, constant=constant)
+            for contrast, of_label, constant in zip(contrasts, words, constants, strict=True)
+        ]
+        return Explanation(self._speaker.probabilities(verdicts), tuple(reasons))
+
+    def added(
+        self, conversation: Sequence[Message], directions: Sequence[NDArray[np.float64]]
+    ) -> tuple[list[tuple[WordWeight, ...]], list[float]]:
+        """What the words of a conversation add to `direction · scores`, and what is added to every text; both
+        for each direction, float (k,).
+        """
+        from labeltune.local.engines.linear.reasons import word_shares
+
+        text = self.text(conversation)
+        numbers, values = self._vocabulary.features(text)
+        towards = np.array(directions).T
+        weights = self._unit(numbers, values).astype(np.float64)[:, None]
+        added = weights * (self._weights.take(numbers, axis=0) @ towards)
+        shares = word_shares(self._vocabulary, text, numbers, added)
+        spans = self._template.located(conversation, shares)
+        words = [
+            tuple(
+                WordWeight(*span, weight)
+                for span, of_word in zip(spans, shares.values(), strict=True)
+                if abs(weight := float(of_word[direction])) > _NOTHING
+            )
+            for direction in range(len(directions))
+        ]
+        return words, (self._intercepts @ towards).tolist()
 
     def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> LinearConversion:
         """Write this model as ONNX; see `Portable.to_onnx`."""
@@ -162,8 +222,12 @@ class Linear:
     def scores(self, text: str) -> Floats:
         """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""
         numbers, values = self._vocabulary.features(text)
+        return np.asarray(
+            self._intercepts + self._unit(numbers, values) @ self._weights.take(numbers, axis=0)
+        )
+
+    def _unit(self, numbers: NDArray[np.int32], values: Floats) -> Floats:
+        """What the features of a text are multiplied with their weights by, float (features,)."""
         weighted = values * self._scales.take(numbers)
         length = np.sqrt(weighted @ weighted)
-        if length == 0:
-            return self._intercepts
-        return np.asarray(self._intercepts + (values / length) @ self._weights.take(numbers, axis=0))
+        return np.asarray(values / length, dtype=np.float32) if length else np.zeros_like(values)

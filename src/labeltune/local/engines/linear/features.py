@@ -13,12 +13,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Features", "Vocabulary", "pieces_of", "plain", "values_of", "words_of"]
+__all__ = [
+    "WORD",
+    "Features",
+    "Vocabulary",
+    "pieces_of",
+    "pieces_with_starts",
+    "plain",
+    "values_of",
+    "words_of",
+]
 
 Features = tuple["NDArray[np.int32]", "NDArray[np.float32]"]
 """Feature numbers, rising, and the value of each: 1 + ln(count)."""
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(r"\w+|[^\w\s]")
 _SHORTEST, _LONGEST = 2, 4
 CACHED_LENGTH, CACHED_TOKENS = 40, 200_000
 """The pieces of so many tokens, each not longer than that, are remembered."""
@@ -110,7 +119,18 @@ def plain(text: str) -> str:
 
 def words_of(lowered: str) -> list[str]:
     """The words of a text."""
-    return _WORD.findall(lowered)
+    return WORD.findall(lowered)
+
+
+def pieces_with_starts(token: str) -> list[tuple[str, int]]:
+    """The pieces of a token, and the character that each begins with; -1 is the space before the token."""
+    length = len(token) + 2
+    starts = (
+        start - 1
+        for size in range(_SHORTEST, min(_LONGEST, length) + 1)
+        for start in range(length - size + 1)
+    )
+    return list(zip(pieces_of(token), starts, strict=True))
 
 
 def pieces_of(token: str) -> list[str]:

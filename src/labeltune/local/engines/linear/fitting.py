@@ -55,7 +55,7 @@ class Fitting:
     `hints` are examples for every model that belong to no fold; they come after the others.
 
     `seen`: bool (n + hints, models), which example is for which model; `fold` (n,) is the number of the model
-    that lacks an example, 0 where there are no folds.
+    that lacks an example, 0 where there are no folds. `given` (n,) are folds to be taken as they are.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Fitting:
         folds: int,
         size: int,
         seed: int,
+        given: NDArray[np.int64] | None = None,
     ) -> None:
         models = 1 + folds
         self.layout = layout
@@ -85,7 +86,7 @@ class Fitting:
             rows=2 if self.n >= _MANY_EXAMPLES else 1,
             largest=min(_MOST_FEATURES, _LARGEST_MODEL // (models * layout.n_outputs)),
         )
-        self.fold = folds_of(examples.targets, folds, seed)
+        self.fold = folds_of(examples.targets, folds, seed) if given is None else given
         self.seen = np.ones((len(texts), models), dtype=np.bool_)
         for number in range(1, models):
             self.seen[: self.n][self.fold == number, number] = False

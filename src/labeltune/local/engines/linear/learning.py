@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.errors import TrainingRefusedError
-from labeltune.local.engines import Step
+from labeltune.local.engines import HeldOut, Step
 from labeltune.local.engines.common.asked import checked
 from labeltune.local.engines.common.calibration import decisions
+from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import read_folder, write_folder
 from labeltune.local.engines.common.formats import read_format
 from labeltune.local.engines.common.layout import Layout
@@ -54,6 +55,9 @@ class LinearRun:
 
     An engine that learns something else beside it builds on `_prepare`, `_learn`, `_valid_scores`,
     `_held_out`, `_contents`, `_state` and `_restore`.
+
+    `fold`, int64 (n,) counted from 1, are folds for cross-validation in place of those that it would make:
+    see `CrossValidating`.
     """
 
     about: ClassVar[Mapping[str, Any]] = ABOUT
@@ -69,11 +73,12 @@ class LinearRun:
         balanced: bool,
         seed: int,
         resume: Path | None,
+        fold: NDArray[np.int64] | None = None,
     ) -> None:
         if not training:
             raise TrainingRefusedError("there are no examples to learn from")
         asked = checked(hyperparameters)
-        self._seed, self._balanced = seed, balanced
+        self._seed, self._balanced, self._given = seed, balanced, fold
         conversations = [record[:-1] for record in training]
         self._template = Template.of(conversations)
         answers = [content_of(record[-1]) for record in training]
@@ -139,6 +144,8 @@ class LinearRun:
         enough = len(self._validation) >= max(_ENOUGH_VALIDATION, 10 * self._layout.n_outputs)
         folds = _FOLDS if len(examples) >= _FEW_EXAMPLES else _FOLDS_OF_FEW
         self._folds = 0 if enough else folds
+        if self._given is not None:
+            self._folds = int(self._given.max())
         fitting = Fitting(
             self._layout,
             examples,
@@ -147,6 +154,7 @@ class LinearRun:
             folds=self._folds,
             size=size,
             seed=self._seed,
+            given=self._given,
         )
         self._fitting = fitting
         self._optimiser = fitting.optimiser(float(self.hyperparameters["learning_rate_multiplier"]))
@@ -224,6 +232,20 @@ class LinearRun:
             scores.insert(0, self._fitting.held_out(self._optimiser))
             targets.insert(0, self._fitting.targets[: self._fitting.n])
         return np.concatenate(scores).astype(np.float64), np.concatenate(targets)
+
+    def cross_validated(self) -> HeldOut:
+        """Train to the end, and tell what each example's label would have been without it."""
+        for _ in self:
+            pass
+        scores, targets = self._held_out()
+        decided = decisions(self._layout, scores, targets)
+        verdicts = Speaker(self._format, decided).verdicts(scores)
+        return HeldOut(
+            heads=tuple(head.labels for head in self._format.heads),
+            probabilities=np.array(
+                [np.concatenate([head.probabilities for head in row]) for row in verdicts]
+            ),
+        )
 
     def save(self, folder: Path) -> None:
         """See `Run`. A finished model is saved without the optimiser's state."""
