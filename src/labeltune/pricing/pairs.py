@@ -290,15 +290,19 @@ def estimate(content: bytes) -> float:
     return _small(classes(content)) if len(content) < LARGE else _large(content)
 
 
+_WHOLE = (RUNS.index("letter"), RUNS.index("digit"))
+"""No token goes over the end of a word or a number: there are at least as many tokens as of these."""
 _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 def _small(found: bytes) -> float:
     tokens = sum(map(_PAIR_WEIGHTS.__getitem__, pairwise(found)))
+    least = 0
     for match in _RUN.finditer(found.translate(_RUN_OF)):
         start, stop = match.span()
         tokens += _run_weight(match[0][0], stop - start)
-    return tokens
+        least += match[0][0] in _WHOLE
+    return max(tokens, least)
 
 
 def _large(content: bytes) -> float:
@@ -313,7 +317,7 @@ def _large(content: bytes) -> float:
     pairs = zip(firsts.tolist(), seconds.tolist(), strict=True)
     tokens: float = sum(map(mul, map(_PAIR_WEIGHTS.__getitem__, pairs), counts[firsts, seconds].tolist()))
     tokens += sum(map(mul, _run_weights(), positions.tolist()))
-    return tokens
+    return max(tokens, sum(int(positions[run * (FARTHEST + 1)]) for run in _WHOLE))
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:

@@ -165,3 +165,8 @@ def test_runs_are_counted_by_position() -> None:
 def test_no_estimate_is_below_nothing() -> None:
     for text in ("", "a", " ", "\n", "!", "0", "é", "語", "😀", "aaaaaaaaaaaaaaaaaaaaaaaa", "....", "    "):
         assert Estimator().count(text) >= 0, text
+
+
+@pytest.mark.parametrize("times", [20, 20_000])
+def test_there_are_no_fewer_tokens_than_words(times: int) -> None:
+    assert times <= Estimator().count("word " * times) <= times * 1.1
