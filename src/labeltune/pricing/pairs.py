@@ -223,11 +223,18 @@ def pair_counts(found: bytes) -> NDArray[np.int64]:
     """How often each class is followed by each other: shape (256, 256)."""
     import numpy as np
 
+    return np.bincount(_pairs(found), minlength=1 << 16).reshape(256, 256)
+
+
+def _pairs(found: bytes) -> NDArray[np.uint16]:
+    """(n_classes - 1,) each class and the one that follows it, as one number."""
+    import numpy as np
+
     kinds = np.frombuffer(found, np.uint8)
     pairs = kinds[:-1].astype(np.uint16)
     pairs <<= 8
     pairs |= kinds[1:]
-    return np.bincount(pairs, minlength=1 << 16).reshape(256, 256)
+    return pairs
 
 
 def run_positions(found: bytes) -> NDArray[np.int64]:
@@ -308,16 +315,35 @@ def _small(found: bytes) -> float:
 def _large(content: bytes) -> float:
     import numpy as np
 
-    counts, positions = np.zeros((256, 256), np.int64), np.zeros(len(RUN_TERMS), np.int64)
+    tokens = 0.0
+    positions = np.zeros(len(RUN_TERMS), np.int64)
     for block in _blocks(content):
         found = classes(block)
-        counts += pair_counts(found)
+        tokens += _pairs_weigh(_pairs(found))
         positions += run_positions(found)
-    firsts, seconds = counts.nonzero()
-    pairs = zip(firsts.tolist(), seconds.tolist(), strict=True)
-    tokens: float = sum(map(mul, map(_PAIR_WEIGHTS.__getitem__, pairs), counts[firsts, seconds].tolist()))
     tokens += sum(map(mul, _run_weights(), positions.tolist()))
     return max(tokens, sum(int(positions[run * (FARTHEST + 1)]) for run in _WHOLE))
+
+
+def _pairs_weigh(pairs: NDArray[np.uint16]) -> float:
+    import numpy as np
+
+    table = _table()
+    weights = table.take(pairs)
+    missing = np.isnan(weights)
+    if missing.any():
+        for pair in np.unique(pairs[missing]).tolist():
+            table[pair] = _PAIR_WEIGHTS[pair >> 8, pair & 255]
+        weights = table.take(pairs)
+    return float(weights.sum(dtype=np.float64))
+
+
+@cache
+def _table() -> NDArray[np.float32]:
+    """(65536,) the weight of each pair that was met, by the number that `_pairs` gives it; NaN of others."""
+    import numpy as np
+
+    return np.full(1 << 16, np.nan, np.float32)
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
