@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,11 +117,19 @@ class Measured:
     """one input for so many rows"""
 
 
+@cache
+def vocabulary() -> list[str]:
+    """30,000 made words; they are drawn so that the n-th comes about 1/n times as often as the first."""
+    draw = random.Random(0)
+    return ["".join(draw.choices("aeiounrstl", k=draw.randint(3, 9))) for _ in range(30_000)]
+
+
 def page(number: int) -> str:
-    """A page of some 6 kB: a menu, an article of its own words, a footer."""
+    """A page of some 6 kB: a menu, an article of words of a vocabulary, common and rare ones, a footer."""
     menu = "".join(f'<li><a href="/shelf-{shelf}">Shelf {shelf}</a></li>' for shelf in range(40))
     draw = random.Random(number)
-    parts = ["".join(draw.choices("aeiounrstl", k=draw.randint(2, 9))) for _ in range(400)]
+    words = vocabulary()
+    parts = [words[int(len(words) ** draw.random()) - 1] for _ in range(400)]
     text = "".join(
         f"<p>The letter {number} about my parcel says {' '.join(parts[at : at + 40])}, and nothing else.</p>"
         for at in range(0, len(parts), 40)
