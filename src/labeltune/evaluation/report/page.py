@@ -181,8 +181,7 @@ def report_data(report: Report) -> dict[str, Any]:
             row.problem,
             row.confidence,
             row.unsure,
-            row.reasons,
-            row.file,
+            *([row.reasons, row.file] if row.file else [row.reasons] if row.reasons else []),
         ]
         # Escaped for HTML, a character may take six bytes.
         room -= len(json.dumps(entry, ensure_ascii=True))

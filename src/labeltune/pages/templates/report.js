@@ -30,7 +30,7 @@ function showErrors() {
   };
 
   const entry = (row) => {
-    const [line, id, text, truth, said, problem, confidence, unsure, reasons, file] = row;
+    const [line, id, text, truth, said, problem, confidence, unsure, reasons = [], file = ""] = row;
     const item = element("li");
     const where = [file ? `${file}, line ${line}` : `line ${line}`];
     if (id) where.push(`id ${id}`);
