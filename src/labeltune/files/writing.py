@@ -57,6 +57,18 @@ _DISK_ERRNOS = {
 }
 
 
+_SPACE = "free some space or choose another place, then run the same command again"
+_REMEDIES = {
+    errno.ENOENT: "make the folder first, or choose another place",
+    errno.ENOTDIR: "a part of the path is a file: choose another place",
+    errno.EISDIR: "give the name of a file in it, or another name",
+    errno.EACCES: "choose a place that you may write to, then run the same command again",
+    errno.EPERM: "choose a place that you may write to, then run the same command again",
+    errno.EROFS: "choose a place that can be written to, then run the same command again",
+}
+"""What to do where space is not what lacks."""
+
+
 @contextmanager
 def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn the operating system's refusal to write `path` into a `DiskError` that names it."""
@@ -70,7 +82,7 @@ def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
             raise
         raise DiskError(
             f"{os.fspath(path)}: cannot be written: {os.strerror(error.errno or 0)}",
-            hint="free some space or choose another place, then run the same command again",
+            hint=_REMEDIES.get(error.errno or 0, _SPACE),
         ) from error
 
 
