@@ -106,6 +106,16 @@ def test_deleting_frees_the_disk_checkpoints_too(model: str) -> None:
     assert run("models", "show", model).exit_code == 4
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("models", "show", "nosuch"), ("classify", "late", "--model", "nosuch"), ("models", "delete", "nosuch")],
+)
+def test_who_names_no_model_is_told_what_lists_them(here: Path, words: tuple[str, ...]) -> None:
+    result = run(*words)
+    assert result.exit_code == 4
+    assert "labeltune models list" in result.stderr
+
+
 def test_a_base_model_is_not_deleted(here: Path) -> None:
     refused = run("models", "delete", "linear")
     assert refused.exit_code == 4
