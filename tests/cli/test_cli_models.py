@@ -163,6 +163,14 @@ def test_an_export_holds_what_is_needed_and_proves_itself(model: str) -> None:
     assert not [path for path in Path().iterdir() if path.name.startswith(".labeltune-")]
 
 
+def test_an_export_below_a_file_is_refused(model: str) -> None:
+    Path("notes").touch()
+    for out in ("notes/export", "notes/a/export"):
+        refused = run("models", "export", model, "-o", out)
+        assert refused.exit_code == 8, refused.exception
+        assert "cannot be written" in refused.stderr
+
+
 def test_an_export_replaces_only_exports(model: str) -> None:
     Path("out").mkdir()
     Path("out/mine.txt").write_text("mine")

@@ -51,6 +51,7 @@ _DISK_ERRNOS = {
     errno.EISDIR,
     errno.ENAMETOOLONG,
     errno.ENOENT,
+    errno.EEXIST,
     errno.EFBIG,
     errno.ELOOP,
     errno.EINVAL,
@@ -61,6 +62,7 @@ _SPACE = "free some space or choose another place, then run the same command aga
 _REMEDIES = {
     errno.ENOENT: "make the folder first, or choose another place",
     errno.ENOTDIR: "a part of the path is a file: choose another place",
+    errno.EEXIST: "it is a file, where a folder is wanted: choose another name",
     errno.EISDIR: "give the name of a file in it, or another name",
     errno.EACCES: "choose a place that you may write to, then run the same command again",
     errno.EPERM: "choose a place that you may write to, then run the same command again",
