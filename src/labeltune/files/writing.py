@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from labeltune.errors import DiskError
+from labeltune.errors import DiskError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ __all__ = [
     "make_private_file",
     "make_private_folder",
     "make_temporary",
+    "refuse_unsayable",
     "same_file",
     "sha256_of",
     "sweep_leftovers",
@@ -102,6 +103,16 @@ def _temporary_name(folder: Path) -> Path:
 def _private(name: str, flags: int) -> int:
     """Open a file that only its owner may read."""
     return os.open(name, flags, 0o600)
+
+
+def refuse_unsayable(*paths: object) -> None:
+    """Raise a `SettingsError` for the name of a file that is no Unicode text: a journal cannot hold it."""
+    for path in paths:
+        name = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(f"{name}: the name is not UTF-8", hint="rename the file") from None
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
