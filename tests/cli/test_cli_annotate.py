@@ -90,6 +90,13 @@ def test_rows_without_labels_get_them_and_the_others_stay(place: Place) -> None:
     assert sorted(place.provider.asked) == sorted(text for text, label in ROWS if not label)
 
 
+def test_doubtful_answers_are_valid_ones(place: Place) -> None:
+    said = place.run("data.csv", "--review-below", "1")
+    assert "6 rows: 0 labelled by teacher" in said
+    assert "3 rows are for people to label: annotated.review.csv" in said
+    assert "no valid answer" not in said
+
+
 def test_the_prompt_has_the_labels_what_they_mean_and_the_nearest_examples(place: Place) -> None:
     described = TASK.replace("[prompt]", '[field.describe]\nrefund = "Wants money back."\n\n[prompt]')
     (place.path / "task.toml").write_text(described)

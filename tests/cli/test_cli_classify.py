@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 import tasks
 from cli.remote import LABELS, document, here, ran, run
 from labeltune.task import format_task
+from waiting import HANG_S
 
 __all__ = ["here"]
 
@@ -100,3 +105,14 @@ def test_what_cannot_be(here: Path) -> None:
     assert result.exit_code == 2
     assert "--top: an answer that is a list tells nothing of the labels that it leaves out" in result.stderr
     assert run("classify", "x", "--provider", "local").exit_code == 2
+
+
+def test_a_terminal_is_told_what_it_is_waited_for(model: str) -> None:
+    master, slave = pty.openpty()
+    os.write(master, f"about my {LABELS[1]}\n\x04".encode())
+    asked = [sys.executable, "-m", "labeltune", "classify", "-m", model]
+    done = subprocess.run(asked, stdin=slave, capture_output=True, text=True, timeout=HANG_S, check=True)
+    assert "a text on each line; Ctrl-D" in done.stderr
+    assert done.stdout.startswith(f"{LABELS[1]}\t")
+    os.close(master)
+    os.close(slave)

@@ -55,6 +55,11 @@ def test_the_command_that_comes_next_works() -> None:
     assert 'name = "tone"' in Path("task.toml").read_text()
 
 
+def test_one_row_is_one() -> None:
+    Path("one.jsonl").write_text('{"id": 1, "text": "late", "label": ["delivery"]}\n')
+    assert "1 record, 1 row in data.csv" in run("import", "one.jsonl").stderr
+
+
 def test_json_has_all_that_was_told() -> None:
     result = run("import", "prodigy", "-o", "p.parquet", "--json", "-q")
     document = json.loads(result.stdout)
@@ -72,6 +77,8 @@ def test_standard_input_and_output() -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("text,label\n")
     assert result.stdout.count(label(0)) == ROWS // 3
+    # No command that comes next can name what went down a pipe.
+    assert result.stderr.splitlines()[-1].endswith("rows on standard output")
     assert run("import", "-", "-o", "-", "--json", stdin=b"x").exit_code == 2
     table = run(
         "import",

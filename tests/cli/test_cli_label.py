@@ -334,6 +334,7 @@ def test_an_edit_while_it_runs_is_not_overwritten(tmp_path: Path, servers: list[
         (["-o", "-"], 2, "the table is written several times, so it needs a file"),
         (["-o", "in.csv"], 2, "in.csv: is the input, which is never overwritten"),
         (["-o", "out.pdf"], 2, "tables are not written as .pdf"),
+        (["-o", "b\udcffd.csv"], 2, "the name is not UTF-8"),
         (["-o", "none/out.csv"], 8, "cannot be written"),
         (["--host", "0.0.0.0"], 2, "other machines can reach it, so the page needs a key"),
         (["--base", "nothing"], 4, "there is no engine named 'nothing'"),

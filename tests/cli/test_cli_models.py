@@ -106,6 +106,16 @@ def test_deleting_frees_the_disk_checkpoints_too(model: str) -> None:
     assert run("models", "show", model).exit_code == 4
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("models", "show", "nosuch"), ("classify", "late", "--model", "nosuch"), ("models", "delete", "nosuch")],
+)
+def test_who_names_no_model_is_told_what_lists_them(here: Path, words: tuple[str, ...]) -> None:
+    result = run(*words)
+    assert result.exit_code == 4
+    assert "labeltune models list" in result.stderr
+
+
 def test_a_base_model_is_not_deleted(here: Path) -> None:
     refused = run("models", "delete", "linear")
     assert refused.exit_code == 4
@@ -151,6 +161,14 @@ def test_an_export_holds_what_is_needed_and_proves_itself(model: str) -> None:
     done = document(ran("models", "export", model, "-o", "out", "--json"))
     assert (done["proved_rows"], done["proved_on"], done["form"]) == (12, "validation", "labeltune")
     assert not [path for path in Path().iterdir() if path.name.startswith(".labeltune-")]
+
+
+def test_an_export_below_a_file_is_refused(model: str) -> None:
+    Path("notes").touch()
+    for out in ("notes/export", "notes/a/export"):
+        refused = run("models", "export", model, "-o", out)
+        assert refused.exit_code == 8, refused.exception
+        assert "cannot be written" in refused.stderr
 
 
 def test_an_export_replaces_only_exports(model: str) -> None:

@@ -150,6 +150,20 @@ def test_to_standard_output(folder: Folder) -> None:
         assert folder.predict(provider, "-o", "-", "--json").code == 2
 
 
+def test_a_name_that_is_no_text_is_refused(folder: Folder) -> None:
+    folder.table(3)
+    (folder.path / "b\udcffd.csv").write_bytes((folder.path / "data.csv").read_bytes())
+    with FakeProvider() as provider:
+        for outcome in (
+            folder.predict(provider, data="b\udcffd.csv"),
+            folder.predict(provider, "-o", "-", data="b\udcffd.csv"),
+            folder.predict(provider, "-o", "o\udcfft.csv"),
+        ):
+            assert outcome.code == 2
+            assert "the name is not UTF-8" in outcome.stderr
+        assert not provider.asked
+
+
 def test_from_standard_input(folder: Folder) -> None:
     folder.table(3)
     content = (folder.path / "data.csv").read_bytes()

@@ -171,6 +171,17 @@ def test_from_python(model: str) -> None:
     assert len(contents("other")) == 3
 
 
+def test_one_is_said_as_one(model: str) -> None:
+    Path("few").mkdir()
+    write_table("few/a.csv", ["text", "label"], rows_of(0))
+    Path("few/notes.md").touch()
+    write_table("few/b.csv", ["text", "label"], rows_of(1))
+    said = ran("predict", "few", "-o", "out", "--model", model, "--shard", "1/2").stderr
+    assert "1 file is no table by the name: notes.md" in said
+    assert "1 of 1 part is in out" in said
+    assert "1 part is missing yet" in said
+
+
 @pytest.mark.parametrize("arguments", [(), ("--batch",)])
 def test_parts_without_rows_become_parts_without_rows(model: str, arguments: tuple[str, ...]) -> None:
     Path("in/b.csv").write_text("text,label\n")

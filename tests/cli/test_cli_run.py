@@ -151,6 +151,9 @@ def test_what_cannot_be(table: Path) -> None:
         result = run(*WAY, *argv)
         assert result.exit_code == 2, result.stderr
         assert said in result.stderr
+    in_a_file = run(*WAY, "-o", "data.csv")
+    assert in_a_file.exit_code == 8, in_a_file.exception
+    assert "where a folder is wanted" in in_a_file.stderr
     assert run("run", "-", "--model", "linear").exit_code == 2
     assert run("run", "none.csv").exit_code == 2
     missing = run("run", "none.csv", "--json")

@@ -65,6 +65,8 @@ def classify(
 
     if top:
         refuse_candidates(definition)
+    if not texts and sys.stdin.isatty():
+        out.note("a text on each line; Ctrl-D at the beginning of a line ends them")
     given = texts or _lines()
     asked = provider_of(provider, definition)
     # Before anything is billed: who cannot say why is not asked for labels.

@@ -91,6 +91,7 @@ def clean(
 
 
 def _tell(story: Output, done: Cleaned) -> None:
+    from labeltune.files.writing import STANDARD_STREAM
     from labeltune.wording import counted
 
     for note in done.notes:
@@ -107,4 +108,6 @@ def _tell(story: Output, done: Cleaned) -> None:
         story.note(f"  {counted(done.undecided, 'text')} too short to tell the language of, and kept")
     if done.removed_file is not None:
         story.note(f"what was taken out is in {done.removed_file}, each with the reason")
-    story.hint(f"labeltune init {pasted(done.output)}, or label it: labeltune label {pasted(done.output)}")
+    if done.output != STANDARD_STREAM:
+        table = pasted(done.output)
+        story.hint(f"labeltune init {table}, or label it: labeltune label {table}")

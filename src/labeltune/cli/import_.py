@@ -78,6 +78,9 @@ def import_(
 
 
 def _tell(story: Output, done: Imported) -> None:
+    from labeltune.files.writing import STANDARD_STREAM
+    from labeltune.wording import counted
+
     story.note(f"{done.input}: {done.format}, {done.why}")
     for note in done.notes:
         story.note(note)
@@ -89,8 +92,11 @@ def _tell(story: Output, done: Imported) -> None:
         story.note(f"  dropped: {count:,} {reason}, first at {done.places[reason]}")
     for what, count in done.lost.items():
         story.note(f"  not carried over: {count:,} {what}")
-    story.note(f"{done.records:,} records, {done.rows:,} rows in {done.output}")
-    story.hint(_next(done))
+    piped = done.output == STANDARD_STREAM
+    place = "on standard output" if piped else f"in {done.output}"
+    story.note(f"{counted(done.records, 'record')}, {counted(done.rows, 'row')} {place}")
+    if not piped:
+        story.hint(_next(done))
 
 
 def _next(done: Imported) -> str:

@@ -77,7 +77,11 @@ def label(
         ),
     ] = None,
     order: Annotated[
-        _Order, typer.Option(help="Which rows come first: those a model is unsure of, any, or the first.")
+        _Order,
+        typer.Option(
+            metavar="uncertain|random|given",
+            help="Which rows come first: those a model is unsure of, any, or the first.",
+        ),
     ] = _Order.uncertain,
     random_share: Annotated[
         float,

@@ -22,11 +22,12 @@ _SHOWN_PARTS = 5
 
 def show_parts(sink: Output, done: PartsPredicted, model: str, task: Path, *, batch: bool) -> None:
     """What a run over parts did."""
-    sink.note(f"{done.done:,} of {done.parts:,} parts are in {done.output}, {done.made:,} of them new")
+    are = counted(done.parts, "part is", "parts are")
+    sink.note(f"{done.done:,} of {are} in {done.output}, {done.made:,} of them new")
     if done.missing:
         others = done.missing - (done.parts - done.done)
         of = f", {others:,} of them other shards'" if others else ""
-        sink.note(f"{done.missing:,} parts are missing yet{of}: there is no _SUCCESS")
+        sink.note(f"{counted(done.missing, 'part is', 'parts are')} missing yet{of}: there is no _SUCCESS")
     more: dict[str, dict[str, Any]] = {
         "parts": {"all": done.parts, "done": done.done, "made": done.made, "missing": done.missing},
         "refused": {name: str(error) for name, error in done.refused.items()},

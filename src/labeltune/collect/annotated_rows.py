@@ -117,7 +117,8 @@ class AnnotatedRows:
         row += [NOTHING] * (len(self.review_header) - len(row))
         row[self._problem] = problem or "unsure"
         self.reviewed += 1
-        self.problems[problem] += bool(problem)
+        if problem:
+            self.problems[problem] += 1
         return row, True
 
     def _answer(self, result: Result) -> tuple[Labels | None, float | None, str]:

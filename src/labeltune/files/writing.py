@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from labeltune.errors import DiskError
+from labeltune.errors import DiskError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ __all__ = [
     "make_private_file",
     "make_private_folder",
     "make_temporary",
+    "refuse_unsayable",
     "same_file",
     "sha256_of",
     "sweep_leftovers",
@@ -51,10 +52,24 @@ _DISK_ERRNOS = {
     errno.EISDIR,
     errno.ENAMETOOLONG,
     errno.ENOENT,
+    errno.EEXIST,
     errno.EFBIG,
     errno.ELOOP,
     errno.EINVAL,
 }
+
+
+_SPACE = "free some space or choose another place, then run the same command again"
+_REMEDIES = {
+    errno.ENOENT: "make the folder first, or choose another place",
+    errno.ENOTDIR: "a part of the path is a file: choose another place",
+    errno.EEXIST: "it is a file, where a folder is wanted: choose another name",
+    errno.EISDIR: "give the name of a file in it, or another name",
+    errno.EACCES: "choose a place that you may write to, then run the same command again",
+    errno.EPERM: "choose a place that you may write to, then run the same command again",
+    errno.EROFS: "choose a place that can be written to, then run the same command again",
+}
+"""What to do where space is not what lacks."""
 
 
 @contextmanager
@@ -70,7 +85,7 @@ def disk_errors(path: str | os.PathLike[str]) -> Iterator[None]:
             raise
         raise DiskError(
             f"{os.fspath(path)}: cannot be written: {os.strerror(error.errno or 0)}",
-            hint="free some space or choose another place, then run the same command again",
+            hint=_REMEDIES.get(error.errno or 0, _SPACE),
         ) from error
 
 
@@ -88,6 +103,16 @@ def _temporary_name(folder: Path) -> Path:
 def _private(name: str, flags: int) -> int:
     """Open a file that only its owner may read."""
     return os.open(name, flags, 0o600)
+
+
+def refuse_unsayable(*paths: object) -> None:
+    """Raise a `SettingsError` for the name of a file that is no Unicode text: a journal cannot hold it."""
+    for path in paths:
+        name = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(f"{name}: the name is not UTF-8", hint="rename the file") from None
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

@@ -167,8 +167,9 @@ def _check_target(out: Path, *, force: bool) -> None:
 def _staged(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its place when the block ends without an exception."""
     target = out.resolve()
-    with disk_errors(out):
+    with disk_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(out):
         stage = Path(tempfile.mkdtemp(prefix=".labeltune-export-", dir=target.parent))
     try:
         with disk_errors(out):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from labeltune.errors import ConflictError, DiskError, SettingsError
 from labeltune.files.tables.writing import WRITERS
-from labeltune.files.writing import STANDARD_STREAM, same_file, sha256_of, sweep_leftovers
+from labeltune.files.writing import STANDARD_STREAM, refuse_unsayable, same_file, sha256_of, sweep_leftovers
 from labeltune.prediction.batch.batches import ask_in_batches
 from labeltune.prediction.costs import check_budget, rate_of
 from labeltune.prediction.fingerprint import refuse_other_task
@@ -181,6 +181,7 @@ def _name_of(job: Job, path: str) -> str:
 
 def check_output(job: Job) -> None:
     """Raise before the first paid call what writing the output would raise after the last."""
+    refuse_unsayable(job.data, job.output)
     if job.output == STANDARD_STREAM:
         return
     path = Path(job.output)

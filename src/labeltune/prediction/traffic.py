@@ -208,7 +208,7 @@ class Traffic:
             )
         if status == 404:
             gone = "no longer exists" if self._answers else "does not exist"
-            return AccessError(f"the model {gone}: {said}", hint="see: labeltune jobs list")
+            return AccessError(f"the model {gone}: {said}", hint="see: labeltune models list")
         return AccessError(f"no permission: {said}", hint="check the key's project, role and permissions")
 
     def _so_far(self) -> str:

@@ -160,7 +160,7 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     status, code, param = error.status_code, error.code or "", error.param or ""
     if code in _MODEL_CODES or (param == "model" and status in (400, 404)):
         return AccessError(
-            said, hint="see which models there are: labeltune jobs list, or the provider's pages"
+            said, hint="see which models there are: labeltune models list, or the provider's pages"
         )
     if status in (405, 501) or code == "unknown_url" or (status == 404 and not _says_what(error.body)):
         return AccessError(

@@ -184,6 +184,13 @@ def test_what_cannot_be_done_is_said_before_anything_is_written() -> None:
     assert [path.name for path in Path().iterdir()] == ["t.csv"]
 
 
+def test_standard_input_and_output() -> None:
+    result = run("clean", "-", "-o", "-", stdin=f'text\n"{ARTICLE}"\n'.encode())
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == f'text\n"{ARTICLE}"\n'
+    assert "labeltune init" not in result.stderr  # there is no file to name
+
+
 @pytest.mark.parametrize(
     ("data", "output"),
     [

@@ -252,6 +252,23 @@ def test_a_folder_that_is_not_complete_is_said(case: Case, tmp_path: Path) -> No
     assert unfinished in evaluate(folder, case.task, EvaluateOptions(bootstrap=0, review=review)).warnings
 
 
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "parquet"])
+def test_a_part_without_rows_changes_nothing(tmp_path: Path, ending: str) -> None:
+    case = CASES["single"]
+    folder, whole = made(case, tmp_path, 240)
+    empty = Path(folder) / f"0.{ending}"
+    write_table(empty, case.header, [])
+    of_whole = evaluate(whole, case.task, EvaluateOptions(bootstrap=0)).quality.metrics
+    assert evaluate(folder, case.task, EvaluateOptions(bootstrap=0)).quality.metrics == of_whole
+    review = Review(0.2, str(tmp_path / "review.csv"))
+    beside = evaluate(folder, case.task, EvaluateOptions(bootstrap=0, review=review))
+    assert beside.quality.metrics == of_whole
+    (tmp_path / "none").mkdir()
+    empty.rename(tmp_path / "none" / empty.name)
+    with pytest.raises(DataError, match="no rows"):
+        evaluate(str(tmp_path / "none"), case.task, EvaluateOptions(bootstrap=0))
+
+
 @pytest.mark.parametrize("review", [None, Review(0.2, "review.csv")], ids=["added up", "side by side"])
 @pytest.mark.parametrize("part", [0, 1, 3], ids=lambda part: ENDINGS[part])
 def test_a_bad_row_is_named_by_part_and_line(

@@ -51,12 +51,24 @@ def test_a_link_keeps_pointing_where_it_did(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("name", ["missing/out.txt", "file/out.txt", "folder", "x" * 300])
-def test_what_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("missing/out.txt", "make the folder first"),
+        ("file/out.txt", "a part of the path is a file"),
+        ("folder", "the name of a file in it"),
+        ("x" * 300, "choose another place"),
+    ],
+)
+def test_what_cannot_be_written_is_named(tmp_path: Path, name: str, hint: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DiskError, match="cannot be written"), atomic_write(tmp_path / name) as handle:
+    with (
+        pytest.raises(DiskError, match="cannot be written") as caught,
+        atomic_write(tmp_path / name) as handle,
+    ):
         handle.write(b"new")
+    assert hint in str(caught.value.hint)
 
 
 def test_trouble_with_another_file_is_not_ours_to_explain(tmp_path: Path) -> None:

@@ -15,7 +15,14 @@ from labeltune.errors import ConflictError, DataError, DiskError, SettingsError
 from labeltune.files.tables import write_table
 from labeltune.files.tables.cells import Typed
 from labeltune.files.tables.writing import WRITERS
-from labeltune.files.writing import STANDARD_STREAM, atomic_write, disk_errors, same_file, sha256_of
+from labeltune.files.writing import (
+    STANDARD_STREAM,
+    atomic_write,
+    disk_errors,
+    refuse_unsayable,
+    same_file,
+    sha256_of,
+)
 from labeltune.task.written_cells import written_cells
 
 if TYPE_CHECKING:
@@ -56,6 +63,7 @@ class Labelled:
 
 def check_output(data: Any, output: Path) -> None:
     """Raise before anything is labelled what writing would raise after it."""
+    refuse_unsayable(data, output)
     if str(output) == STANDARD_STREAM:
         raise SettingsError(
             "-o -: the table is written several times, so it needs a file", hint="-o labelled.csv"

@@ -42,6 +42,7 @@ class Parts:
             source = ByteSource(path)
             source.name = f"{self.root.rstrip('/')}/{name}"
             with open_predictions(source, task, read) as table:
+                table.may_be_empty = True  # what predict makes of a part without rows
                 yield table
 
 

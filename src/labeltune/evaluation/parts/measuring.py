@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
+from labeltune.errors import DataError
 from labeltune.evaluation.checking import check_least_sure, checked_by_limit
 from labeltune.evaluation.confidence import probabilities_by_field
 from labeltune.evaluation.gates import check_gates
@@ -24,6 +25,7 @@ from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.sure_answers import sure_answers
 from labeltune.evaluation.training_curves import read_training
 from labeltune.files.tables import UnusualTableError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from labeltune.task import Task
 
 __all__ = ["PartStory", "measure_parts"]
+
+_NO_ROWS_HINT = "expected are tables that `predict` wrote, one of them with a row"
 
 
 class PartStory(Protocol):
@@ -74,6 +78,8 @@ def measure_parts(
                 ends.append(tally.codes.rows)
             if story is not None:
                 story.advance(1)
+        if not tally.codes.rows:
+            raise DataError(f"{path}: no rows in {counted(len(parts), 'part')}", hint=_NO_ROWS_HINT)
         measured = _Measured(path, parts, tuple(marked), task, options, shapes, tally)
         return measured.report(_everywhere(human, ends))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,5 +23,5 @@ def raise_refused(refused: Mapping[str, DataError], of: int, *, hint: str) -> No
     rest = len(refused) - len(shown)
     shown += [f"… and {rest:,} parts more"] if rest > 0 else []
     findings = [finding for error in refused.values() for finding in error.findings]
-    message = "\n".join([f"{len(refused):,} of {of:,} parts were refused:", *shown])
+    message = "\n".join([f"{len(refused):,} of {counted(of, 'part was', 'parts were')} refused:", *shown])
     raise DataError(message, findings=findings, hint=hint)

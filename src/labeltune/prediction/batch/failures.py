@@ -53,7 +53,7 @@ def failure_of(
     if not errors or codes & _BROKEN:
         return RemoteError(said, hint="run the same command again: it creates the batch anew")
     if any("model" in code for code in codes):
-        return AccessError(said, hint="see: labeltune jobs list")
+        return AccessError(said, hint="see: labeltune models list")
     findings = [*_findings(plan, journal, batch, errors, named)]
     return DataError.of(
         findings, hint=f"{batch} failed, nothing was billed; mend the rows, then run it again"

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeltune import wording
 from labeltune.errors import SettingsError
 from labeltune.files.parts import (
     WHOLE,
@@ -179,5 +180,6 @@ def _listed(job: Job) -> tuple[str, Listing]:
     if listing.left_out:
         some = ", ".join(listing.left_out[:_SHOWN_LEFT_OUT])
         more = ", …" if len(listing.left_out) > _SHOWN_LEFT_OUT else ""
-        job.story.note(f"{len(listing.left_out):,} files are no tables by their names: {some}{more}")
+        files = wording.counted(len(listing.left_out), "file is no table", "files are no tables")
+        job.story.note(f"{files} by the name: {some}{more}")
     return folder, listing
