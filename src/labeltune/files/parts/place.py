@@ -44,9 +44,11 @@ class Place(Protocol):
     """Files under names. Raises `DiskError` where one cannot be read or written.
 
     `root` is how the place is named in messages and in a manifest: two places of the same root are one.
+    `url` is what opens it again, in any process.
     """
 
     root: str
+    url: str
 
     def list(self, enter: Callable[[str], bool]) -> Iterator[Entry]:
         """All files, in any order; folders that `enter` refuses by name may be passed over whole."""
@@ -94,7 +96,7 @@ class LocalPlace:
     """A folder of this machine, or one that several machines share."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = os.path.realpath(root)
+        self.root = self.url = os.path.realpath(root)
         self._root = Path(self.root)
 
     def list(self, enter: Callable[[str], bool]) -> Iterator[Entry]:
