@@ -62,8 +62,8 @@ class Store:
         with self._files.open_input_stream(f"{BUCKET}/{name}", compression=None) as stream:
             return bytes(stream.read())
 
-    def remove(self, name: str) -> None:
-        self._files.delete_file(f"{BUCKET}/{name}")
+    def clear(self) -> None:
+        self._files.delete_dir_contents(BUCKET)
 
     def names(self, prefix: str) -> list[str]:
         """The objects that begin so, without the rest of a run: locks and receipts."""
@@ -85,9 +85,7 @@ def started_store(folder: Path) -> Iterator[Store]:
             env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"},
         )
         try:
-            wait_until(
-                lambda: process.poll() is not None or _RUNNING.search(log.read_text()), log.read_text
-            )
+            wait_until(lambda: process.poll() is not None or _RUNNING.search(log.read_text()), log.read_text)
             found = _RUNNING.search(log.read_text())
             assert found is not None, log.read_text()
             yield Store(found[1])

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import gc
+import http.client
 import io
 import json
 import subprocess
 import sys
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +21,16 @@ from faults.fake_provider import ANSWER, FakeProvider, Fate
 from faults.fault_folder import Folder, Outcome, finish, kill
 from faults.fault_parts import FREE
 from faults.object_stores import ACCESS, BUCKET, NEEDS_IT, SECRET, Store, started_store
+from labeltune.errors import ConflictError, DiskError
+from labeltune.files.parts import object_lock, object_store
+from labeltune.files.parts.object_lock import ObjectLock
 from waiting import HANG_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from labeltune.files.parts.object_store import ObjectPlace
 
 pytestmark = NEEDS_IT
 
@@ -37,16 +48,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture
 def store(server: Store, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The server with two parts in it and nothing else, and an environment that leads there."""
-    from labeltune.files.parts import object_store
-
     object_store._opened.cache_clear()
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TMPDIR", str(folder.path / "tmp"))
     (folder.path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
-    for name in server.names(""):
-        server.remove(name)
+    server.clear()
     for number, name in enumerate(NAMES):
         server.put(f"in/{name}", table(number))
     return server
@@ -60,7 +68,9 @@ def table(number: int, rows: int = ROWS) -> bytes:
     return text.getvalue().encode()
 
 
-def predict(folder: Folder, provider: FakeProvider, *arguments: str, data: str = IN, out: str = OUT) -> Outcome:
+def predict(
+    folder: Folder, provider: FakeProvider, *arguments: str, data: str = IN, out: str = OUT
+) -> Outcome:
     outcome = folder.predict(f"{provider.url}{FREE}", "-o", out, *arguments, data=data)
     for told in (outcome.stdout, outcome.stderr):
         assert SECRET not in told
@@ -69,9 +79,9 @@ def predict(folder: Folder, provider: FakeProvider, *arguments: str, data: str =
 
 
 def start(folder: Folder, provider: FakeProvider, *arguments: str) -> subprocess.Popen[str]:
+    command = folder.arguments(f"{provider.url}{FREE}", "-o", OUT, *arguments, data=IN)
     process = subprocess.Popen(
-        [sys.executable, "-m", "labeltune"]
-        + folder.arguments(f"{provider.url}{FREE}", "-o", OUT, *arguments, data=IN),
+        [sys.executable, "-m", "labeltune", *command],
         cwd=folder.path,
         text=True,
         stdout=subprocess.PIPE,
@@ -140,7 +150,7 @@ def test_kill_9_between_two_parts(folder: Folder, store: Store) -> None:
     with FakeProvider() as provider:
         provider.script = lambda text, _: Fate(delay=3600) if "part 1" in text else ANSWER
         process = start(folder, provider, "--concurrency", "2")
-        wait_until(lambda: provider.asked.total() > ROWS and written(store), lambda: process.poll())
+        wait_until(lambda: provider.asked.total() > ROWS and written(store), process.poll)
         kill(process)
         assert list(written(store)) == [NAMES[0]]
         assert "_SUCCESS" not in store.names("out")
@@ -159,7 +169,7 @@ def test_two_commands_on_one_output(folder: Folder, store: Store) -> None:
     with FakeProvider() as provider:
         provider.script = lambda text, _: Fate(delay=3600) if "part 1" in text else ANSWER
         process = start(folder, provider)
-        wait_until(lambda: written(store), lambda: process.poll())
+        wait_until(lambda: written(store), process.poll)
         second = predict(folder, provider)
         assert second.code == 9
         assert f"{OUT}: another command works here" in second.stderr
@@ -177,9 +187,144 @@ def test_a_killed_upload_leaves_nothing(folder: Folder, store: Store) -> None:
         "stream = files.open_output_stream(path); stream.write(b'x' * 12_000_000)\n"
         "print('begun', flush=True); os.kill(os.getpid(), 9)"
     )
-    process = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False, timeout=HANG_S)
+    process = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=False, timeout=HANG_S
+    )
     assert process.stdout == b"begun\n"
     assert store.names("out") == []
+
+
+@pytest.fixture
+def place(store: Store) -> ObjectPlace:
+    return object_store.open_object_place(OUT)
+
+
+def test_a_claim_that_another_machine_renews_is_respected(
+    folder: Folder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be seen to be dead is alive, until the store's own times say that nobody renews it."""
+    claim = "_labeltune/locks/1-of-1.lock.0011223344556677"
+    store.put(f"out/{claim}", json.dumps({"machine": "another", "process": 1}).encode())
+    with FakeProvider() as provider:
+        assert predict(folder, provider).code == 9
+        assert claim in store.names("out")
+        # As if so much time had passed.
+        monkeypatch.setattr(object_lock, "ALIVE_S", -1.0)
+        monkeypatch.setattr(ObjectLock, "_is_late", lambda _: False)
+        assert predict(folder, provider).code == 0
+    whole(store)
+
+
+def test_never_two_hold_a_lock(place: ObjectPlace) -> None:
+    inside, most, taken = 0, 0, Counter[int]()
+    count = threading.Lock()
+
+    def contend(number: int) -> None:
+        nonlocal inside, most
+        while not taken[number]:
+            with place.lock("locks/x.lock") as mine:
+                if mine:
+                    with count:
+                        inside += 1
+                        most = max(most, inside)
+                    place.exists("anything")
+                    with count:
+                        inside -= 1
+                    taken[number] += 1
+
+    threads = [threading.Thread(target=contend, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(HANG_S)
+    assert (len(taken), most) == (4, 1)
+    assert place.list_folder("locks") == []
+
+
+def test_who_lost_the_lock_commits_nothing(place: ObjectPlace, store: Store, tmp_path: Path) -> None:
+    local = tmp_path / "x"
+    local.write_bytes(b"whole")
+    with place.lock("locks/x.lock") as mine:
+        assert mine
+        place.remove(place.list_folder("locks")[0].name)
+        with pytest.raises(ConflictError, match="may have taken over"):
+            place.commit(local, "x.csv")
+    assert not place.exists("x.csv")
+    assert place.commit(local, "x.csv").size == 5
+    assert not local.exists()
+
+
+def test_a_claim_is_put_again(place: ObjectPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = []
+    monkeypatch.setattr(object_lock, "RENEW_S", 0.01)
+    monkeypatch.setattr(
+        place, "put", lambda content, name, do=place.put: (do(content, name), put.append(name))
+    )
+    with place.lock("locks/x.lock") as mine:
+        assert mine
+        wait_until(lambda: len(put) > 2)
+    assert len(set(put)) == 1
+    assert place.list_folder("locks") == []
+
+
+# an upload that fails in its midst
+
+
+def test_an_upload_whose_second_half_fails_is_no_object(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    local = tmp_path / "big"
+    local.write_bytes(b"x" * 25_000_000)
+    with refusing(store, "partNumber=2") as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        object_store._opened.cache_clear()
+        place = object_store.open_object_place(OUT)
+        with pytest.raises(DiskError, match="cannot be written"):
+            place.commit(local, "big.csv")
+        del place
+        gc.collect()
+    assert store.names("out") == []
+    assert local.exists()
+
+
+@contextmanager
+def refusing(store: Store, what: str) -> Iterator[str]:
+    """The store, but for requests in whose first line something stands: those are refused."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if what in self.path:
+                status, headers, answer = 403, {}, b"<Error><Code>AccessDenied</Code></Error>"
+            else:
+                there = http.client.HTTPConnection(store.url.removeprefix("http://"), timeout=HANG_S)
+                there.request(self.command, self.path, body, dict(self.headers))
+                told = there.getresponse()
+                status, headers, answer = told.status, dict(told.headers), told.read()
+                there.close()
+            self.send_response(status)
+            for name, value in headers.items():
+                if name.lower() in ("etag", "content-type", "last-modified"):
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 # ----------------------------------------------------------------------------------------------- refused
@@ -279,7 +424,7 @@ def test_what_a_store_refuses_is_told_without_its_secrets(
     monkeypatch.setenv("AWS_ENDPOINT_URL", store.url.replace("http:", "https:"))
     with FakeProvider() as provider:
         outcome = predict(folder, provider)
-    assert outcome.code == 6
+    assert outcome.code == 8
     assert f"{IN}/" in outcome.stderr
     assert "AWS_ENDPOINT_URL" in outcome.stderr
 

@@ -25,6 +25,7 @@ from labeltune.files.parts.manifest import (
     receipt_name,
     total_of,
 )
+from labeltune.files.parts.object_store import open_object_place
 from labeltune.files.parts.output import (
     PartsOutput,
     SeenOutput,
@@ -33,14 +34,24 @@ from labeltune.files.parts.output import (
     look_at_output,
     open_output,
 )
-from labeltune.files.parts.object_store import open_object_place
-from labeltune.files.parts.place import PLACES, Entry, LocalPlace, Place, open_place, scheme_of
+from labeltune.files.parts.place import (
+    PLACES,
+    Entry,
+    LocalPlace,
+    Place,
+    open_place,
+    refuse_place,
+    scheme_of,
+)
 from labeltune.files.parts.reading import open_part, shown_name
 from labeltune.files.parts.refused import raise_refused
 from labeltune.files.parts.shard import WHOLE, Shard, parse_shard
 
 PLACES.update(
-    s3=open_object_place, gs=open_object_place, gcs=open_object_place, file=lambda url: LocalPlace(file_path(url))
+    s3=open_object_place,
+    gs=open_object_place,
+    gcs=open_object_place,
+    file=lambda url: LocalPlace(file_path(url)),
 )
 
 __all__ = [
@@ -72,6 +83,7 @@ __all__ = [
     "parse_shard",
     "raise_refused",
     "receipt_name",
+    "refuse_place",
     "scheme_of",
     "shown_name",
     "split_output",

@@ -1,7 +1,7 @@
 """A lock in a store that has none: a claim that is renewed, and counts for nothing when it no longer is.
 
-Whoever wants the lock puts a claim beside those that are there, and then looks: if there is another one that is
-alive, the own one is taken back. A store whose listing shows what was put before (S3 and Google's do) shows
+Whoever wants the lock puts a claim beside those that are there, and then looks: if there is another one that
+is alive, the own one is taken back. A store whose listing shows what was put before (S3 and Google's do) shows
 at least one of two that come at once the other; it may show both, and then both go, and come again.
 
 Ages are told by the store's times alone: those of two claims are compared, no clock of a machine is. A claim
@@ -21,13 +21,14 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from labeltune.errors import ConflictError, DiskError
 from labeltune.files.writing import is_running
 
 if TYPE_CHECKING:
-    from labeltune.files.parts.object_store import ObjectPlace
+    from contextlib import AbstractContextManager
+
     from labeltune.files.parts.place import Entry
 
 __all__ = ["ALIVE_S", "RENEW_S", "ObjectLock"]
@@ -40,15 +41,37 @@ ALIVE_S = 45.0
 _AT_ONCE_S = 0.3
 
 
+class Store(Protocol):
+    """What a lock asks of a store; see `Place`."""
+
+    root: str
+
+    def entry(self, name: str) -> Entry | None: ...  # noqa: D102
+
+    def exists(self, name: str) -> bool: ...  # noqa: D102
+
+    def list_folder(self, name: str) -> list[Entry]: ...  # noqa: D102
+
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...  # noqa: D102
+
+    def put(self, content: bytes, name: str) -> None: ...  # noqa: D102
+
+    def remove(self, name: str) -> None: ...  # noqa: D102
+
+
 class ObjectLock:
     """One claim to the lock `name`: the object `NAME.TOKEN`."""
 
-    def __init__(self, place: ObjectPlace, name: str) -> None:
+    def __init__(self, place: Store, name: str) -> None:
         self._place, self._name = place, name
         self._folder = name.rpartition("/")[0]
         self._claim = f"{name}.{secrets.token_hex(8)}"
         self._content = json.dumps(
-            {"machine": _machine(), "process": os.getpid(), "since": datetime.now(UTC).isoformat("T", "seconds")}
+            {
+                "machine": _machine(),
+                "process": os.getpid(),
+                "since": datetime.now(UTC).isoformat("T", "seconds"),
+            }
         ).encode()
         self._over = threading.Event()
         self._renewed = 0.0
@@ -139,5 +162,5 @@ def _machine() -> str:
     told = [platform.node()]
     with contextlib.suppress(OSError):
         told.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-        told.append(os.readlink("/proc/self/ns/pid"))
+        told.append(str(Path("/proc/self/ns/pid").readlink()))
     return " ".join(told)

@@ -1,4 +1,4 @@
-"""Places in object stores (S3, Google Cloud Storage, and what speaks like them), through pyarrow's file systems.
+"""Places in object stores (S3, Google Cloud Storage, and what speaks like them), by pyarrow's file systems.
 
 A finished upload is the commit: a store shows an object when all of it has arrived, and not before.
 Credentials are found by pyarrow as the cloud's own programs find them; none is read, kept or shown here.
@@ -6,7 +6,6 @@ Credentials are found by pyarrow as the cloud's own programs find them; none is 
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import functools
 import hashlib
@@ -25,6 +24,7 @@ from labeltune.files.parts.place import Entry
 from labeltune.files.writing import disk_errors, is_running, make_private_folder
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import Callable, Iterator
 
     from labeltune.files.parts.address import Address
@@ -55,12 +55,12 @@ def open_object_place(url: str) -> ObjectPlace:
 def _opened(address: Address) -> ObjectPlace:
     if find_spec("pyarrow") is None:
         raise SettingsError(f"{address.root}: needs pyarrow", hint="pip install 'labeltune[parquet]'")
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import fs
 
     try:
         system, bucket = fs.FileSystem.from_uri(address.store)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise SettingsError(f"{address.root}: {_clean(error)}", hint=_HINTS[address.scheme]) from None
     except OSError as error:
         raise DiskError(
@@ -137,10 +137,10 @@ class ObjectPlace:
         """
         for lock in self._held:
             lock.check()
-        import pyarrow
+        import pyarrow as pa
 
         size = local.stat().st_size
-        self.put(pyarrow.memory_map(os.fspath(local)).read_buffer() if size else b"", name)
+        self.put(pa.memory_map(os.fspath(local)).read_buffer() if size else b"", name)
         found = self.entry(name)
         if found is None or found.size != size:
             raise DiskError(
@@ -168,7 +168,7 @@ class ObjectPlace:
             self._system.delete_file(self._path(name))
 
     def scratch(self, name: str) -> Path:
-        """A folder for temporary files, the same one each time, so that what a killed command left is found."""
+        """A folder for temporary files, the same each time, so that what a killed command left is found."""
         own = hashlib.sha256(f"{self.root}/{name}".encode()).hexdigest()[:16]
         folder = _home() / own
         make_private_folder(folder)

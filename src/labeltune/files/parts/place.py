@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-__all__ = ["PLACES", "Entry", "LocalPlace", "Place", "open_place", "scheme_of"]
+__all__ = ["PLACES", "Entry", "LocalPlace", "Place", "open_place", "refuse_place", "scheme_of"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -238,6 +238,15 @@ def scheme_of(data: str) -> str | None:
     """The scheme of a URL in lower case; None for a path."""
     found = _SCHEME.match(data)
     return None if found is None else found[1].lower()
+
+
+def refuse_place(output: str) -> None:
+    """Raise `SettingsError` where one table is to go to a place that only takes the parts of a folder."""
+    if scheme_of(output) in PLACES:
+        raise SettingsError(
+            f"{output}: a URL takes folders, and this is one table",
+            hint="name a file; or a folder, or a pattern in quotes, as what is read: 'IN/*.csv'",
+        )
 
 
 def open_place(root: str) -> Place:
