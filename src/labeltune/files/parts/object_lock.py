@@ -1,8 +1,8 @@
 """A lock in a store that has none: a claim that is renewed, and counts for nothing when it no longer is.
 
 Whoever wants the lock puts a claim beside those that are there, and then looks: if there is another one that
-is alive, the own one is taken back. A store whose listing shows what was put before (S3 and Google's do) shows
-at least one of two that come at once the other; it may show both, and then both go, and come again.
+is alive, the own one is taken back. A store whose listing shows what was put before (S3 and Google's do)
+shows at least one of two that come at once the other; it may show both, and then both go, and come again.
 
 Ages are told by the store's times alone: those of two claims are compared, no clock of a machine is. A claim
 tells the machine and the process, so that a command that was killed is known for dead on its own machine
@@ -46,17 +46,17 @@ class Store(Protocol):
 
     root: str
 
-    def entry(self, name: str) -> Entry | None: ...  # noqa: D102
+    def entry(self, name: str) -> Entry | None: ...
 
-    def exists(self, name: str) -> bool: ...  # noqa: D102
+    def exists(self, name: str) -> bool: ...
 
-    def list_folder(self, name: str) -> list[Entry]: ...  # noqa: D102
+    def list_folder(self, name: str) -> list[Entry]: ...
 
-    def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...  # noqa: D102
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
 
-    def put(self, content: bytes, name: str) -> None: ...  # noqa: D102
+    def put(self, content: bytes, name: str) -> None: ...
 
-    def remove(self, name: str) -> None: ...  # noqa: D102
+    def remove(self, name: str) -> None: ...
 
 
 class ObjectLock:
