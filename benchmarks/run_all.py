@@ -21,6 +21,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "collect": ("--rows", "10000", "--runs", "1"),
     "split": ("--small", "--runs", "3"),
     "check": ("--repeat", "1"),
+    "tokens": ("--own",),
     "predict": ("--rows", "2000", "--repeat", "1"),
     "parts": ("--rows", "4000", "--more", "12000", "--per-part", "1000"),
     "evaluate": ("--small",),
@@ -45,7 +46,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[[], *SMALL], metavar="NAME", help=", ".join(SMALL))
     names = parser.parse_args().names or list(SMALL)
-    forgotten = {path.stem for path in HERE.glob("*.py")} - {"run_all", "comments", *SMALL}
+    forgotten = {path.stem for path in HERE.glob("*.py")} - {
+        "run_all",
+        "comments",
+        "kinds",
+        "fit_tokens",
+        *SMALL,
+    }
     assert not forgotten, f"benchmarks that are not in the list: {', '.join(sorted(forgotten))}"
     failed = []
     for name in names:

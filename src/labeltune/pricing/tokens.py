@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune.errors import SettingsError
+from labeltune.pricing.pairs import BETWEEN_TEXTS, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,8 +57,6 @@ OLD_EXAMPLE_LIMIT = 16_385
 # ------------------------------------------------------------------------------------------------- counting
 
 
-BETWEEN_TEXTS = b"\xff"
-"""What stands between joined texts is no byte of UTF-8."""
 _COMMON = (string.ascii_lowercase + " ").encode()
 
 
@@ -133,69 +132,23 @@ def _without_lone_surrogates(text: str) -> str:
 
 
 class Estimator(TokenCounter):
-    """Estimates for o200k_base: a weight for each word and each character, by its kind.
+    """Estimates for o200k_base, by weights for neighbouring characters and for how long words go on (see
+    `pairs`).
 
-    The weights for ASCII were fitted to five sets of English texts; `docs/explanation/tokens.md` says how far
-    the estimate is off, and `benchmarks/check.py` measures it. Other scripts are known by the first byte of a
-    character in UTF-8; their weights come from one sentence in each of sixteen languages, and are rough.
+    They were fitted by `python benchmarks/fit_tokens.py` to many kinds of text;
+    `docs/explanation/tokens.md` says how far the estimate is off on each when it is left out, and `python
+    benchmarks/tokens.py` measures it as it is.
     """
 
     estimated = True
 
     def total(self, texts: Sequence[str]) -> float:
-        """The tokens of all these texts: a function of how often each kind of character occurs."""
+        """The tokens of all these texts: the sum of what is estimated of each."""
         return self.total_of_joined(JoinedTexts(texts))
 
     def total_of_joined(self, joined: JoinedTexts) -> float:
         """See `TokenCounter`."""
-        content, rest = joined.content, joined.uncommon
-        spaces = _count_spaces(content)
-        words = spaces + sum(map(bool, joined.encoded))
-        tokens = words * _PER_WORD + (len(content) - len(rest) - spaces) * _PER_LOWER
-        for kind, weight in _ASCII_WEIGHTS:
-            left = rest.translate(None, kind)
-            tokens += (len(rest) - len(left)) * weight
-            rest = left
-        if rest.strip(BETWEEN_TEXTS):
-            for kind, weight in _LEAD_WEIGHTS:
-                left = rest.translate(None, kind)
-                tokens += (len(rest) - len(left)) * weight
-                rest = left
-        return tokens
-
-
-def _count_spaces(content: bytes) -> int:
-    if len(content) < _LARGE:
-        return content.count(b" ")
-    # Ten times as fast, where there is enough to count for numpy to be worth its import.
-    import numpy as np
-
-    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord(" ")))
-
-
-_LARGE = 1 << 15
-_PER_WORD, _PER_LOWER = 0.932, 0.012
-_ASCII_WEIGHTS = (
-    (string.punctuation.encode(), 0.912),
-    (string.ascii_uppercase.encode(), 0.113),
-    (string.digits.encode(), 0.478),
-    (bytes([*range(32), 127]), 1.934),  # line ends, mostly
-)
-_CONTINUATION = bytes(range(0x80, 0xC0))
-_LEAD_WEIGHTS = (
-    (_CONTINUATION, 0.0),
-    (bytes([0xE2]), 1.8),  # dashes, quotes, signs
-    (bytes(range(0xF0, 0xF8)), 1.8),  # emoji
-    (bytes(range(0xC2, 0xCE)), 1.7),  # Latin letters with marks: each breaks a word that English would not
-    (bytes([0xCE, 0xCF]), 0.26),  # Greek
-    (bytes(range(0xD0, 0xD4)), 0.15),  # Cyrillic
-    (bytes(range(0xD4, 0xE0)), 0.25),  # Armenian, Hebrew, Arabic and their neighbours
-    (bytes([0xE0]), 0.30),  # the scripts of India, Thai
-    (bytes([0xE1]), 0.10),  # Latin with several marks, Georgian
-    (bytes([0xE3]), 0.83),  # kana
-    (bytes(range(0xE4, 0xEA)), 0.87),  # Chinese characters
-    (bytes(range(0xEA, 0xF0)), 0.45),  # Hangul
-)
+        return estimate(joined.content)
 
 
 def count_record(counter: TokenCounter, messages: Iterable[Mapping[str, Any]]) -> float:
@@ -215,8 +168,8 @@ def count_record(counter: TokenCounter, messages: Iterable[Mapping[str, Any]]) -
 def token_counter(model: str | None = None, *, mode: TokenMode = "auto") -> TokenCounter:
     """What counts tokens as `model` does: exactly if the extra `[tokens]` is installed, else roughly.
 
-    Models of other makers have vocabularies of their own: their tokens are estimated. `mode` "estimate" does
-    not look for a vocabulary; "exact" raises `SettingsError` where there is none.
+    Models of other makers have vocabularies of their own: their tokens are estimated. `mode` "estimate"
+    does not look for a vocabulary; "exact" raises `SettingsError` where there is none.
     """
     if mode == "estimate":
         return Estimator()
