@@ -370,6 +370,17 @@ def test_a_changed_input_and_another_model(folder: Folder, store: Store) -> None
         assert f"{OUT}/{NAMES[0]}: was edited since it was written" in edited.stderr
 
 
+def test_settings_behind_a_url(folder: Folder, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pyarrow has them; they lead there without the environment, and are kept nowhere."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    settings = f"?scheme=http&endpoint_override={store.url.removeprefix('http://')}"
+    with FakeProvider() as provider:
+        outcome = predict(folder, provider, data=f"{IN}/**/?.csv{settings}", out=f"{OUT}/*.jsonl{settings}")
+    assert outcome.code == 0, outcome.stderr
+    assert "day=1/a.jsonl" in store.names("out")
+    assert b"endpoint_override" not in store.get("out/_labeltune.json")
+
+
 def test_a_part_that_is_refused(folder: Folder, store: Store) -> None:
     store.put(f"in/{NAMES[0]}", b'text,label\n"never closed')
     with FakeProvider() as provider:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.request import url2pathname
 
 from labeltune.errors import SettingsError
 
@@ -79,6 +78,8 @@ def parse_address(url: str) -> Address:
 def file_path(url: str) -> str:
     """The path that a `file://` URL names. Raises `SettingsError` for one on another machine."""
     rest = url[len("file://") :]
+    from urllib.request import url2pathname
+
     host, slash, path = rest.partition("/")
     if host.lower() not in ("", "localhost") or not slash:
         raise SettingsError(f"{url}: names no file of this machine", hint="expected file:///FOLDER")
