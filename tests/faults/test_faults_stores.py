@@ -112,6 +112,7 @@ def whole(store: Store, out: str = "out") -> None:
         "_labeltune.json",
         *(f"_labeltune/receipts/{name}.json" for name in NAMES),
     ]
+    assert not any(SECRET.encode() in store.get(f"{out}/{name}") for name in store.names(out))
     assert json.loads(store.get(f"{out}/_labeltune.json"))["totals"]["rows"] == len(NAMES) * ROWS
 
 
@@ -379,6 +380,11 @@ def test_settings_behind_a_url(folder: Folder, store: Store, monkeypatch: pytest
     assert outcome.code == 0, outcome.stderr
     assert "day=1/a.jsonl" in store.names("out")
     assert b"endpoint_override" not in store.get("out/_labeltune.json")
+    store.clear()
+    store.put("out/a.csv", b"text,label,predicted_intent,confidence\nhello,alpha,alpha,1\n")
+    measured = ran("evaluate", f"{OUT}{settings}")
+    assert measured.code == 0, measured.stderr
+    assert f"{OUT}{settings}: there is no _SUCCESS in it" in measured.stderr
 
 
 def test_a_part_that_is_refused(folder: Folder, store: Store) -> None:

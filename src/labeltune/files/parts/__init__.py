@@ -6,7 +6,7 @@ is and what came of each part, `output` holds the folder that they are committed
 
 from __future__ import annotations
 
-from labeltune.files.parts.address import file_path
+from labeltune.files.parts.address import file_path, split_query
 from labeltune.files.parts.listing import (
     ENDINGS,
     Listing,
@@ -87,5 +87,6 @@ __all__ = [
     "scheme_of",
     "shown_name",
     "split_output",
+    "split_query",
     "total_of",
 ]

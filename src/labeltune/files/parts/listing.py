@@ -91,7 +91,8 @@ def list_parts(data: str | os.PathLike[str], output: str, *, ending: str | None 
 
 
 def list_inputs(data: str | os.PathLike[str]) -> tuple[str, Listing]:
-    """The tables of a folder or glob that are only read, and the folder as it was named.
+    """The tables of a folder or glob that are only read, and the folder as it was named, but for a URL's
+    settings.
 
     Raises as `list_parts` does.
     """
@@ -100,7 +101,7 @@ def list_inputs(data: str | os.PathLike[str]) -> tuple[str, Listing]:
     place = open_place(root)
     if isinstance(place, LocalPlace) and not Path(place.root).is_dir():
         raise SettingsError(f"{root}: there is no such folder")
-    return root, Listing(place, *_found(name, place, pattern, None))
+    return split_query(root)[0], Listing(place, *_found(name, place, pattern, None))
 
 
 def _found(
