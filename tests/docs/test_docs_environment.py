@@ -17,12 +17,15 @@ BY_LIBRARIES = {
     "OPENAI_LOG",  # openai
     "HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",  # platformdirs
     "TMPDIR",  # tempfile
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION",  # pyarrow
+    "AWS_ENDPOINT_URL", "GOOGLE_APPLICATION_CREDENTIALS",  # pyarrow
     "COLUMNS",  # rich
     "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH",  # ray
 }  # fmt: skip
 """What others read for us, and a user has reason to set."""
 
 NAMED_ELSEWHERE = {
+    ("files/parts/object_store.py", "variable"),
     ("prediction/parts/cluster.py", "name"),
     ("providers/profiles.py", "self.key_variable"),
     ("providers/profiles.py", "variable"),

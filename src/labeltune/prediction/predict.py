@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltune.errors import SettingsError
+from labeltune.files.parts import refuse_place
 from labeltune.files.tables import neutralise, open_table, write_table
 from labeltune.prediction.asking import Preview, ask_rows, check_output, preview_rows
 from labeltune.prediction.confidence import check_probabilities
@@ -95,6 +96,7 @@ def predict(
             )
     if options.spreadsheet:
         refuse_exact_formats(output)
+    refuse_place(output)
     check_output(job)
     if options.probabilities:
         check_probabilities(task, confidence=options.confidence)

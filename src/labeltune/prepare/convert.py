@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Literal, get_args
 import orjson
 
 from labeltune.errors import DataError, SettingsError
+from labeltune.files.parts import refuse_place
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
 from labeltune.files.writing import STANDARD_STREAM, atomic_write, is_stream, same_file, sweep_leftovers
@@ -90,6 +91,7 @@ def convert(
     if repeat_rare < 1:
         raise SettingsError(f"--repeat-rare {repeat_rare}: expected a number from 1 on")
     target = default_output(data) if output is None else os.fspath(output)
+    refuse_place(target)
     rejected = _rejected_path(target, data) if on_error == "skip" else None
     for written in (target, rejected):
         if written not in (None, STANDARD_STREAM):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labeltune.evaluation.written import open_predictions
-from labeltune.files.parts import SUCCESS, list_inputs, names_parts
+from labeltune.files.parts import SUCCESS, list_inputs, names_parts, split_query
 from labeltune.files.sources import ByteSource
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def parts_of(path: str) -> Parts | None:
     if not names_parts(path):
         return None
     root, listing = list_inputs(path)
-    whole = root.rstrip("/") == path.rstrip("/")
+    whole = root.rstrip("/") == split_query(path)[0].rstrip("/")
     complete = not whole or listing.place.exists(SUCCESS)
     return Parts(root, listing.place, tuple(part.input for part in listing.parts), complete)
 

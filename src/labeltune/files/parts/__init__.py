@@ -6,6 +6,7 @@ is and what came of each part, `output` holds the folder that they are committed
 
 from __future__ import annotations
 
+from labeltune.files.parts.address import file_path, split_query
 from labeltune.files.parts.listing import (
     ENDINGS,
     Listing,
@@ -24,6 +25,7 @@ from labeltune.files.parts.manifest import (
     receipt_name,
     total_of,
 )
+from labeltune.files.parts.object_store import open_object_place
 from labeltune.files.parts.output import (
     PartsOutput,
     SeenOutput,
@@ -32,10 +34,25 @@ from labeltune.files.parts.output import (
     look_at_output,
     open_output,
 )
-from labeltune.files.parts.place import PLACES, Entry, LocalPlace, Place, open_place, scheme_of
+from labeltune.files.parts.place import (
+    PLACES,
+    Entry,
+    LocalPlace,
+    Place,
+    open_place,
+    refuse_place,
+    scheme_of,
+)
 from labeltune.files.parts.reading import open_part, shown_name
 from labeltune.files.parts.refused import raise_refused
 from labeltune.files.parts.shard import WHOLE, Shard, parse_shard
+
+PLACES.update(
+    s3=open_object_place,
+    gs=open_object_place,
+    gcs=open_object_place,
+    file=lambda url: LocalPlace(file_path(url)),
+)
 
 __all__ = [
     "ENDINGS",
@@ -66,8 +83,10 @@ __all__ = [
     "parse_shard",
     "raise_refused",
     "receipt_name",
+    "refuse_place",
     "scheme_of",
     "shown_name",
     "split_output",
+    "split_query",
     "total_of",
 ]

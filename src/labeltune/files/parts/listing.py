@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
-from labeltune.files.parts.place import LocalPlace, open_place, scheme_of
+from labeltune.files.parts.address import split_query
+from labeltune.files.parts.place import PLACES, LocalPlace, open_place, scheme_of
 from labeltune.files.sources import GZIP_ENDING
 from labeltune.files.writing import STANDARD_STREAM
 
@@ -56,15 +57,15 @@ class Listing:
 
 
 def names_parts(data: object) -> bool:
-    """Whether many tables are meant: a folder, a glob, or a URL of a known kind of place that ends as one.
+    """Whether many tables are meant: a folder, a glob, or any URL of a place that is known.
 
-    A file is one table, whatever signs its name holds.
+    A file is one table, whatever signs its name holds; an object in a store is a part, if the only one.
     """
     if not isinstance(data, str | os.PathLike) or os.fspath(data) == STANDARD_STREAM:
         return False
     name = os.fspath(data)
-    if scheme_of(name) is not None:
-        return _GLOB.search(name) is not None or _ending_of(name) is None
+    if (scheme := scheme_of(name)) is not None:
+        return scheme in PLACES or _GLOB.search(name) is not None or _ending_of(name) is None
     if Path(name).is_dir():
         return True
     return not Path(name).exists() and _GLOB.search(name) is not None
@@ -90,7 +91,8 @@ def list_parts(data: str | os.PathLike[str], output: str, *, ending: str | None 
 
 
 def list_inputs(data: str | os.PathLike[str]) -> tuple[str, Listing]:
-    """The tables of a folder or glob that are only read, and the folder as it was named.
+    """The tables of a folder or glob that are only read, and the folder as it was named, but for a URL's
+    settings.
 
     Raises as `list_parts` does.
     """
@@ -99,7 +101,7 @@ def list_inputs(data: str | os.PathLike[str]) -> tuple[str, Listing]:
     place = open_place(root)
     if isinstance(place, LocalPlace) and not Path(place.root).is_dir():
         raise SettingsError(f"{root}: there is no such folder")
-    return root, Listing(place, *_found(name, place, pattern, None))
+    return split_query(root)[0], Listing(place, *_found(name, place, pattern, None))
 
 
 def _found(
@@ -131,6 +133,7 @@ def split_output(output: str) -> tuple[str, str | None]:
     """
     if output == STANDARD_STREAM:
         raise SettingsError("many parts do not go to standard output", hint="name a folder: -o OUT/")
+    output, query = split_query(output)
     folder, _, last = output.rpartition("/")
     if not _GLOB.search(output):
         if _ending_of(output) is not None and not Path(output).is_dir():
@@ -138,14 +141,14 @@ def split_output(output: str) -> tuple[str, str | None]:
                 f"{output}: many parts go to a folder, and this is called like one table",
                 hint="name a folder: -o OUT/",
             )
-        return output, None
+        return output + query, None
     ending = last.removeprefix("*")
     if last == ending or _GLOB.search(folder) or ending.lower() not in (*ENDINGS, *_PACKED):
         raise SettingsError(
             f"{output}: expected a folder, or a folder and how its parts end, such as OUT/*.parquet",
             hint=f"known are {', '.join(ENDINGS)}, and with .gz those that are text",
         )
-    return folder or ".", ending
+    return (folder or ".") + query, ending
 
 
 # ------------------------------------------------------------------------------------------------ names
@@ -155,8 +158,13 @@ def _split(data: str) -> tuple[str, tuple[str, ...]]:
     """The folder that a name begins with, and the pattern below it, by folders: none for all."""
     if scheme_of(data) is None and Path(data).is_dir():
         return data, ()
+    data, query = split_query(data)
     pieces = (data if os.sep == "/" else data.replace(os.sep, "/")).split("/")
     first = next((place for place, piece in enumerate(pieces) if _GLOB.search(piece)), len(pieces))
+    if query or scheme_of(data) is not None:
+        # One table, or a folder that is called like one: a pattern takes both.
+        first = len(pieces) - 1 if first == len(pieces) and _ending_of(data) else first
+        return "/".join(pieces[:first]) + query, tuple(filter(None, pieces[first:]))
     root = "/".join(pieces[:first])
     return (root or ("/" if data.startswith("/") else ".")), tuple(filter(None, pieces[first:]))
 

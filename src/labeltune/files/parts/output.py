@@ -40,6 +40,7 @@ LOCK_SECONDS = 60.0
 """How long the moments are waited for in which another shard looks at, or writes, the manifest."""
 
 _LOCKS, _SCRATCH = f"{FOLDER}/locks", f"{FOLDER}/scratch"
+_LOCK = ".lock"
 _EVERY_S = 0.05
 _NAME_BYTES = 8
 _SHOWN = 3
@@ -213,7 +214,8 @@ def _hold(place: Place, shard: Shard, held: ExitStack) -> None:
     """Take the shard's lock, if nobody has it, or that of a shard of another number. In the gate alone."""
     own = f"{_LOCKS}/{shard.number}-of-{shard.of}.lock"
     for entry in place.list(_LOCKS.startswith):
-        name = entry.name
+        # In a store, a claim to a lock has the lock's name and more behind it.
+        name = entry.name.partition(_LOCK)[0] + _LOCK
         if not name.startswith(f"{_LOCKS}/") or name in (f"{_LOCKS}/gate.lock", own):
             continue
         if name.endswith(f"-of-{shard.of}.lock"):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-__all__ = ["PLACES", "Entry", "LocalPlace", "Place", "open_place", "scheme_of"]
+__all__ = ["PLACES", "Entry", "LocalPlace", "Place", "open_place", "refuse_place", "scheme_of"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -44,9 +44,11 @@ class Place(Protocol):
     """Files under names. Raises `DiskError` where one cannot be read or written.
 
     `root` is how the place is named in messages and in a manifest: two places of the same root are one.
+    `url` is what opens it again, in any process.
     """
 
     root: str
+    url: str
 
     def list(self, enter: Callable[[str], bool]) -> Iterator[Entry]:
         """All files, in any order; folders that `enter` refuses by name may be passed over whole."""
@@ -94,7 +96,7 @@ class LocalPlace:
     """A folder of this machine, or one that several machines share."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = os.path.realpath(root)
+        self.root = self.url = os.path.realpath(root)
         self._root = Path(self.root)
 
     def list(self, enter: Callable[[str], bool]) -> Iterator[Entry]:
@@ -236,6 +238,15 @@ def scheme_of(data: str) -> str | None:
     """The scheme of a URL in lower case; None for a path."""
     found = _SCHEME.match(data)
     return None if found is None else found[1].lower()
+
+
+def refuse_place(output: str) -> None:
+    """Raise `SettingsError` where one table is to go to a place that only takes the parts of a folder."""
+    if scheme_of(output) in PLACES:
+        raise SettingsError(
+            f"{output}: a URL takes folders, and this is one table",
+            hint="name a file; or a folder, or a pattern in quotes, as what is read: 'IN/*.csv'",
+        )
 
 
 def open_place(root: str) -> Place:
