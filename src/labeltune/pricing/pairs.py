@@ -315,7 +315,7 @@ def _small(found: bytes) -> float:
 def _large(content: bytes) -> float:
     import numpy as np
 
-    tokens = 0.0
+    tokens: float = 0.0
     positions = np.zeros(len(RUN_TERMS), np.int64)
     for block in _blocks(content):
         found = classes(block)

@@ -115,9 +115,8 @@ def clean(
     options = options or CleanOptions()
     target = os.fspath(default_output(data) if output is None else output)
     removed_file = _removed_name(target)
-    named = isinstance(data, str | os.PathLike) and os.fspath(data) != STANDARD_STREAM
-    if named and any(same_file(data, path) for path in (target, removed_file)):
-        raise SettingsError(f"{target}: is the input", hint="name another output with -o")
+    if isinstance(data, str | os.PathLike) and os.fspath(data) != STANDARD_STREAM:
+        _refuse_input(data, target, removed_file)
     language = None if options.language is None else Language(options.language)
     with (
         texts_of(data, text=options.text, task_text=options.task_text, read=options.read) as texts,
@@ -141,6 +140,11 @@ def clean(
             notes=tuple(texts.notes),
             warnings=tuple(washed.warnings),
         )
+
+
+def _refuse_input(data: str | os.PathLike[str], target: str, removed_file: str) -> None:
+    if any(same_file(data, path) for path in (target, removed_file)):
+        raise SettingsError(f"{target}: is the input", hint="name another output with -o")
 
 
 def _removed_name(output: str) -> str:
