@@ -115,8 +115,8 @@ def clean(
     options = options or CleanOptions()
     target = os.fspath(default_output(data) if output is None else output)
     removed_file = _removed_name(target)
-    named = isinstance(data, str | os.PathLike) and os.fspath(data) != STANDARD_STREAM
-    if named and any(same_file(data, path) for path in (target, removed_file)):
+    outputs = () if isinstance(data, str) and data == STANDARD_STREAM else (target, removed_file)
+    if isinstance(data, str | os.PathLike) and any(same_file(data, path) for path in outputs):
         raise SettingsError(f"{target}: is the input", hint="name another output with -o")
     language = None if options.language is None else Language(options.language)
     with (
