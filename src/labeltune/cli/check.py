@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
+from labeltune.cli.hints import pasted
 from labeltune.cli.options import (
     GroupOption,
     JsonOption,
@@ -151,7 +152,10 @@ def _find_noise(
     )
     candidates = counted(len(found.suspects), "candidate")
     out.note(f"wrote {found.output}: {candidates} for people to look at, the most suspect first")
-    out.hint("fill in the right labels there, then: labeltune merge SUSPECTS TABLE -o OUT")
+    out.hint(
+        "fill in the right labels there, then: labeltune merge "
+        f"{pasted(found.output)} {pasted(found.source)} -o OUT"
+    )
     return found
 
 

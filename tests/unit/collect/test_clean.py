@@ -221,6 +221,16 @@ def pages() -> Path:
     return folder
 
 
+def test_what_is_no_text_is_taken_out(pages: Path) -> None:
+    (pages / "f.html").write_bytes(bytes(range(256)) * 3)
+    (pages / "g.txt").write_text("Zwei Wörter in UTF-16, und noch mehr davon", encoding="utf-16")
+    done = clean(pages)
+    gone = {row["file"]: (row["reason"], row["detail"]) for row in rows_of(done.removed_file or "")}
+    assert gone["f.html"] == ("unreadable", "no text: control characters")
+    kept = {row["file"]: row["text"] for row in rows_of(done.output)}
+    assert kept["g.txt"] == "Zwei Wörter in UTF-16, und noch mehr davon"
+
+
 def test_a_folder_of_pages(pages: Path) -> None:
     done = clean(pages)
     assert done.output == "pages.clean.csv"

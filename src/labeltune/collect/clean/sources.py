@@ -162,7 +162,9 @@ class FolderTexts(Texts):
         for path in self._paths:
             where = path.relative_to(self._folder).as_posix()
             try:
-                yield Item(where, (where, _bytes_of(path)))
+                content = _bytes_of(path)
+                fault = "no text: control characters" if _is_binary(content) else ""
+                yield Item(where, (where, content), fault=fault)
             except (OSError, EOFError, zlib.error) as error:
                 yield Item(where, (where, ""), fault=f"cannot be read: {error}")
             except _TooLargeError:
@@ -173,6 +175,20 @@ class FolderTexts(Texts):
         for path in self._paths:
             where = path.relative_to(self._folder).as_posix()
             yield Item(where, (where, ""))
+
+
+_CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
+"""What no text has; an escape (27) begins a character of some encodings."""
+_HEAD = 4096
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def _is_binary(content: bytes) -> bool:
+    """Whether more than one byte in a hundred of the first is a control character."""
+    head = content[:_HEAD]
+    if head.startswith(_UTF_16):
+        return False
+    return len(head) - len(head.translate(None, _CONTROLS)) > len(head) / 100
 
 
 class _TooLargeError(Exception):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from labeltune.evaluation.written import open_predictions
 from labeltune.files.parts import SUCCESS, list_inputs, names_parts, split_query
 from labeltune.files.sources import ByteSource
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,5 +66,5 @@ def incomplete(path: str, parts: Parts) -> str | None:
         return None
     return (
         f"{path}: there is no {SUCCESS} in it, so that its run is not complete: "
-        f"{len(parts):,} parts are measured"
+        f"{counted(len(parts), 'part is', 'parts are')} measured"
     )
