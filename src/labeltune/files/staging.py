@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from labeltune.errors import DiskError
-from labeltune.files.writing import disk_errors, is_running
+from labeltune.files.writing import disk_errors, is_running, make_folder, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,9 +54,9 @@ def write_together(folder: str | os.PathLike[str], names: Sequence[str]) -> Iter
                 with disk_errors(target):
                     yield handles
             for place in places:
-                _make(place.parent)
+                make_folder(place.parent)
             with disk_errors(target):
-                _sync(staged)
+                sync(staged)
                 decided = staged.rename(f"{staged}{_DECIDED}")
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -76,16 +76,16 @@ def finish_staged(folder: Path) -> None:
 
 
 def _move(decided: Path, folder: Path) -> None:
-    _sync(folder)
+    sync(folder)
     for path in sorted(decided.rglob("*")):
         place = folder / path.relative_to(decided)
         if path.is_dir():
-            _make(place)
+            make_folder(place)
             continue
         # Another process may have come to finish this, and been quicker.
         with disk_errors(place), contextlib.suppress(FileNotFoundError):
             path.replace(place)
-    _sync(folder)
+    sync(folder)
     shutil.rmtree(decided, ignore_errors=True)
 
 
@@ -93,7 +93,7 @@ def _move(decided: Path, folder: Path) -> None:
 def _made(folder: Path) -> Iterator[None]:
     """The folder; if it is made here and stays empty, it is gone afterwards."""
     is_new = not folder.exists()
-    _make(folder)
+    make_folder(folder)
     try:
         yield
     finally:
@@ -102,19 +102,10 @@ def _made(folder: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DiskError(
-            f"{folder}: cannot be used as a folder: {error.strerror}", hint="choose another place"
-        ) from error
-
-
 @contextmanager
 def _whole(path: Path, place: Path) -> Iterator[IO[bytes]]:
     """The staged file, on the disk when the block ends; errors name the place it is for."""
-    _make(path.parent)
+    make_folder(path.parent)
     with disk_errors(place):
         handle = path.open("xb", buffering=_CHUNK)
     with handle:
@@ -122,13 +113,3 @@ def _whole(path: Path, place: Path) -> Iterator[IO[bytes]]:
         with disk_errors(place):
             handle.flush()
             os.fsync(handle.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder last, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -27,6 +27,7 @@ __all__ = [
     "disk_errors",
     "is_running",
     "is_stream",
+    "make_folder",
     "make_private_file",
     "make_private_folder",
     "make_temporary",
@@ -34,6 +35,7 @@ __all__ = [
     "same_file",
     "sha256_of",
     "sweep_leftovers",
+    "sync",
 ]
 
 STANDARD_STREAM = "-"
@@ -187,6 +189,26 @@ def _remove_unfinished() -> None:
     for temporary in _unfinished:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, if it is not there. Raises `DiskError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(
+            f"{folder}: cannot be used as a folder: {error.strerror}", hint="choose another place"
+        ) from error
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes, or the names in a folder, last, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_private_folder(folder: Path) -> None:

@@ -5,7 +5,6 @@ A name is relative to the place, with `/` between folders on every system: `year
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from labeltune.errors import ConflictError, DiskError, SettingsError
-from labeltune.files.writing import disk_errors
+from labeltune.files.writing import disk_errors, make_folder, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,9 +148,9 @@ class LocalPlace:
     def commit(self, local: Path, name: str) -> Entry:
         """Move it to its place: it is on the disk, and its name too, when this returns."""
         path = self._root / name
-        _make(path.parent)
+        make_folder(path.parent)
         with disk_errors(path):
-            _sync(local)
+            sync(local)
             try:
                 local.replace(path)
             except OSError as error:
@@ -160,10 +159,10 @@ class LocalPlace:
                     raise
                 near = path.with_name(f".{path.name}.{os.getpid()}.part")
                 shutil.copyfile(local, near)
-                _sync(near)
+                sync(near)
                 near.replace(path)
                 local.unlink()
-            _sync(path.parent)
+            sync(path.parent)
         found = self.entry(name)
         if found is None:
             raise DiskError(
@@ -183,7 +182,7 @@ class LocalPlace:
 
     def scratch(self, name: str) -> Path:
         """A folder in this one, so that a finished file need only be renamed."""
-        _make(self._root / name)
+        make_folder(self._root / name)
         return self._root / name
 
     @contextmanager
@@ -192,7 +191,7 @@ class LocalPlace:
         from filelock import FileLock, Timeout
 
         path = self._root / name
-        _make(path.parent)
+        make_folder(path.parent)
         held = FileLock(path, timeout=0, mode=0o666)
         try:
             with disk_errors(path):
@@ -209,25 +208,6 @@ class LocalPlace:
             yield True
         finally:
             held.release()
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DiskError(
-            f"{folder}: cannot be used as a folder: {error.strerror}", hint="choose another place"
-        ) from error
-
-
-def _sync(path: Path) -> None:
-    """Make a file's bytes, or the names in a folder, last, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 PLACES: dict[str, Callable[[str], Place]] = {}
