@@ -35,7 +35,7 @@ from labeltune.cli.predict import (
     ResendOption,
     TimeoutOption,
 )
-from labeltune.cli.predict_view import show_preview
+from labeltune.cli.predict_view import show_preview, warn_of_problems, warn_of_rejections, warn_of_resent
 from labeltune.cli.progress import RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.collect.options import DEFAULT_OUTPUT, AnnotateOptions
@@ -236,16 +236,11 @@ def _show(sink: Output, done: Done, model: str, task: Path) -> None:
     sink.note(f"{counted(done.rows, 'row')}: {done.labelled:,} labelled by {model}{had}{spent}")
     if not done.examples:
         sink.warn("no examples: the model was told the labels alone (--examples names labelled rows)")
-    if done.resent:
-        again = counted(done.resent, "row was", "rows were")
-        sink.warn(f"{again} sent again{'' if done.free else ', maybe billed twice'}")
-    if done.problems:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
-        sink.warn(f"{counted(done.invalid, 'row has', 'rows have')} no valid answer: {kinds}")
+    warn_of_resent(sink, done)
+    warn_of_problems(sink, done.problems)
     if done.review_file:
         sink.note(f"{counted(done.review, 'row is', 'rows are')} for people to label: {done.review_file}")
-    for code, count in done.rejections.items():
-        sink.warn(f"the provider rejected {counted(count, 'row')}: {code}")
+    warn_of_rejections(sink, done.rejections)
     if done.sample_file:
         sink.hint(
             f"fill in {pasted(done.sample_file)}, then: labeltune annotate {pasted(done.output)} --checked "

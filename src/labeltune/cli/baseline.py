@@ -17,6 +17,7 @@ from labeltune.cli.options import (
     StateOption,
     TaskOption,
 )
+from labeltune.cli.predict_view import warn_of_problems
 from labeltune.cli.progress import JobStory, RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
@@ -92,9 +93,7 @@ def _show(sink: Output, done: Baseline, task: Path) -> None:
     predicted = done.predicted
     valid = predicted.rows - predicted.invalid
     sink.note(f"{counted(predicted.rows, 'row')}, {valid:,} with a valid answer, in {done.seconds:.1f} s")
-    if predicted.problems:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in predicted.problems.items())
-        sink.warn(f"{counted(predicted.invalid, 'row has', 'rows have')} no valid answer: {kinds}")
+    warn_of_problems(sink, predicted.problems)
     if predicted.output != STANDARD_STREAM:
         sink.hint(f"labeltune evaluate PREDICTIONS --compare {pasted(predicted.output)}{task_words(task)}")
     sink.result(

@@ -1,4 +1,4 @@
-"""What `labeltune predict` says when it is over."""
+"""What `labeltune predict` says when it is over, and others say of the rows that they asked about."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from labeltune.files.writing import STANDARD_STREAM
 from labeltune.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from labeltune.cli.output import Output
+    from labeltune.collect.annotate import Annotated
     from labeltune.prediction.parts import PartsPredicted, PartsPreview
     from labeltune.prediction.predict import Predicted, Preview
 
-__all__ = ["show_parts", "show_predicted", "show_preview"]
+__all__ = [
+    "show_parts",
+    "show_predicted",
+    "show_preview",
+    "warn_of_problems",
+    "warn_of_rejections",
+    "warn_of_resent",
+]
 
 _SHOWN_PARTS = 5
 
@@ -35,6 +44,27 @@ def show_parts(sink: Output, done: PartsPredicted, model: str, task: Path, *, ba
     show_predicted(sink, done, model, task, batch=batch, **more)
 
 
+def warn_of_resent(sink: Output, done: Predicted | Annotated) -> None:
+    """Rows whose answer was lost on the way."""
+    if done.resent:
+        again = counted(done.resent, "row was", "rows were")
+        sink.warn(f"{again} sent again{'' if done.free else ', maybe billed twice'}")
+
+
+def warn_of_problems(sink: Output, problems: Mapping[str, int]) -> None:
+    """Rows without a valid answer, by what is wrong with it."""
+    if problems:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in problems.items())
+        rows = counted(sum(problems.values()), "row has", "rows have")
+        sink.warn(f"{rows} no valid answer: {kinds}")
+
+
+def warn_of_rejections(sink: Output, rejections: Mapping[str, int]) -> None:
+    """Rows that the provider took for no request, by its code."""
+    for code, count in rejections.items():
+        sink.warn(f"the provider rejected {counted(count, 'row')}: {code}")
+
+
 def show_predicted(
     sink: Output, done: Predicted, model: str, task: Path, *, batch: bool, **more: dict[str, Any]
 ) -> None:
@@ -43,18 +73,11 @@ def show_predicted(
     valid = done.rows - done.invalid
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     sink.note(f"{counted(done.rows, 'row')}, {valid:,} with a valid answer{spent}")
-    if done.resent:
-        sink.warn(
-            f"{counted(done.resent, 'row was', 'rows were')} sent again"
-            f"{'' if done.free else ', maybe billed twice'}"
-        )
-    if done.problems:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in done.problems.items())
-        sink.warn(f"{counted(done.invalid, 'row has', 'rows have')} no valid answer: {kinds}")
+    warn_of_resent(sink, done)
+    warn_of_problems(sink, done.problems)
     if done.unsure:
         sink.note(f"{done.unsure:,} of the valid answers are unsure: they keep their labels")
-    for code, count in done.rejections.items():
-        sink.warn(f"the provider rejected {counted(count, 'row')}: {code}")
+    warn_of_rejections(sink, done.rejections)
     if done.thinking:
         sink.hint(
             f"the model thinks before it answers, which left {counted(done.thinking, 'row')} without one: "
