@@ -161,6 +161,9 @@ def test_the_same_again_is_the_same_and_nothing_is_left_of_an_earlier_run() -> N
     assert (Path("out.csv").read_bytes(), Path("out.csv.removed.csv").read_bytes()) == first
     assert clean("t.csv", "out.csv", options=CleanOptions(keep_duplicates=True)).written == 2
     assert not Path("out.csv.removed.csv").exists()
+    Path("out.csv.removed.csv").write_text("somebody's notes")
+    assert clean("t.csv", "out.csv", options=CleanOptions(keep_duplicates=True)).removed_file is None
+    assert Path("out.csv.removed.csv").read_text() == "somebody's notes"
     assert clean("out.csv", "again.csv", options=CleanOptions(keep_duplicates=True)).changed["space"] == 0
 
 

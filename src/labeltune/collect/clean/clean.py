@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -265,8 +265,7 @@ def _write(
                 washed.removed[reason] += 1
             remove(item.where, reason, detail, values)
     if not remove.any:
-        # What an earlier run took out is not what this one did.
-        Path(removed_file).unlink(missing_ok=True)
+        remove.forget_earlier()
     return len(first)
 
 
@@ -282,6 +281,15 @@ class _Removed:
         ]
         others = (texts.header[place] for place in self._places)
         self._header = [*own, *(f"input_{name}" if name in own else name for name in others)]
+
+    def forget_earlier(self) -> None:
+        """Remove what an earlier run took out, for this one did not; a file of another sort stays."""
+        path, own = Path(self._path), ",".join(self._header[:3]).encode()
+        with suppress(OSError):
+            with path.open("rb") as handle:
+                is_ours = handle.read(len(own)) == own
+            if is_ours:
+                path.unlink()
 
     def __call__(self, where: str, reason: str, detail: str, values: Sequence[Any]) -> None:
         if not self.any:
