@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 import tasks
 from cli.remote import document, here, ran, write_chat
 from labeltune.cli.app import COMMANDS, app
+from labeltune.local.engines import ENGINES
+from labeltune.providers import PROFILES
 
 __all__ = ["here"]
 
@@ -59,6 +61,11 @@ def test_values(line: str, values: list[str], tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     Path("table.csv").write_text("text,intent,when\nhello,greeting,today\n")
     assert proposed(line) == values
+
+
+def test_what_is_written_here_again_to_import_nothing_is_what_there_is() -> None:
+    assert set(proposed("labeltune predict x.csv --provider ")) == set(PROFILES)
+    assert {base.partition(":")[0] for base in proposed("labeltune train x.csv --model ")} == set(ENGINES)
 
 
 def test_gates_are_the_task_s_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
