@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from labeltune.errors import SettingsError
 from labeltune.local.engines import Hyperparameters
 from labeltune.local.engines.linear.engine import Linear
+from unit.local.onnx_forms import assert_same, classified
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,17 +25,6 @@ TOPICS = {
     "transfer": ["transfer", "recipient", "Straße", "reference"],
     "login": ["password", "İstanbul", "two-factor", "数据"],
 }
-STRANGE = [
-    "",
-    "   ",
-    "?!",
-    "CARD pin PIN pin pin",
-    "naïve ΑΣΟΣ i\u0307",
-    "\U0001f600 😀card",
-    "a\u2028b\tc",
-    "\ud800x",
-    "数据 数据",
-]
 
 
 def record(text: str, answer: str, *, system: str = "Classify.") -> Record:
@@ -84,41 +72,11 @@ def converted(training: list[Record], folder: Path, around: tuple[str, str] | No
     return Linear.to_onnx(folder / "saved", out, around=around), out
 
 
-def classified(code: str, out: Path, texts: list[str]) -> list[Any]:
-    asked = f"{code}\nimport sys\nfor labels, p in classify(json.load(sys.stdin)): print(json.dumps([labels, list(map(float, p))]))"
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", asked],
-        cwd=out,
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in run.stdout.splitlines()]
-
-
 @pytest.mark.parametrize("spell", ["label", "list", "none", "path", "flags"])
 def test_it_decides_as_the_engine_whatever_the_format_and_the_text(spell: str, tmp_path: Path) -> None:
     training = records(spell)
     conversion, out = converted(training, tmp_path)
-    texts = [one for one in map(conversion.text_of, (row[:-1] for row in training)) if one is not None]
-    assert len(texts) == len(training)
-    # Strange texts stand for themselves: the words that training found around are put around them.
-    before, after = conversion.prompt["before"], conversion.prompt["after"]
-    strange = [
-        [
-            {"role": "user", "content": before + text.strip() + after},
-            {"role": "system", "content": "Classify."},
-        ][::-1]
-        for text in STRANGE
-    ]
-    found = classified(conversion.code, out, [*texts, *STRANGE])
-    asked = [*(row[:-1] for row in training), *strange]
-    for conversation, (labels, shares) in zip(asked, found, strict=True):
-        expected, probabilities = conversion.expected(conversation)
-        assert labels == expected
-        assert shares == pytest.approx(list(probabilities), abs=1e-6)
-    assert len({tuple(labels) for labels, _ in found}) > 1
+    assert_same(Linear.load(tmp_path / "saved"), conversion, out, training, within=1e-6)
     if spell == "path":
         assert "money > card" in conversion.labels
 

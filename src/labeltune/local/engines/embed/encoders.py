@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
-__all__ = ["Encoder", "open_encoder"]
+__all__ = ["LONGEST_TOKEN", "Encoder", "Onnx", "Static", "Torch", "open_encoder"]
 
 _TOGETHER, _TOKENS_TOGETHER = 32, 4_096
 """At most so many texts, and about so many tokens, go through a transformer at once."""
-_LONGEST_TOKEN = 64
+LONGEST_TOKEN = 64
 """Characters beyond so many for each token of the window are not even looked at."""
 _MANY_TOKENS = 2_048
 
@@ -70,25 +70,27 @@ class Encoder(ABC):
         return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
-class _Static(Encoder):
+class Static(Encoder):
     """The mean of the vectors of a text's tokens."""
 
     def __init__(self, sentences: Sentences) -> None:
         super().__init__(sentences)
-        self._table = _table(sentences.files["vectors.safetensors"])
-        self.width = self._table.shape[1]
+        self.table = _table(sentences.files["vectors.safetensors"])
+        """The vector of each token, (tokens, width)."""
+        self.width = self.table.shape[1]
 
     def vectors(self, texts: Sequence[str]) -> Floats:
+        """See `Encoder`."""
         plain = [self._plain(text) for text in texts]
         found = np.zeros((len(texts), self.width), dtype=np.float32)
         for row, encoding in enumerate(self._tokenizer.encode_batch(plain, add_special_tokens=False)):
             ids = np.array(encoding.ids, dtype=np.int64)
-            ids = ids[ids < len(self._table)]
+            ids = ids[ids < len(self.table)]
             if len(ids) > _MANY_TOKENS:
                 distinct, counts = np.unique(ids, return_counts=True)
-                found[row] = (counts / len(ids)).astype(np.float32) @ self._table[distinct]
+                found[row] = (counts / len(ids)).astype(np.float32) @ self.table[distinct]
             elif len(ids):
-                found[row] = self._table.take(ids, axis=0).mean(axis=0)
+                found[row] = self.table.take(ids, axis=0).mean(axis=0)
         return self._of_length(found)
 
 
@@ -150,9 +152,9 @@ class _Transformer(Encoder):
         """The tokens of each text, no more than the window takes."""
         window = self._sentences.window
         plain = [self._plain(text) for text in texts]
-        encodings = self._tokenizer.encode_batch([text[: window * _LONGEST_TOKEN] for text in plain])
+        encodings = self._tokenizer.encode_batch([text[: window * LONGEST_TOKEN] for text in plain])
         self.cut += sum(
-            bool(encoding.overflowing) or len(text) > window * _LONGEST_TOKEN
+            bool(encoding.overflowing) or len(text) > window * LONGEST_TOKEN
             for encoding, text in zip(encodings, plain, strict=True)
         )
         # A text without a token is asked about as the first one of the vocabulary.
@@ -182,7 +184,7 @@ class _Transformer(Encoder):
         """
 
 
-class _Onnx(_Transformer):
+class Onnx(_Transformer):
     """A transformer run by onnxruntime: one thread for each batch, and a batch for each core."""
 
     def _open(self) -> int:
@@ -200,14 +202,14 @@ class _Onnx(_Transformer):
                 f"{path}: onnxruntime cannot open it: {reason}",
                 hint="export the model anew, as one file, with its weights inside",
             ) from error
-        self._inputs = [one.name for one in self._session.get_inputs()]
-        unknown = set(self._inputs) - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+        self.inputs = [one.name for one in self._session.get_inputs()]
+        unknown = set(self.inputs) - {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
         outputs = {one.name: len(one.shape or ()) for one in self._session.get_outputs()}
         known = ("sentence_embedding", "last_hidden_state", "token_embeddings", *outputs)
-        self._output = next((name for name in known if outputs.get(name) in (2, 3)), "")
-        if unknown or "input_ids" not in self._inputs or not self._output:
+        self.output = next((name for name in known if outputs.get(name) in (2, 3)), "")
+        if unknown or "input_ids" not in self.inputs or not self.output:
             raise AccessError(
-                f"{path}: is no sentence model: its inputs are {', '.join(self._inputs)}, its outputs "
+                f"{path}: is no sentence model: its inputs are {', '.join(self.inputs)}, its outputs "
                 f"{', '.join(outputs)}",
                 hint="expected input_ids in, and vectors of tokens or of the sentence out",
             )
@@ -220,11 +222,11 @@ class _Onnx(_Transformer):
             "token_type_ids": np.zeros_like(ids),
             "position_ids": np.broadcast_to(np.arange(ids.shape[1]), ids.shape),
         }
-        (found,) = self._session.run([self._output], {name: every[name] for name in self._inputs})
+        (found,) = self._session.run([self.output], {name: every[name] for name in self.inputs})
         return np.asarray(found)
 
 
-class _Torch(_Transformer):
+class Torch(_Transformer):
     """A transformer run by torch, from its safetensors."""
 
     def _open(self) -> int:
@@ -254,6 +256,16 @@ class _Torch(_Transformer):
             found = self._model(input_ids=self._torch.from_numpy(ids)).last_hidden_state
             return np.asarray(found.numpy())
 
+    def write_onnx(self, path: Path) -> None:
+        """Write it as a graph from `input_ids` to `last_hidden_state`. Raises `SettingsError`."""
+        from labeltune.local.engines.neural.onnx_export import export_tokens
+
+        def hidden(ids: Any, mask: Any) -> Any:
+            return self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+
+        shape = ("windows", "tokens", "width")
+        export_tokens(self._model, hidden, path, output="last_hidden_state", shape=shape)
+
 
 def _cores() -> int:
     """How many processors this process may use."""
@@ -264,5 +276,5 @@ def _cores() -> int:
 
 def open_encoder(sentences: Sentences) -> Encoder:
     """The model, ready. Raises `AccessError` if its files cannot be read."""
-    kinds: dict[str, type[Encoder]] = {"static": _Static, "onnx": _Onnx, "torch": _Torch}
+    kinds: dict[str, type[Encoder]] = {"static": Static, "onnx": Onnx, "torch": Torch}
     return kinds[sentences.kind](sentences)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labeltune.local.engines import Answer, Base, HeldOut, Message, Record
+    from labeltune.local.engines.common.onnx_form import TextConversion
     from labeltune.local.engines.embed.learning import EmbedRun
     from labeltune.local.engines.embed.vectors import Vectors
 
@@ -143,6 +144,50 @@ class Embed:
             intercepts=arrays["head_intercepts"],
             mix=Mix.from_json(model["mix"]),
         )
+
+    @classmethod
+    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:
+        """See `Portable`."""
+        from labeltune.local.engines.common.onnx_form import need_onnx
+
+        need_onnx()
+        return cls.load(folder).write_as_onnx(out, around)
+
+    def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> TextConversion:
+        """Write this model as ONNX; see `Portable.to_onnx`."""
+        from labeltune.local.engines.common.onnx_form import conversion, write_known, write_tokenizer
+        from labeltune.local.engines.embed.onnx_form import code_for, text_vectors, write_onnx
+        from labeltune.local.engines.linear.onnx_form import features_of
+
+        linear, sentences, encoder = self._linear, self._vectors.sentences, self._vectors.encoder
+        vectors = text_vectors(sentences, encoder, out)
+        found = conversion(
+            self._speaker,
+            linear.template,
+            around,
+            scores=self._scores,
+            code=code_for(vectors),
+            tolerance=vectors.tolerance,
+        )
+        write_onnx(
+            out / "model.onnx",
+            linear=linear.arrays,
+            head=(self._weights, self._intercepts),
+            mix=self._mix,
+            speaker=self._speaker,
+            sentences=sentences,
+            encoder=encoder,
+        )
+        write_tokenizer(sentences.files["tokenizer.json"], out, window=sentences.window or None)
+        write_known(out / "features.json", found, **features_of(linear.vocabulary), **vectors.known)
+        return found
+
+    def _scores(self, conversation: Sequence[Message]) -> NDArray[np.float64]:
+        """The scores of a conversation, (k,)."""
+        text = self._linear.text(conversation)
+        (vector,) = self._vectors.of([text])
+        head = vector @ self._weights + self._intercepts
+        return self._mix.scores(self._speaker.layout, self._linear.scores(text)[None, :], head[None, :])[0]
 
     @classmethod
     def licence(cls, base: Base) -> str:

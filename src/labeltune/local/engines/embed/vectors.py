@@ -29,7 +29,8 @@ class Vectors:
     """A sentence model with its cache."""
 
     def __init__(self, sentences: Sentences) -> None:
-        self._encoder = open_encoder(sentences)
+        self.sentences = sentences
+        self.encoder = open_encoder(sentences)
         # Looking a static vector up takes as long as computing it.
         slow = sentences.kind != "static"
         self._cache = VectorCache(default_directory(), sentences.fingerprint) if slow else None
@@ -37,23 +38,23 @@ class Vectors:
     @property
     def width(self) -> int:
         """How many numbers a vector has."""
-        return self._encoder.width
+        return self.encoder.width
 
     @property
     def cut(self) -> int:
         """How many of the texts that were computed were longer than the model's window."""
-        return self._encoder.cut
+        return self.encoder.cut
 
     def of(self, texts: Sequence[str]) -> Floats:
         """Their vectors, (texts, width)."""
         if self._cache is None:
-            return self._encoder.vectors(texts)
+            return self.encoder.vectors(texts)
         known = {text: vector for text, vector in self._cache.get(texts).items() if len(vector) == self.width}
         # Those of a length together: they go through the model in one batch.
         missing = sorted(set(texts) - set(known), key=lambda text: (len(text), text))
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
-            computed = dict(zip(chunk, self._encoder.vectors(chunk), strict=True))
+            computed = dict(zip(chunk, self.encoder.vectors(chunk), strict=True))
             self._cache.put(computed)
             known |= computed
         return np.stack([known[text] for text in texts]) if texts else np.empty((0, self.width), np.float32)

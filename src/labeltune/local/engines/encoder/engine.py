@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines.common.onnx_form import TextConversion
     from labeltune.local.engines.encoder.learning import EncoderRun
     from labeltune.local.engines.encoder.network import Network
     from labeltune.local.engines.encoder.texts import Windows
@@ -105,8 +108,37 @@ class Encoder:
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer's probabilities depend on its company by less than 1e-5."""
+        return self._speaker.answers(self._scores(conversations), top_logprobs)
+
+    @classmethod
+    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:
+        """See `Portable`."""
+        from labeltune.local.engines.common.onnx_form import need_onnx, write_tokenizer
+
+        need_onnx()
+        files = copied_files(folder, about=ABOUT, names=frozenset({"tokenizer.json"}))
+        write_tokenizer(files["tokenizer.json"], out, window=None)
+        return cls.load(folder).write_as_onnx(out, around)
+
+    def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> TextConversion:
+        """Write this model as ONNX; see `Portable.to_onnx`."""
+        from labeltune.local.engines.common.onnx_form import conversion, write_known
+        from labeltune.local.engines.encoder.onnx_form import CODE, write_onnx
+
+        def scores(conversation: Sequence[Message]) -> NDArray[np.float64]:
+            return self._scores([conversation])[0]
+
+        # Where the graph will be computed, too.
+        self._network.to("cpu")
+        found = conversion(self._speaker, self._template, around, scores=scores, code=CODE)
+        tilt = np.broadcast_to(self._tilt, self._speaker.layout.n_outputs)
+        write_onnx(out / "model.onnx", self._network, self._speaker, tilt)
+        write_known(out / "labels.json", found, **self._windows.to_json())
+        return found
+
+    def _scores(self, conversations: Sequence[Sequence[Message]]) -> NDArray[np.float64]:
+        """The scores of conversations, (n, k)."""
         from labeltune.local.engines.encoder.model import scores_of
 
         texts = self._windows.of([self._template.text(conversation) for conversation in conversations])
-        scores = scores_of(self._network, texts, tokens=_ANSWER_TOKENS) - self._tilt
-        return self._speaker.answers(scores, top_logprobs)
+        return scores_of(self._network, texts, tokens=_ANSWER_TOKENS) - self._tilt

@@ -59,16 +59,22 @@ class Network(nn.Module):
         for row, text in enumerate(texts):
             average[row, place : place + len(text)] = 1 / len(text)
             place += len(text)
-        mask = mask.to(device)
-        hidden = self.encoder(input_ids=ids.to(device), attention_mask=mask).last_hidden_state
+        scores = self.of_windows(ids.to(device), mask.to(device))
+        found: torch.Tensor = average.to(device) @ scores if len(windows) > len(texts) else scores
+        return found
+
+    def of_windows(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Scores in float32, shape (windows, outputs), of windows filled up to one length; the mask, of the
+        same shape (windows, tokens), is 1 where a token stands.
+        """
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         if self._pooling == "cls":
             pooled = hidden[:, 0]
         else:
             counted = mask[:, :, None].to(hidden.dtype)
             pooled = (hidden * counted).sum(dim=1) / counted.sum(dim=1)
-        scores = self.head(self.dropout(pooled)).float()
-        found: torch.Tensor = average.to(device) @ scores if len(windows) > len(texts) else scores
-        return found
+        scores: torch.Tensor = self.head(self.dropout(pooled)).float()
+        return scores
 
 
 def pooling_of(folder: Path, asked: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,12 +41,25 @@ class Windows:
         place = next((i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0)
         self._before, self._after = whole[:place], whole[place + len(bare) :]
         self._room = max(1, size - len(self._before) - len(self._after))
+        self._stride = max(1, self._room - self._room // _OVERLAP)
         self.size = size
 
     @property
     def vocabulary(self) -> int:
         """How many tokens there are."""
         return int(self._tokenizer.get_vocab_size())
+
+    def to_json(self) -> dict[str, Any]:
+        """What it takes to split the tokens of a text alike: those before and after each window, how many of
+        the text's have room, how far windows are apart, and how many are read.
+        """
+        return {
+            "first": self._before,
+            "last": self._after,
+            "room": self._room,
+            "stride": self._stride,
+            "most": MOST_WINDOWS,
+        }
 
     def of(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """The windows of each text, each the numbers of its tokens; at most `MOST_WINDOWS`, at least one."""
@@ -62,8 +75,7 @@ class Windows:
     def _starts(self, tokens: int) -> list[int]:
         if tokens <= self._room:
             return [0]
-        stride = max(1, self._room - self._room // _OVERLAP)
-        return [*range(0, tokens - self._room, stride), tokens - self._room]
+        return [*range(0, tokens - self._room, self._stride), tokens - self._room]
 
     def _split(self, ids: list[int]) -> list[list[int]]:
         starts = self._starts(len(ids))

@@ -11,7 +11,7 @@ from labeltune.local.engines import Base, Explanation, Hyperparameters, WordWeig
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import read_folder
-from labeltune.local.engines.common.formats import format_from_json, plain_label
+from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.linear.features import Vocabulary
 from labeltune.local.engines.linear.manifest import ABOUT
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from labeltune.local.engines import Answer, HeldOut, Message, Record
     from labeltune.local.engines.common.answers import AnswerFormat
+    from labeltune.local.engines.common.onnx_form import TextConversion
     from labeltune.local.engines.linear.learning import LinearRun
-    from labeltune.local.engines.linear.onnx_form import LinearConversion
 
     Floats = NDArray[np.float32]
 
@@ -55,9 +55,9 @@ class Linear:
         scales: Floats,
         decided: Sequence[Mapping[str, Any]],
     ) -> None:
-        self._template = template
+        self.template = template
         self._speaker = Speaker(answer_format, decided)
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self._weights = weights
         self._intercepts = intercepts
         self._scales = scales
@@ -135,7 +135,7 @@ class Linear:
         return self._speaker.answers(scores, top_logprobs)
 
     @classmethod
-    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> LinearConversion:
+    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:
         """See `Portable`."""
         return cls.load(folder).write_as_onnx(out, around)
 
@@ -163,12 +163,12 @@ class Linear:
         from labeltune.local.engines.linear.reasons import word_shares
 
         text = self.text(conversation)
-        numbers, values = self._vocabulary.features(text)
+        numbers, values = self.vocabulary.features(text)
         towards = np.array(directions).T
         weights = self._unit(numbers, values).astype(np.float64)[:, None]
         added = weights * (self._weights.take(numbers, axis=0) @ towards)
-        shares = word_shares(self._vocabulary, text, numbers, added)
-        spans = self._template.located(conversation, shares)
+        shares = word_shares(self.vocabulary, text, numbers, added)
+        spans = self.template.located(conversation, shares)
         words = [
             tuple(
                 WordWeight(*span, weight)
@@ -179,49 +179,45 @@ class Linear:
         ]
         return words, (self._intercepts @ towards).tolist()
 
-    def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> LinearConversion:
+    def write_as_onnx(self, out: Path, around: tuple[str, str] | None) -> TextConversion:
         """Write this model as ONNX; see `Portable.to_onnx`."""
-        from labeltune.local.engines.linear.onnx_form import (
-            LinearConversion,
-            prompt_of,
-            write_features,
-            write_onnx,
+        from labeltune.local.engines.common.onnx_form import conversion, need_onnx, write_known
+        from labeltune.local.engines.linear.onnx_form import CODE, features_of, write_onnx
+
+        need_onnx()
+        found = conversion(
+            self._speaker,
+            self.template,
+            around,
+            scores=lambda conversation: self.scores(self.text(conversation)),
+            code=CODE,
         )
-
-        heads = self._speaker.heads
-        names = [list(map(plain_label, head.labels)) for head in heads]
-        labels = [label for head in names for label in head]
-        place, prompt = prompt_of(self._template, around)
-
-        def decide(conversation: Sequence[Message]) -> tuple[list[str], Sequence[float]]:
-            scores = self.scores(self.text(conversation))[None, :].astype(np.float64)
-            (verdicts,) = self._speaker.verdicts(scores)
-            chosen = [head[n] for head, verdict in zip(names, verdicts, strict=True) for n in verdict.chosen]
-            return chosen, np.concatenate([verdict.probabilities for verdict in verdicts]).tolist()
-
         write_onnx(
-            out,
-            weights=self._weights,
-            intercepts=self._intercepts,
-            scales=self._scales,
-            heads=heads,
+            out / "model.onnx",
+            arrays=self.arrays,
+            heads=self._speaker.heads,
             decisions=self._speaker.decided,
         )
-        write_features(out, self._vocabulary, labels, prompt)
-        return LinearConversion(labels=labels, prompt=prompt, place=place, decide=decide)
+        write_known(out / "features.json", found, **features_of(self.vocabulary))
+        return found
 
     @classmethod
     def licence(cls, base: Base) -> str:  # noqa: ARG003  # the signature of `Portable`
         """See `Portable`."""
         return "none: it was trained from nothing but the training file"
 
+    @property
+    def arrays(self) -> tuple[Floats, Floats, Floats]:
+        """Weights (features, k), intercepts (k,) and scales (features,)."""
+        return self._weights, self._intercepts, self._scales
+
     def text(self, conversation: Sequence[Message]) -> str:
         """What varies in a conversation from one to the other."""
-        return self._template.text(conversation)
+        return self.template.text(conversation)
 
     def scores(self, text: str) -> Floats:
         """The scores of a text, float (k,). One text at a time: a sum's last bits depend on its company."""
-        numbers, values = self._vocabulary.features(text)
+        numbers, values = self.vocabulary.features(text)
         return np.asarray(
             self._intercepts + self._unit(numbers, values) @ self._weights.take(numbers, axis=0)
         )
