@@ -71,7 +71,7 @@ def _described(folder: Path, manifest: dict[str, Any]) -> tuple[str, Base]:
 
 def _holds(folder: Path, files: dict[str, str]) -> bool:
     """Whether a folder holds just these files."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     return names == set(files) and all(sha256_of(folder / name) == hash_ for name, hash_ in files.items())
 
 

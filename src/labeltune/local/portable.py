@@ -5,7 +5,8 @@
     README.md        the model card
     task.toml        the task, where it is known
 
-Nothing in it can run: only files of known kinds are taken, by names that stay inside the folder.
+Nothing in it can run: only files of known kinds are taken, by names that stay inside the folder. A chat
+template is text that transformers renders in a sandbox: its hash is looked at as any other's.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ MODEL = "model"
 FORMAT = "labeltune-model-1"
 
 _LARGEST_MANIFEST = 16 << 20
-_NAME = re.compile(r"(model/)?[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_KINDS = frozenset({".json", ".npy", ".safetensors", ".onnx", ".txt", ".md", ".toml"})
+_INNER = frozenset({MODEL, f"{MODEL}/labeltune", f"{MODEL}/additional_chat_templates"})
+"""The folders there may be: what labeltune keeps of a merged language model stands apart from the model."""
+
+_NAME = re.compile(rf"((?:{'|'.join(sorted(_INNER))})/)?[A-Za-z0-9][A-Za-z0-9._-]{{0,199}}")
+_KINDS = frozenset({".json", ".npy", ".safetensors", ".onnx", ".txt", ".md", ".toml", ".jinja"})
 _HINT = "export it again where it comes from, or get the folder once more"
 
 
@@ -103,7 +107,7 @@ def _check_folder(folder: Path, named: set[str]) -> None:
     found = set()
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_file() or (path.is_dir() and name == MODEL)):
+        if path.is_symlink() or not (path.is_file() or (path.is_dir() and name in _INNER)):
             raise ModelDamagedError(f"{path}: is no file of a model: {_kind(path)}", hint=_HINT)
         if path.is_file():
             found.add(name)
@@ -125,6 +129,7 @@ def copy_checked(source: Path, target: Path, expected: str) -> None:
     """Copy a file and look at the hash of what was copied. Raises `ModelDamagedError`, `DiskError`."""
     digest = hashlib.sha256()
     try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with source.open("rb") as original, target.open("xb") as copy:
             while data := original.read(1 << 20):
                 digest.update(data)

@@ -11,7 +11,7 @@ import shutil
 import time
 import traceback
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from labeltune.local.engines import Record, Run, Step
+    from labeltune.local.engines import Lasting, Record, Run, Step
     from labeltune.local.store import Row, Store
 
 __all__ = ["MAX_ATTEMPTS", "train", "validate"]
@@ -300,6 +300,7 @@ class _Training:
     def _finish(self, run: Run) -> None:
         store, job = self.store, self.job
         self._flush()
+        self._forget_states()
         result = _add_result_file(store, job)
         with store.transaction():
             name = model_name(job)
@@ -317,6 +318,23 @@ class _Training:
             add_event(store, job["id"], f"New fine-tuned model created: {name}")
             add_event(store, job["id"], "The job has successfully completed")
         _log.info("%s: succeeded", job["id"])
+
+    def _forget_states(self) -> None:
+        """Remove what only going on needs: it is twice the model or more, and the last step is done.
+
+        Before the job is told to have succeeded, so that a worker killed meanwhile does it again.
+        """
+        engine = engines.get_engine(Base.parse(self.job["model"]).engine)
+        if not hasattr(engine, "forget_state"):
+            return
+        for row in self.store.rows("SELECT step FROM checkpoints WHERE job_id = ?", self.job["id"]):
+            try:
+                cast("type[Lasting]", engine).forget_state(
+                    self.store.model_folder(self.job["id"], row["step"])
+                )
+            except LabeltuneError as error:
+                # What was trained is none the worse for it.
+                _log.warning("%s: the state of step %s stays: %s", self.job["id"], row["step"], error)
 
 
 class _Pace:

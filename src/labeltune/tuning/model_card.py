@@ -41,7 +41,8 @@ def _section(title: str, lines: Iterator[str]) -> list[str]:
 
 def _use(name: str, code: str) -> Iterator[str]:
     if code:
-        yield "With numpy and onnxruntime alone, in this folder:"
+        needed = "numpy, onnxruntime and tokenizers" if "tokenizers" in code else "numpy and onnxruntime"
+        yield f"With {needed} alone, in this folder:"
         yield from ("", "```python", code.rstrip(), "```", "")
         yield "`classify(texts)` gives for each text its labels, and the probability of each label in the"
         yield 'order of `known["labels"]`.'

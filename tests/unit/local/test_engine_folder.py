@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labeltune.errors import ModelDamagedError
-from labeltune.local.engines.common.folder import copied_files, read_folder, write_folder
+from labeltune.local.engines.common.folder import copied_files, read_folder, remove_from_folder, write_folder
 
 ABOUT = {"engine": "some", "format": 1}
 
@@ -54,3 +54,14 @@ def test_a_changed_or_missing_copy_is_damage(tmp_path: Path) -> None:
         copied_files(folder, about=ABOUT)
     with pytest.raises(ModelDamagedError, match="engine is 'some'"):
         copied_files(folder, about={"engine": "other"})
+
+
+def test_what_is_removed_leaves_the_rest_whole(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "model", b"one")
+    remove_from_folder(folder, about=ABOUT, names={"weights.safetensors", "w.npy", "never.npy"})
+    assert read_folder(folder, about=ABOUT) == ({"model": {"a": 1}}, {})
+    assert copied_files(folder, about=ABOUT).keys() == {"model.json"}
+    assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"manifest.json", "model"}
+    before = (folder / "manifest.json").read_bytes()
+    remove_from_folder(folder, about=ABOUT, names={"weights.safetensors"})
+    assert (folder / "manifest.json").read_bytes() == before

@@ -319,6 +319,25 @@ def test_a_base_that_is_gone_or_another_one_is_told_of(tmp_path: Path) -> None:
         Llm.load(tmp_path / "model")
 
 
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json"])
+def test_another_template_or_tokenizer_is_another_base_model(name: str, tmp_path: Path) -> None:
+    base = Base("llm", str(chat_model(tmp_path / "base")))
+
+    def run(resume: Path | None = None) -> Run:
+        return Llm.fit(single(16), [], QUICK, base=base, seed=1, resume=resume)
+
+    begun = run()
+    next(iter(begun))
+    begun.save(tmp_path / "model")
+    path = tmp_path / "base" / name
+    assert path.is_file()
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(ModelDamagedError, match="its tokenizer or its chat template are others"):
+        Llm.load(tmp_path / "model")
+    with pytest.raises(TrainingRefusedError, match="another base model"):
+        run(tmp_path / "model")
+
+
 def test_damage_is_told_of(trained: Path, tmp_path: Path) -> None:
     for name in ("adapter", "model"):
         copied = tmp_path / name

@@ -35,6 +35,7 @@ __all__ = [
     "Explanation",
     "HeldOut",
     "Hyperparameters",
+    "Lasting",
     "Message",
     "Portable",
     "Reason",
@@ -335,6 +336,18 @@ class Conversion(Protocol):
 
     def expected(self, conversation: Sequence[Message]) -> tuple[list[str], Sequence[float]]:
         """The labels and probabilities by the engine itself."""
+        ...
+
+
+class Lasting(Protocol):
+    """What an engine may have besides, where it saves more than answering needs."""
+
+    @classmethod
+    def forget_state(cls, folder: Path) -> None:
+        """Remove what only `fit(resume=folder)` needs from what `Run.save` wrote there, if there is any.
+
+        It is called when a job has trained its last step; `load` reads the folder as before, at any moment.
+        """
         ...
 
 

@@ -22,11 +22,12 @@ from labeltune.files.writing import atomic_write, disk_errors, sha256_of, sweep_
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["copied_files", "read_folder", "write_folder"]
+__all__ = ["copied_files", "read_folder", "remove_from_folder", "write_folder"]
 
 MANIFEST = "manifest.json"
 
@@ -71,16 +72,30 @@ def write_folder(
         files[name] = {"file": stored, "sha256": digest}
         with source.open("rb") as original, atomic_write(folder / stored) as handle:
             shutil.copyfileobj(original, handle, 1 << 20)
-    manifest = {**about, "files": files}
-    manifest["sha256"] = hashlib.sha256(_json(manifest)).hexdigest()
-    with atomic_write(folder / MANIFEST) as handle:
-        handle.write(_json(manifest))
+    _write_manifest(folder, {**about, "files": files})
     kept = {MANIFEST, *(entry["file"] for entry in files.values())}
     sweep_leftovers(folder)
     for path in folder.iterdir():
         if path.name not in kept and path.suffix in _KINDS:
             path.unlink(missing_ok=True)
     return {name: folder / files[name]["file"] for name in copies}
+
+
+def remove_from_folder(folder: Path, *, about: Mapping[str, Any], names: AbstractSet[str]) -> None:
+    """Remove what is saved under these names, each with its ending, from a folder that stays whole at every
+    moment. Nothing of these names is no error.
+
+    Raises `ModelDamagedError`, `DiskError`.
+    """
+    manifest = _read_manifest(folder, about)
+    entries = manifest["files"]
+    gone = [entry["file"] for name, entry in entries.items() if name in names]
+    if not gone:
+        return
+    kept = {name: entry for name, entry in entries.items() if name not in names}
+    _write_manifest(folder, {**manifest, "files": kept})
+    for file in gone:
+        _inside(folder, file).unlink(missing_ok=True)
 
 
 def read_folder(
@@ -130,6 +145,12 @@ def copied_files(
             raise ModelDamagedError(f"{path}: its bytes are not those that were saved", hint=_HINT)
         found[name] = path
     return found
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    whole = {**manifest, "sha256": hashlib.sha256(_json(manifest)).hexdigest()}
+    with atomic_write(folder / MANIFEST) as handle:
+        handle.write(_json(whole))
 
 
 def _read_manifest(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:

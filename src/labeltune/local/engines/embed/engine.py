@@ -11,10 +11,10 @@ from labeltune.errors import AccessError, ModelDamagedError
 from labeltune.local.engines import Explanation, Hyperparameters
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import copied_files, read_folder
+from labeltune.local.engines.common.folder import copied_files, read_folder, remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.hub import licence_of
-from labeltune.local.engines.embed.manifest import ABOUT
+from labeltune.local.engines.embed.manifest import ABOUT, STATE
 from labeltune.local.engines.embed.mixing import Mix
 from labeltune.local.engines.embed.sources import Sentences, describe, find_folder
 from labeltune.local.engines.linear.engine import Linear
@@ -144,6 +144,11 @@ class Embed:
             intercepts=arrays["head_intercepts"],
             mix=Mix.from_json(model["mix"]),
         )
+
+    @classmethod
+    def forget_state(cls, folder: Path) -> None:
+        """See `Lasting`."""
+        remove_from_folder(folder, about=ABOUT, names=STATE)
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:

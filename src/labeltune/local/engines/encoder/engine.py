@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import copied_files, read_folder
+from labeltune.local.engines.common.folder import copied_files, read_folder, remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
-from labeltune.local.engines.encoder.manifest import ABOUT
+from labeltune.local.engines.encoder.manifest import ABOUT, STATE
 from labeltune.local.engines.encoder.options import OPTIONS, Options
 from labeltune.local.engines.neural.base_model import check_source
 from labeltune.local.engines.neural.extra import need_torch
@@ -109,6 +109,11 @@ class Encoder:
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer's probabilities depend on its company by less than 1e-5."""
         return self._speaker.answers(self._scores(conversations), top_logprobs)
+
+    @classmethod
+    def forget_state(cls, folder: Path) -> None:
+        """See `Lasting`."""
+        remove_from_folder(folder, about=ABOUT, names=frozenset({STATE}))
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:

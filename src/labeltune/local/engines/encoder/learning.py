@@ -17,7 +17,7 @@ from labeltune.local.engines.common.class_weight import ClassWeights
 from labeltune.local.engines.common.folder import copied_files, read_folder, write_folder
 from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.encoder.examples import Example, Readings, held_out, notes_on
-from labeltune.local.engines.encoder.manifest import ABOUT
+from labeltune.local.engines.encoder.manifest import ABOUT, STATE
 from labeltune.local.engines.encoder.model import EncoderModel, scores_of
 from labeltune.local.engines.encoder.network import add_adapters, base_network, pooling_of, whole_weights
 from labeltune.local.engines.encoder.options import Options, base_rate, resolved
@@ -204,7 +204,7 @@ class EncoderRun:
         files = {"weights.safetensors": whole_weights(self._network)}
         if tensors:
             own = self._loop.weights() if self._options.lora else {}
-            files["training.safetensors"] = {**tensors, **{f"now.{name}": w for name, w in own.items()}}
+            files[STATE] = {**tensors, **{f"now.{name}": w for name, w in own.items()}}
         with tensor_files(folder, files) as copies:
             copies["tokenizer.json"] = self._base.folder / "tokenizer.json"
             write_folder(folder, about=ABOUT, values=values, copies=copies)
@@ -218,9 +218,9 @@ class EncoderRun:
                 "another seed",
                 hint="start it anew",
             )
-        names = frozenset({"weights.safetensors", "training.safetensors"})
+        names = frozenset({"weights.safetensors", STATE})
         files = copied_files(folder, about=ABOUT, names=names)
-        found = read_tensors(files["training.safetensors"]) if "training.safetensors" in files else {}
+        found = read_tensors(files[STATE]) if STATE in files else {}
         weights = {
             name.removeprefix("now."): tensor for name, tensor in found.items() if name.startswith("now.")
         }

@@ -10,11 +10,11 @@ from labeltune.errors import AccessError
 from labeltune.local.engines import Base, Explanation, Hyperparameters, WordWeight
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import read_folder
+from labeltune.local.engines.common.folder import read_folder, remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.linear.features import Vocabulary
-from labeltune.local.engines.linear.manifest import ABOUT
+from labeltune.local.engines.linear.manifest import ABOUT, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,6 +112,11 @@ class Linear:
     def load(cls, folder: Path) -> Linear:
         """See `Engine`."""
         return cls.of(*read_folder(folder, about=ABOUT, names=_MODEL))
+
+    @classmethod
+    def forget_state(cls, folder: Path) -> None:
+        """See `Lasting`."""
+        remove_from_folder(folder, about=ABOUT, names=STATE)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Linear:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.local.engines.common.class_weight import is_balanced
+from labeltune.local.engines.common.folder import remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.llm.adapter import lora_options
@@ -16,7 +17,7 @@ from labeltune.local.engines.llm.chat import Chat, check_template
 from labeltune.local.engines.llm.deciding import Decider
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.legal import Legal
-from labeltune.local.engines.llm.manifest import OPTIONS
+from labeltune.local.engines.llm.manifest import ABOUT, OPTIONS, STATE
 from labeltune.local.engines.llm.saved import Saved
 from labeltune.local.engines.llm.scoring import Request, Scorer
 from labeltune.local.engines.neural.base_model import check_source, find_base
@@ -104,6 +105,11 @@ class Llm:
         need_torch("llm")
         saved, base, adapter = Saved.read(folder)
         return cls(saved, Chat(base), read_model(saved, base, adapter))
+
+    @classmethod
+    def forget_state(cls, folder: Path) -> None:
+        """See `Lasting`."""
+        remove_from_folder(folder, about=ABOUT, names=frozenset({STATE}))
 
     @classmethod
     def export(cls, folder: Path, out: Path) -> None:

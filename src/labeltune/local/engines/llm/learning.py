@@ -25,7 +25,7 @@ from labeltune.local.engines.llm.examples import LEAST_TEXT, Examples, common_be
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.learner import Learner
 from labeltune.local.engines.llm.legal import Legal
-from labeltune.local.engines.llm.manifest import ABOUT
+from labeltune.local.engines.llm.manifest import ABOUT, STATE
 from labeltune.local.engines.llm.saved import ADAPTER, Saved
 from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import find_base
@@ -58,7 +58,6 @@ _ENOUGH = 50
 _SOME = 256
 """No more are decided anew at every checkpoint."""
 _MICRO_TOKENS = 8192
-_STATE = "state.safetensors"
 
 
 def window_of(base: Base, config: Mapping[str, Any]) -> int:
@@ -215,7 +214,7 @@ class LlmRun:
             "fingerprint": self._fingerprint,
             "hyperparameters": dict(self.hyperparameters),
         }
-        files = {ADAPTER: self._loop.weights()} | ({_STATE: tensors} if tensors else {})
+        files = {ADAPTER: self._loop.weights()} | ({STATE: tensors} if tensors else {})
         with tensor_files(folder, files) as copies:
             values = {"model": saved.to_json(), "training": training}
             write_folder(folder, about=ABOUT, values=values, copies=copies)
@@ -229,8 +228,8 @@ class LlmRun:
                 "another seed",
                 hint="start it anew",
             )
-        files = copied_files(folder, about=ABOUT, names=frozenset({ADAPTER, _STATE}))
-        tensors = read_tensors(files[_STATE]) if _STATE in files else {}
+        files = copied_files(folder, about=ABOUT, names=frozenset({ADAPTER, STATE}))
+        tensors = read_tensors(files[STATE]) if STATE in files else {}
         self._loop.restore(training["state"], tensors, read_tensors(files[ADAPTER]))
 
     def _fingerprint_of(

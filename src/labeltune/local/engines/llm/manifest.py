@@ -5,7 +5,7 @@ from __future__ import annotations
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT
 from labeltune.local.engines.neural.device import PRECISION
 
-__all__ = ["ABOUT", "OPTIONS", "SCORING"]
+__all__ = ["ABOUT", "OPTIONS", "SCORING", "STATE"]
 
 ABOUT = {"engine": "llm", "format": 1}
 
@@ -19,3 +19,6 @@ OPTIONS = {
 
 SCORING = frozenset({"model"})
 """The values that answering needs."""
+
+STATE = "state.safetensors"
+"""The file that only a training that goes on needs."""

@@ -78,7 +78,8 @@ def needed_base(wanted: Mapping[str, str], at: Path | None = None) -> BaseModel:
         ) from error
     if found.sha256() != wanted["sha256"]:
         raise ModelDamagedError(
-            f"{name}: is not the base model that this model learnt from (its sha256 was {wanted['sha256']})",
+            f"{name}: is not the base model that this model learnt from: its weights, its tokenizer or its "
+            f"chat template are others (their sha256 was {wanted['sha256']})",
             hint="put the former one back, or train again on this one",
         )
     return found

@@ -23,6 +23,16 @@ __all__ = ["BaseModel", "check_source", "find_base"]
 PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md")
 """What is fetched of a hub's model: nothing that can run, and no weights in other forms."""
 
+_READING = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
+)
+"""By what texts and conversations become tokens: files that a folder may have or not."""
+
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HINT = "give the folder of a model in the form of transformers (config.json, tokenizer.json, *.safetensors)"
 
@@ -47,10 +57,13 @@ class BaseModel:
         return sum(_count_weights(path) for path in self.weights)
 
     def sha256(self) -> str:
-        """A hash of config, tokenizer and weights: the same for the same model, wherever it lies."""
+        """A hash of config, tokenizer, chat template and weights: the same for the same model, wherever it
+        lies.
+        """
         digest = hashlib.sha256()
-        for path in [self.folder / "config.json", self.folder / "tokenizer.json", *self.weights]:
-            digest.update(f"{path.name} {sha256_of(path)}\n".encode())
+        reading = [path for pattern in _READING for path in sorted(self.folder.glob(pattern))]
+        for path in [self.folder / "config.json", *reading, *self.weights]:
+            digest.update(f"{path.relative_to(self.folder).as_posix()} {sha256_of(path)}\n".encode())
         return digest.hexdigest()
 
     @property
