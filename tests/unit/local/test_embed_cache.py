@@ -94,7 +94,7 @@ def test_a_second_time_nothing_is_computed(tmp_path: Path, monkeypatch: pytest.M
     def computed(_: object) -> None:
         raise AssertionError("these vectors are known")
 
-    monkeypatch.setattr(again._encoder, "vectors", computed)
+    monkeypatch.setattr(again.encoder, "vectors", computed)
     np.testing.assert_array_equal(again.of(texts), first)
     assert again.of([]).shape == (0, again.width)
 

@@ -138,6 +138,7 @@ def write_onnx(
     graph = Graph()
     add, constant = graph.add, graph.constant
     scores = linear_scores(graph, *linear)
+    inputs: dict[str, tuple[int, Sequence[str | int]]]
     constant("axis_0", [0], np.int64)
     if isinstance(encoder, Static):
         inputs = {**IDS, "tokens": (7, ["tokens_of_text"])}

@@ -131,7 +131,8 @@ class Encoder:
         from labeltune.local.engines.encoder.onnx_form import CODE, write_onnx
 
         def scores(conversation: Sequence[Message]) -> NDArray[np.float64]:
-            return self._scores([conversation])[0]
+            found: NDArray[np.float64] = self._scores([conversation])[0]
+            return found
 
         # Where the graph will be computed, too.
         self._network.to("cpu")
@@ -146,4 +147,5 @@ class Encoder:
         from labeltune.local.engines.encoder.model import scores_of
 
         texts = self._windows.of([self._template.text(conversation) for conversation in conversations])
-        return scores_of(self._network, texts, tokens=_ANSWER_TOKENS) - self._tilt
+        scores: NDArray[np.float64] = scores_of(self._network, texts, tokens=_ANSWER_TOKENS)
+        return np.asarray(scores - self._tilt)
