@@ -80,6 +80,9 @@ def test_a_language_model_is_carried_elsewhere_with_its_template(
     assert "labeltune models import out" in said.stderr
     manifest = json.loads(Path("out/manifest.json").read_text())
     assert "model/chat_template.jinja" in manifest["files"]
+    refused = run("models", "export", model, "-o", "as-onnx", "--to", "onnx")
+    assert (refused.exit_code, Path("as-onnx").exists()) == (2, False)
+    assert "that export is a folder that transformers and vLLM load" in " ".join(refused.stderr.split())
     told = document(ran("classify", "about my card please", "--model", model, "--json"))
     shutil.rmtree("base")
     with elsewhere(monkeypatch) as there:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
+from labeltune.errors import DiskError
+from labeltune.local.engines.linear.engine import Linear
 from labeltune.local.store import Store
 from labeltune.local.sweep import sweep
-from labeltune.local.training import train
+from labeltune.local.training import train, validate
 from protocol.harness import Provider, log_of, run
 from waiting import HANG_S, until
 
@@ -188,3 +190,49 @@ async def _over(provider: Provider, batch: str) -> None:
     while (await provider.client.batches.retrieve(batch)).status not in ("cancelled", "completed"):
         assert time.monotonic() < deadline, log_of(provider.directory)
         await asyncio.sleep(0.02)
+
+
+class _KilledError(BaseException):
+    """As if the process ended there."""
+
+
+@pytest.mark.parametrize(
+    "mishap", [None, _KilledError(), DiskError("no space")], ids=["none", "killed", "full"]
+)
+def test_a_finished_job_keeps_no_state_of_its_training(
+    mishap: BaseException | None, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens meanwhile, it succeeds; killed, the next worker removes the rest."""
+    forget, troubles = Linear.forget_state, iter([mishap])
+
+    def stumble(folder: Path) -> None:
+        if (trouble := next(troubles, None)) is not None:
+            raise trouble
+        forget(folder)
+
+    async def go() -> None:
+        with provider.without_worker():
+            job = await provider.job(model="linear", hyperparameters={"n_epochs": 3, "batch_size": 2})
+            store = Store(provider.directory)
+
+            def row() -> dict[str, Any]:
+                found = store.row("SELECT * FROM jobs WHERE id = ?", job.id)
+                assert found is not None
+                return found
+
+            validate(store, row())
+            monkeypatch.setattr(Linear, "forget_state", stumble)
+            if isinstance(mishap, _KilledError):
+                with pytest.raises(_KilledError):
+                    train(store, row(), lambda: "running")
+                assert row()["status"] == "running"
+            train(store, row(), lambda: "running")
+            assert row()["status"] == "succeeded"
+            steps = list((provider.directory / "models" / job.id).iterdir())
+            assert len(steps) == 3
+            left = [step for step in steps if list(step.glob("all_weights-*"))]
+            assert len(left) == (1 if isinstance(mishap, DiskError) else 0)
+            for step in steps:
+                Linear.load(step)
+
+    run(go())

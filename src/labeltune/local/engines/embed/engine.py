@@ -192,7 +192,8 @@ class Embed:
         text = self._linear.text(conversation)
         (vector,) = self._vectors.of([text])
         head = vector @ self._weights + self._intercepts
-        return self._mix.scores(self._speaker.layout, self._linear.scores(text)[None, :], head[None, :])[0]
+        linear = self._linear.scores(text)
+        return np.asarray(self._mix.scores(self._speaker.layout, linear[None, :], head[None, :])[0])
 
     @classmethod
     def licence(cls, base: Base) -> str:

@@ -46,11 +46,20 @@ class TextVectors:
     lines: str
     """Python that makes `name` of `text`."""
     opened: str
-    """Python that opens what those need besides."""
+    """Python that opens the graphs."""
     tolerance: float
     known: Mapping[str, Any]
 
 
+_ALONE = """\
+model = onnxruntime.InferenceSession("model.onnx")
+"""
+_BESIDE = f"""\
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+model, sentences = (onnxruntime.InferenceSession(f, options) for f in ("model.onnx", "{SENTENCES}"))
+"""
+"""One thread: for one text after the other, several that wait for each other take three times the work."""
 _STATIC = """\
         tokens = tokenizer.encode(known["lead"] + text, add_special_tokens=False).ids
 """
@@ -76,7 +85,7 @@ def text_vectors(sentences: Sentences, encoder: Encoder, out: Path) -> TextVecto
     # What UTF-8 cannot say the engine replaces after it has put the prefix before the text.
     lead = sentences.prefix.encode("utf-8", "replace").decode("utf-8")
     if isinstance(encoder, Static):
-        return TextVectors("tokens", _STATIC, "", _CLOSE, {"lead": lead})
+        return TextVectors("tokens", _STATIC, _ALONE, _CLOSE, {"lead": lead})
     target = out / SENTENCES
     if isinstance(encoder, Torch):
         encoder.write_onnx(target)
@@ -90,7 +99,7 @@ def text_vectors(sentences: Sentences, encoder: Encoder, out: Path) -> TextVecto
     return TextVectors(
         "vectors",
         _TOKENS.format(output=output, inputs=given),
-        f'sentences = onnxruntime.InferenceSession("{SENTENCES}")\n',
+        _BESIDE,
         tolerance,
         {"lead": lead, "longest": sentences.window * LONGEST_TOKEN},
     )
@@ -112,7 +121,6 @@ def code_for(vectors: TextVectors) -> str:
 import json, re
 import numpy, onnxruntime, tokenizers
 
-model = onnxruntime.InferenceSession("model.onnx")
 {vectors.opened}tokenizer = tokenizers.Tokenizer.from_file("tokenizer.json")
 {READ_FEATURES}
 def classify(texts):
@@ -138,7 +146,7 @@ def write_onnx(
     graph = Graph()
     add, constant = graph.add, graph.constant
     scores = linear_scores(graph, *linear)
-    inputs: dict[str, tuple[int, Sequence[str | int]]]
+    inputs: dict[str, tuple[int, list[str | int]]]
     constant("axis_0", [0], np.int64)
     if isinstance(encoder, Static):
         inputs = {**IDS, "tokens": (7, ["tokens_of_text"])}

@@ -54,7 +54,7 @@ def classify(texts):
 """
 """What the model card shows, and what proves the export: run in the folder of the form."""
 
-IDS = {"ids": (7, ["occurrences"])}
+IDS: dict[str, tuple[int, list[str | int]]] = {"ids": (7, ["occurrences"])}
 """The input of the graph: int64, one number for each occurrence of a feature."""
 
 

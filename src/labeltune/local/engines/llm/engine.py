@@ -4,10 +4,11 @@ sampled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
+from labeltune.errors import SettingsError
 from labeltune.local.engines.common.class_weight import is_balanced
 from labeltune.local.engines.common.folder import remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
@@ -117,6 +118,14 @@ class Llm:
         from labeltune.local.engines.llm.merging import merge
 
         merge(folder, out)
+
+    @classmethod
+    def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> NoReturn:  # noqa: ARG003  # the signature of `Portable`
+        """See `Portable`: there is no such form."""
+        raise SettingsError(
+            "llm cannot be exported as ONNX",
+            hint="leave out --to onnx: that export is a folder that transformers and vLLM load",
+        )
 
     @classmethod
     def licence(cls, base: Base) -> str:
