@@ -6,9 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
 from labeltune.local.engines import Base, Hyperparameters
 from labeltune.local.engines.embed.engine import Embed
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labeltune.local.engines import Record
+
+onnx = pytest.importorskip("onnx")
 
 FEW = Hyperparameters(n_epochs=2, batch_size=32, learning_rate_multiplier=1.0)
 CLOSE = 1e-5
@@ -80,11 +80,14 @@ def test_weights_of_8_bits_may_be_off_by_more(tmp_path: Path) -> None:
     source = folder / "onnx" / "model.onnx"
     whole = onnx.load(source)
     (table,) = whole.graph.initializer
-    scale = np.float32(np.abs(numpy_helper.to_array(table)).max() / 127)
-    small = np.round(numpy_helper.to_array(table) / scale).astype(np.int8)
+    scale = np.float32(np.abs(onnx.numpy_helper.to_array(table)).max() / 127)
+    small = np.round(onnx.numpy_helper.to_array(table) / scale).astype(np.int8)
     whole.graph.initializer.pop()
     whole.graph.initializer.extend(
-        [numpy_helper.from_array(small, "small"), numpy_helper.from_array(np.asarray(scale), "scale")]
+        [
+            onnx.numpy_helper.from_array(small, "small"),
+            onnx.numpy_helper.from_array(np.asarray(scale), "scale"),
+        ]
     )
     (gather,) = whole.graph.node
     gather.input[0], gather.output[0] = "small", "looked_up"
