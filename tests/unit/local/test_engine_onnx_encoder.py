@@ -38,7 +38,7 @@ def learnt(training: list[Record], folder: Path, *, kind: str = "bert", options:
     [
         pytest.param(single(), "bert", "", id="label"),
         pytest.param(several(), "modernbert", "#window=16", id="list-of-windows"),
-        pytest.param(spelled(single(), path), "bert", "#lora=8&pooling=cls", id="path-by-lora"),
+        pytest.param(spelled(single(), path), "bert", "#rank=8&pooling=cls", id="path-by-lora"),
         pytest.param(single(), "bert", "#class_weight=balanced", id="balanced"),
     ],
 )
