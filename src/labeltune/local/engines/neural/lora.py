@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from labeltune.errors import AccessError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from labeltune.local.engines import Base
@@ -70,7 +72,7 @@ class Lora:
         return found
 
 
-def exactly(names: list[str]) -> str:
+def exactly(names: Sequence[str]) -> str:
     """What peft is told to learn beside layers of these names and no others: a name alone would fit every
     layer that ends so.
     """
