@@ -39,9 +39,9 @@ def _tempered(hits: FloatArray, trials: FloatArray) -> FloatArray:
 
 
 def _weighted_f1(figure: float, totals: Totals) -> Estimate:
-    """The bias of a curve by its second derivatives (the delta method): of h = 2 k (k + a) / (2 k + a + b) for
-    a label with k true positives, a false negatives and b false positives, each with the variance of a count,
-    it is half of k h_kk + a h_aa + b h_bb.
+    """The bias of a curve by its second derivatives (the delta method): of h = 2 k (k + a) / (2 k + a + b)
+    for a label with k true positives, a false negatives and b false positives, each with the variance of a
+    count, it is half of k h_kk + a h_aa + b h_bb.
     """
     union = totals.true + totals.pred - totals.tp
     there = union > 0

@@ -1,10 +1,10 @@
-"""The interval of a mean over labels, macro-F1 or balanced accuracy, where a row can weigh as much as a thousand.
+"""The interval of a mean over labels, macro-F1 or balanced accuracy, in which rows of rare labels weigh most.
 
 A label with three rows, all right, is not certain, and draws from these rows cannot say how uncertain it is;
 the other labels can. What a share of hits may be is read off all labels together, as a beta distribution, and
-for each of them off that and its own rows (empirical Bayes, Robbins 1956). Only its bias and variance come from
-there. The figure itself stays what was measured: labels with few rows may well be worse than others, and are
-not drawn towards them. How often this holds the true value is in docs/decisions/0014-intervals.md.
+for each of them off that and its own rows (empirical Bayes, Robbins 1956). Only its bias and variance come
+from there. The figure itself stays what was measured: labels with few rows may well be worse than others, and
+are not drawn towards them. How often this holds the true value is in docs/decisions/0014-intervals.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
     from labeltune.evaluation.metrics.scores import Pairs, Totals
 
-__all__ = ["LABEL_MEANS", "Sample"]
+__all__ = ["LABEL_MEANS", "Sample", "exact_moments"]
 
 _EXACT = 40
 """Up to so many rows the moments of a label's F1 are summed up; beyond, the delta method is as near."""
@@ -141,11 +141,11 @@ def _f1_moments(
     variance = 4 * share * (1 - share) / ((1 + share) ** 4 * trials)
     for count in np.unique(trials[trials <= _EXACT]).astype(int).tolist():
         these = trials == count
-        bias[these], variance[these] = _exact_moments(count, right[these], wrong[these])
+        bias[these], variance[these] = exact_moments(count, right[these], wrong[these])
     return bias, variance, expected
 
 
-def _exact_moments(trials: int, right: FloatArray, wrong: FloatArray) -> tuple[FloatArray, FloatArray]:
+def exact_moments(trials: int, right: FloatArray, wrong: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The bias and the variance of the F1 of `trials` rows, (n,) each: their means over the shares J that a
     beta distribution with these parameters has.
 
