@@ -15,7 +15,7 @@ from labeltune.evaluation.metrics.scores import CLASS_METRICS, VECTOR_METRICS, P
 
 if TYPE_CHECKING:
     from labeltune.evaluation.metrics.intervals import Interval
-    from labeltune.evaluation.metrics.patterns import FloatArray
+    from labeltune.evaluation.metrics.patterns import IntArray
 
 METRICS = {**VECTOR_METRICS, **CLASS_METRICS}
 
@@ -26,7 +26,7 @@ def interval_of(name: str, pairs: Pairs) -> Interval:
     return LABEL_MEANS[name](float(METRICS[name](totals)), Sample(totals, lines, patterns.counts))
 
 
-def single(codes: FloatArray, n_labels: int) -> Pairs:
+def single(codes: IntArray, n_labels: int) -> Pairs:
     true, pred = np.divmod(codes, n_labels)
     return Pairs(one_hot(true, n_labels), one_hot(pred, n_labels), np.ones(len(codes), dtype=bool))
 

@@ -180,7 +180,8 @@ def _coefficients(trials: int) -> tuple[FloatArray, FloatArray, FloatArray]:
 def _rising(starts: FloatArray, count: int) -> FloatArray:
     """1, s, s (s + 1), … with `count` factors at the most, (n, count + 1)."""
     factors = starts[:, None] + np.arange(count)
-    return np.cumprod(np.column_stack([np.ones(len(starts)), factors]), axis=1)
+    products: FloatArray = np.cumprod(np.column_stack([np.ones(len(starts)), factors]), axis=1)
+    return products
 
 
 def _shared(expected: FloatArray, there: BoolArray, size: FloatArray, sample: Sample) -> float:
