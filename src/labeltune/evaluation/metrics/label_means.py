@@ -179,8 +179,8 @@ def _coefficients(trials: int) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def _rising(starts: FloatArray, count: int) -> FloatArray:
     """1, s, s (s + 1), … with `count` factors at the most, (n, count + 1)."""
-    factors = starts[:, None] + np.arange(count)
-    products: FloatArray = np.cumprod(np.column_stack([np.ones(len(starts)), factors]), axis=1)
+    factors = np.column_stack([np.ones(len(starts)), starts[:, None] + np.arange(count)])
+    products: FloatArray = np.cumprod(factors, axis=1, dtype=np.float64)
     return products
 
 
