@@ -4,8 +4,10 @@
 
 Three tables: ways to an interval of macro-F1 by number of labels and rows, with scipy's own bootstrap in one
 column; every metric by the way that labeltune takes; the calibration error. Then the false alarms of paired
-comparisons between models that are equal. With `--sets 200` the figures of benchmarks/README.md. No targets
-but those, no verdict: a share of 40 sets is known to about 0.07 only.
+comparisons between models that are equal. `--only wide` is another table: labeltune's intervals for many
+processes, single and multi, with how often the true value was held, lay below and above, and the mean width.
+With `--sets 200` the figures of benchmarks/README.md. No targets but those, no verdict: a share of 40 sets is
+known to about 0.07 only.
 """
 
 from __future__ import annotations
@@ -31,7 +33,18 @@ Array = NDArray[Any]
 Ends = tuple[float, float]
 COLUMNS = ((6, 300), (20, 160), (20, 400), (50, 300), (77, 770), (30, 90))
 SCIPY_COLUMN = (20, 160)
-PROCESSES = ("zipf", "even", "rare", "good", "poor")
+PROCESSES = ("zipf", "even", "rare", "good", "poor", "frequent", "mixed", "neighbours", "uniform")
+MULTI_PROCESSES = {"multi": 0.8, "multi-poor": 0.45, "multi-good": 0.95}
+"""Mean precision and recall of a label."""
+WIDE = (
+    *((process, *column) for process in ("zipf", "even", "rare", "good", "poor") for column in COLUMNS[:5]),
+    ("zipf", 30, 90),
+    ("zipf", 2, 80),
+    ("good", 3, 60),
+    ("zipf", 150, 1500),
+    *((process, 40, 400) for process in ("frequent", "mixed", "neighbours", "uniform")),
+    *((process, *column) for process in MULTI_PROCESSES for column in ((10, 200), (28, 400), (28, 1000))),
+)
 SETS_OF_ONE_PROCESS = 5
 RESAMPLES = 500
 METRICS = {**VECTOR_METRICS, **CLASS_METRICS}
@@ -41,7 +54,9 @@ def joint(n_labels: int, process: str, generator: np.random.Generator) -> Array:
     """How likely each pair of true (lines) and predicted label is.
 
     Labels are as frequent as words (1 / rank to some power), each with a recall of its own, and confused with
-    some others more than with the rest; `rare` makes the rare ones harder.
+    some others more than with the rest. `rare` makes the rare ones harder, `frequent` the frequent ones, and
+    with `mixed` three of ten are hardly ever found. `neighbours` are confused with two others each, `uniform`
+    with all alike.
     """
     rank = np.arange(1, n_labels + 1)
     share = rank ** (0.0 if process == "even" else -1.0 if n_labels <= 20 else -0.8)
@@ -51,7 +66,17 @@ def joint(n_labels: int, process: str, generator: np.random.Generator) -> Array:
     if process == "rare":
         recall = 0.92 - 0.4 * np.log(rank) / np.log(n_labels) + generator.normal(0, 0.05, n_labels)
         recall = recall.clip(0.1, 0.98)
+    if process == "frequent":
+        recall = 0.6 + 0.35 * np.log(rank) / np.log(n_labels) + generator.normal(0, 0.05, n_labels)
+        recall = recall.clip(0.1, 0.98)
+    if process == "mixed":
+        poor = generator.random(n_labels) < 0.3
+        recall = np.where(poor, generator.beta(2, 8, n_labels), generator.beta(18, 2, n_labels))
     table = generator.dirichlet(np.full(n_labels, 0.3), n_labels) * np.sqrt(share)
+    if process == "neighbours":
+        table = 0.6 * np.roll(np.eye(n_labels), 1, axis=1) + 0.4 * np.roll(np.eye(n_labels), -1, axis=1)
+    if process == "uniform":
+        table = np.ones((n_labels, n_labels))
     np.fill_diagonal(table, 0)
     table *= (share * (1 - recall) / table.sum(axis=1))[:, None]
     np.fill_diagonal(table, share * recall)
@@ -174,6 +199,65 @@ def of_metrics(columns: Sequence[tuple[int, int]], process: str, sets: int) -> N
     every.show("labeltune's")
 
 
+class MultiProcess:
+    """A multi field, `rows` of it at a time: labels are true and found independently."""
+
+    def __init__(self, n_labels: int, quality: float, generator: np.random.Generator) -> None:
+        self.generator = generator
+        self.true = 0.4 * np.arange(1, n_labels + 1) ** -0.8
+        self.found = self.true * generator.beta(12 * quality, 12 * (1 - quality), n_labels)
+        precision = generator.beta(12 * quality, 12 * (1 - quality), n_labels).clip(0.05)
+        self.false = (self.found * (1 / precision - 1)).clip(0, 0.9 * (1 - self.true))
+
+    def rows(self, rows: int) -> Pairs:
+        """Draw a test set."""
+        true = self.generator.random((rows, len(self.true))) < self.true
+        chance = np.where(true, self.found / self.true, self.false / (1 - self.true))
+        pred = self.generator.random(true.shape) < chance
+        return Pairs(true, pred, np.ones(rows, dtype=bool))
+
+    def true_values(self) -> dict[str, float]:
+        """The averages of the process itself."""
+        hits, size = 2 * self.found, self.true + self.found + self.false
+        f1 = hits / size
+        return {
+            "macro_f1": f1.mean(),
+            "weighted_f1": (f1 * self.true).sum() / self.true.sum(),
+            "micro_f1": hits.sum() / size.sum(),
+        }
+
+
+def of_processes(sets: int) -> None:
+    """The wide table."""
+    names = ("macro_f1", "weighted_f1", "micro_f1", "kappa", "mcc", "balanced_accuracy")
+    print(f"{'held, below, above, width':26}" + "".join(f"{name:>26}" for name in names))
+    for process, n_labels, rows in WIDE:
+        generator = np.random.default_rng([n_labels, rows, 7])
+        single = process not in MULTI_PROCESSES
+        shape = Shape("f", tuple(map(str, range(n_labels))), slice(0, n_labels), single=single)
+        found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
+        for number in range(sets):
+            if number % SETS_OF_ONE_PROCESS == 0 and single:
+                table = joint(n_labels, process, generator)
+                true, _ = true_values(table)
+            elif number % SETS_OF_ONE_PROCESS == 0:
+                many = MultiProcess(n_labels, MULTI_PROCESSES[process], generator)
+                true = many.true_values()
+            if single:
+                pairs = pairs_of(generator.choice(n_labels**2, rows, p=table.ravel()), n_labels)
+            else:
+                pairs = many.rows(rows)
+            quality = measure(*pattern_pairs(pairs), [shape], bootstrap=RESAMPLES // 2)
+            for name in found.keys() & true.keys():
+                one = quality.intervals[name]
+                found[name].append((true[name] < one.low, true[name] > one.high, one.high - one.low))
+        cells = []
+        for each in found.values():
+            below, above, width = np.mean(each, axis=0) if each else (np.nan,) * 3
+            cells.append(f"{1 - below - above:8.3f}{below:6.3f}{above:6.3f}{width:6.3f}" if each else "")
+        print(f"{f'{process} {n_labels} x {rows}':26}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+
+
 def of_calibration(sets: int) -> None:
     """The third table: shapes of miscalibration by number of rows."""
     held = Counts()
@@ -226,7 +310,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=40, help="test sets of each column")
     parser.add_argument("--process", choices=PROCESSES, default="zipf")
     parser.add_argument("--columns", help="such as 6x300,50x300")
-    parser.add_argument("--only", choices=("metrics", "calibration", "pairs"))
+    parser.add_argument("--only", choices=("metrics", "calibration", "pairs", "wide"))
     asked = parser.parse_args()
     columns: tuple[tuple[int, int], ...] = COLUMNS
     if asked.columns:
@@ -234,6 +318,8 @@ def main() -> None:
         columns = tuple((int(n_labels), int(rows)) for n_labels, rows in sizes)
     if asked.only in (None, "metrics"):
         of_metrics(columns, asked.process, asked.sets)
+    if asked.only == "wide":
+        of_processes(asked.sets)
     if asked.only in (None, "calibration"):
         of_calibration(asked.sets)
     if asked.only in (None, "pairs"):

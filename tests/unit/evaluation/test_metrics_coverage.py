@@ -149,8 +149,8 @@ def test_data_04_a_perfect_figure_has_an_interval_that_holds_it_and_is_not_certa
             elif value == 1:  # kappa and mcc of one label are 0
                 assert interval.high == 1
                 if name not in ("kappa", "mcc"):
-                    # As sure as the share of right rows is.
-                    assert interval.low == pytest.approx(float(exact), abs=0.01)
+                    # As sure as the share of right rows is; of 3 rows Wilson's end is not quite that.
+                    assert interval.low == pytest.approx(float(exact), abs=0.01 if rows > 3 else 0.03)
             assert interval.low < interval.high
     low, high = quality.fields[0].score_intervals["f1"]
     assert (high == 1).all()

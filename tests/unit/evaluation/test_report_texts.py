@@ -149,6 +149,7 @@ def test_a_gate_says_what_was_measured_the_limit_and_the_interval() -> None:
 def test_the_text_names_the_method() -> None:
     text = " ".join(format_text(report(2)).split())
     assert "bias-corrected percentiles of 10 bootstrap resamples of the rows (seed 42)" in text
+    assert "those of means over labels (macro-F1, balanced accuracy) are Wilson's" in text
     assert "a label's F1 are exact (Clopper–Pearson)" in text
     assert "are exact (Clopper–Pearson)" in text
 

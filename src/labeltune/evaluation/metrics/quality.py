@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.evaluation.metrics.estimates import RESAMPLED, estimate_of
+from labeltune.evaluation.metrics.estimates import estimate_of
 from labeltune.evaluation.metrics.intervals import (
     Interval,
     bootstrap_interval,
@@ -16,6 +16,7 @@ from labeltune.evaluation.metrics.intervals import (
     f1_interval,
     resamples,
 )
+from labeltune.evaluation.metrics.label_means import LABEL_MEANS, Sample
 from labeltune.evaluation.metrics.patterns import find_patterns
 from labeltune.evaluation.metrics.scores import (
     CLASS_METRICS,
@@ -158,18 +159,21 @@ class _View:
         """Measure a block of resamples."""
         totals = Totals.of(self.pairs, weights)
         for name, metric in self.metrics.items():
-            self.draws.setdefault(name, []).append(RESAMPLED.get(name, metric)(totals))
+            if name not in LABEL_MEANS:
+                self.draws.setdefault(name, []).append(metric(totals))
 
-    def measured(self, totals: Totals, seed: int) -> tuple[dict[str, float], dict[str, Interval]]:
-        """The metrics on the totals of the data, and their intervals as far as there are resamples."""
-        points = {name: float(metric(totals)) for name, metric in self.metrics.items()}
-        intervals = {
-            name: bootstrap_interval(
-                np.concatenate(blocks), estimate_of(name, points[name], totals), seed=seed
-            )
-            for name, blocks in self.draws.items()
-        }
-        return points, intervals
+    def measured(self, sample: Sample, seed: int) -> tuple[dict[str, float], dict[str, Interval]]:
+        """The metrics of the data, and their intervals if there are resamples."""
+        points = {name: float(metric(sample.totals)) for name, metric in self.metrics.items()}
+        if not self.draws:
+            return points, {}
+        return points, {name: self._interval(name, point, sample, seed) for name, point in points.items()}
+
+    def _interval(self, name: str, point: float, sample: Sample, seed: int) -> Interval:
+        if name in LABEL_MEANS:
+            return LABEL_MEANS[name](point, sample)
+        estimate = estimate_of(name, point, sample.totals)
+        return bootstrap_interval(np.concatenate(self.draws[name]), estimate, seed=seed)
 
 
 def measure(
@@ -218,7 +222,8 @@ def _measured(
     intervals: dict[str, Interval] = {}
     every = [Totals.of_rows(view.pairs, patterns) for view in views]
     for view, totals in zip(views, every, strict=True):
-        more_points, more_intervals = view.measured(totals, seed)
+        sample = Sample(totals, view.pairs, patterns.counts)
+        more_points, more_intervals = view.measured(sample, seed)
         points |= more_points
         intervals |= more_intervals
     return points, intervals, every[0]

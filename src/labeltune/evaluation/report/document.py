@@ -49,6 +49,7 @@ def report_document(report: Report) -> dict[str, Any]:
             "seed": quality.seed,
             "level": LEVEL,
             "method": "bias-corrected percentiles, one row more",
+            "means_over_labels": "Wilson, effective sample size by empirical Bayes",
             "exact": "Clopper-Pearson",
             "few_rows": [field.shape.name for field in quality.fields if field.few_rows],
         },

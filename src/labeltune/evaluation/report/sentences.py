@@ -73,6 +73,10 @@ NO_ANSWER = "no valid answer"
 _TEXT_LENGTH = 70
 _SAME_AS_ACCURACY = ("exact_match", "micro_f1", "samples_f1", "hamming_loss", "jaccard")
 """What says nothing that accuracy does not, where each row has one label."""
+_OF_LABELS = (
+    "those of means over labels (macro-F1, balanced accuracy) are Wilson's, each label as uncertain as its "
+    "rows and the other labels say"
+)
 _EXACT = (
     "those of proportions (exact match, accuracy, a label's precision and recall) and of a label's F1 "
     "are exact (Clopper–Pearson)"
@@ -367,4 +371,4 @@ def _method(report: Report) -> str:
         f"bias-corrected percentiles of {quality.bootstrap:,} bootstrap resamples of the rows "
         f"(seed {quality.seed}), each with one row more"
     )
-    return f"Intervals hold 95 %: {'; '.join([resampled, *others])}."
+    return f"Intervals hold 95 %: {'; '.join([resampled, _OF_LABELS, *others])}."
