@@ -33,13 +33,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import labeltune as lt
+from labeltune.distributed.cluster import Cluster, on_cluster
+from labeltune.distributed.processes import descendants
 from labeltune.files.parts import list_parts, open_output
 from labeltune.local.carrying import pack_model
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.parts import PartCall, PartPredictor
-from labeltune.prediction.parts.cluster import Cluster, on_cluster
 from labeltune.prediction.parts.distributed import PredictWork
-from labeltune.prediction.parts.processes import descendants
 from labeltune.providers import resolve_provider
 
 if TYPE_CHECKING:

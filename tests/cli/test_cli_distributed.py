@@ -64,7 +64,7 @@ def test_what_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def find_spec(name: str, *more: Any) -> Any:
         return None if name == "ray" else find(name, *more)
 
-    monkeypatch.setattr("labeltune.prediction.parts.cluster.find_spec", find_spec)
+    monkeypatch.setattr("labeltune.distributed.cluster.find_spec", find_spec)
     argv = ["predict", "in", "-o", "out", "--model", "m", "--provider", MINE, "--distributed", "ray"]
     found = CliRunner().invoke(app, argv)
     assert found.exit_code == 2

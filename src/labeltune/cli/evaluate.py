@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.options import (
+    CLUSTER,
+    JsonOption,
+    NoTextsOption,
+    QuietOption,
+    SeedOption,
+    StateOption,
+    TaskOption,
+    WorkersOption,
+)
 from labeltune.cli.progress import PartStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
@@ -102,6 +111,14 @@ WhyOption = Annotated[
 AllOption = Annotated[
     bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
 ]
+DistributedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--distributed",
+        metavar=CLUSTER,
+        help="Let the workers of a Ray cluster read a folder's tables: one started here, or at HOST:PORT.",
+    ),
+]
 BootstrapOption = Annotated[
     int,
     typer.Option(min=0, max=1_000_000, help="How many resamples the intervals come from; 0 for none."),
@@ -129,6 +146,8 @@ def evaluate(
     bootstrap: BootstrapOption = _BOOTSTRAP,
     seed: SeedOption = _SEED,
     state: StateOption = Path(DEFAULT_STATE),
+    distributed: DistributedOption = None,
+    workers: WorkersOption = None,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -162,6 +181,8 @@ def evaluate(
         state=state,
         why=why,
         texts=not no_texts,
+        distributed=distributed,
+        workers=workers,
         date=_day_of(predictions),
     )
     with PartStory(out) as story:

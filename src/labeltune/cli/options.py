@@ -16,6 +16,7 @@ from labeltune.cli import completion
 from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 
 __all__ = [
+    "CLUSTER",
     "AllowHostOption",
     "ApiKeyFileOption",
     "DataArgument",
@@ -39,6 +40,7 @@ __all__ = [
     "TablesArgument",
     "TaskOption",
     "WaitTimeoutOption",
+    "WorkersOption",
     "YesOption",
 ]
 
@@ -55,6 +57,13 @@ TaskOption = Annotated[
     Path,
     typer.Option(
         "--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.", rich_help_panel=WHERE
+    ),
+]
+CLUSTER = "ray[:HOST:PORT]"
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=100_000, metavar="N", help="How many workers; by default one for each CPU."
     ),
 ]
 StateOption = Annotated[

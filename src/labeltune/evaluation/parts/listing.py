@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables import Table
     from labeltune.task import ReadOptions, Task
 
-__all__ = ["Parts", "incomplete", "parts_of"]
+__all__ = ["Parts", "incomplete", "open_part", "parts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,19 @@ class Parts:
     @contextmanager
     def open(self, number: int, task: Task, read: ReadOptions) -> Iterator[Table]:
         """A part as a table, named as it is found by the user. Raises as `open_table`."""
-        name = self.names[number]
-        with self.place.as_file(name) as path:
-            source = ByteSource(path)
-            source.name = f"{self.root.rstrip('/')}/{name}"
-            with open_predictions(source, task, read) as table:
-                table.may_be_empty = True  # what predict makes of a part without rows
-                yield table
+        with open_part(self.place, self.root, self.names[number], task, read) as table:
+            yield table
+
+
+@contextmanager
+def open_part(place: Place, root: str, name: str, task: Task, read: ReadOptions) -> Iterator[Table]:
+    """A part of a place as a table, named as the user finds it, who calls the place `root`."""
+    with place.as_file(name) as path:
+        source = ByteSource(path)
+        source.name = f"{root.rstrip('/')}/{name}"
+        with open_predictions(source, task, read) as table:
+            table.may_be_empty = True  # what predict makes of a part without rows
+            yield table
 
 
 def parts_of(path: str) -> Parts | None:
