@@ -166,7 +166,7 @@ def test_a_folder_that_is_not_complete_is_said(case: Case, tmp_path: Path) -> No
     assert unfinished in evaluate(folder, case.task, EvaluateOptions(bootstrap=0, review=review)).warnings
 
 
-@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "parquet", "jsonl", "jsonl.gz", "json", "ndjson"])
 def test_a_part_without_rows_changes_nothing(tmp_path: Path, ending: str) -> None:
     case = CASES["single"]
     folder, whole = made(case, tmp_path, 240)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from labeltune.errors import DataError
 from labeltune.evaluation.checking import check_least_sure, checked_by_limit
 from labeltune.evaluation.confidence import probabilities_by_field
 from labeltune.evaluation.gates import check_gates
 from labeltune.evaluation.human_rows import human_rows, measure_some
 from labeltune.evaluation.metrics.quality import measure
 from labeltune.evaluation.parts.distributed import read_on
-from labeltune.evaluation.parts.listing import incomplete
+from labeltune.evaluation.parts.listing import incomplete, no_rows
 from labeltune.evaluation.parts.pieces import key_everywhere, table_pieces
 from labeltune.evaluation.parts.repeated import find_repeated
 from labeltune.evaluation.parts.showing import show_wrong_rows
@@ -25,7 +24,6 @@ from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.sure_answers import sure_answers
 from labeltune.evaluation.training_curves import read_training
-from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from labeltune.task import Task
 
 __all__ = ["PartStory", "measure_parts"]
-
-_NO_ROWS_HINT = "expected are tables that `predict` wrote, one of them with a row"
 
 
 class PartStory(Protocol):
@@ -91,7 +87,7 @@ def measure_parts(
                 if story is not None:
                     story.advance(1)
         if not tally.codes.rows:
-            raise DataError(f"{path}: no rows in {counted(len(parts), 'part')}", hint=_NO_ROWS_HINT)
+            raise no_rows(path, parts)
         measured = _Measured(path, parts, tuple(marked), key, task, options, shapes, tally)
         return measured.report(_everywhere(human, ends))
 

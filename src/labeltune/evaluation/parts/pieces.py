@@ -79,6 +79,8 @@ def table_pieces(table: Table, task: Task, key: Key) -> Iterator[Piece | None]:
     """A part in pieces: in blocks, or row by row where it asks for it. None says that what came before it is
     void, and comes again.
     """
+    if not table.header:
+        return
     for read in (block_pieces, row_pieces):
         try:
             with closing(cast("Generator[Predictions]", read(table, task))) as pieces:
