@@ -11,7 +11,7 @@ import typer
 
 from labeltune.cli import completion, output
 from labeltune.cli.options import (
-    CLUSTER,
+    DistributedOption,
     JsonOption,
     NoTextsOption,
     QuietOption,
@@ -110,14 +110,6 @@ WhyOption = Annotated[
 ]
 AllOption = Annotated[
     bool, typer.Option("--all", help="On a terminal, show every label and confusion; a pipe always gets all.")
-]
-DistributedOption = Annotated[
-    str | None,
-    typer.Option(
-        "--distributed",
-        metavar=CLUSTER,
-        help="Let the workers of a Ray cluster read a folder's tables: one started here, or at HOST:PORT.",
-    ),
 ]
 BootstrapOption = Annotated[
     int,

@@ -16,10 +16,10 @@ from labeltune.cli import completion
 from labeltune.cli.help import COST, RESUME, TABLE, WHERE
 
 __all__ = [
-    "CLUSTER",
     "AllowHostOption",
     "ApiKeyFileOption",
     "DataArgument",
+    "DistributedOption",
     "EncodingOption",
     "GroupOption",
     "HostOption",
@@ -59,7 +59,15 @@ TaskOption = Annotated[
         "--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.", rich_help_panel=WHERE
     ),
 ]
-CLUSTER = "ray[:HOST:PORT]"
+DistributedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--distributed",
+        metavar="ray[:HOST:PORT]",
+        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
+        "Never for paid calls.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(

@@ -11,7 +11,7 @@ from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.help import COST, RESUME
 from labeltune.cli.options import (
-    CLUSTER,
+    DistributedOption,
     JsonOption,
     MaxCostOption,
     ModelOption,
@@ -123,15 +123,6 @@ ShardOption = Annotated[
         "--shard",
         metavar="I/N",
         help="Of a folder's tables make every N-th, from the I-th on; I counts from 1. For array jobs.",
-    ),
-]
-DistributedOption = Annotated[
-    str | None,
-    typer.Option(
-        "--distributed",
-        metavar=CLUSTER,
-        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
-        "For local models and servers of your own.",
     ),
 ]
 DryRunOption = Annotated[
