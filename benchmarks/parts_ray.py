@@ -1,10 +1,16 @@
 """Parts of a folder predicted by one process and by the workers of a Ray cluster: rows per CPU second.
 
     python benchmarks/parts_ray.py [--parts 12] [--rows 10000] [--workers 2] [--runs 3]
+    python benchmarks/parts_ray.py --flat 100000 1000000 [--new-words] [--rows 10000] [--workers 2]
 
 Needs the extra `[ray]`. The CPU is that of who predicts: of this process, and of each worker, while they have
 a part; what Ray's own processes take stands beside it. Targets: a worker does 0.93 of the rows of one process
 in a CPU second, and the files are the same to the last byte.
+
+`--flat` measures memory instead: for each of these numbers of rows in all, in parts of `--rows`, the command
+itself runs, and the peak of its process and of its largest worker are told. More rows may take a tenth more
+than the first number of them, or the benchmark fails. With `--new-words` each row has words of its own.
+Files lie below TMPDIR, about 0.3 KB a row, and go after each number.
 """
 
 from __future__ import annotations
@@ -14,7 +20,9 @@ import csv
 import hashlib
 import os
 import random
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,11 +33,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import labeltune as lt
+from labeltune.distributed.cluster import Cluster, on_cluster
+from labeltune.distributed.processes import descendants
 from labeltune.files.parts import list_parts, open_output
 from labeltune.local.carrying import pack_model
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.parts import PartCall, PartPredictor
-from labeltune.prediction.parts.cluster import Cluster, on_cluster
 from labeltune.prediction.parts.distributed import PredictWork
 from labeltune.providers import resolve_provider
 
@@ -39,6 +48,11 @@ if TYPE_CHECKING:
     from labeltune.files.parts import Part, PartsOutput
 
 TARGET = 0.93
+GROWTH = 1.1
+"""How many times the memory of the first number of rows a later one may take."""
+LOOK_S = 0.2
+NEW_WORDS = 5
+"""How many words a row has that no other one has."""
 LABELS = ("alpha", "beta", "gamma", "delta")
 TASK = f"""\
 version = 1
@@ -75,25 +89,30 @@ class Timed:
 
 
 def peak(pid: int) -> int:
-    """Peak memory of a process in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+    """Peak memory of a process in MiB; 0 where it has ended."""
+    try:
+        told = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    for line in told.splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) >> 10
     return 0
 
 
-def write(path: Path, rows: int, seed: int) -> None:
+def write(path: Path, rows: int, seed: int, *, new_words: int = 0) -> None:
     chance = random.Random(seed)
     words = {label: [f"{label}{number}" for number in range(40)] for label in LABELS}
     with path.open("w", encoding="utf-8", newline="") as handle:
         out = csv.writer(handle)
         out.writerow(["text", "label"])
-        for _ in range(rows):
+        for row in range(rows):
             label = chance.choice(LABELS)
-            text = (
+            text = [
                 chance.choice(words[label if chance.random() < 0.5 else chance.choice(LABELS)])
                 for _ in range(15)
-            )
+            ]
+            text += [f"new{seed}x{row}x{number}" for number in range(new_words)]
             out.writerow([" ".join(text), label])
 
 
@@ -145,6 +164,57 @@ def on_ray(model: str, directory: Path, out: str, workers: int) -> dict[str, Any
     }
 
 
+# ------------------------------------------------------------------------------------------------ memory
+
+
+def flat(sizes: list[int], options: argparse.Namespace, model: str) -> int:
+    """The command over so many rows in all, one number after the other; returns the exit code."""
+    found = []
+    print("| rows | parts | rows per second | driver, peak MiB | worker, peak MiB |\n|---|---|---|---|---|")
+    for total in sizes:
+        Path("in").mkdir()
+        parts = -(-total // options.rows)
+        for number in range(parts):
+            rows = min(options.rows, total - number * options.rows)
+            new_words = NEW_WORDS if options.new_words else 0
+            write(Path(f"in/part-{number:05}.csv"), rows, 10 + number, new_words=new_words)
+        began = time.perf_counter()
+        driver, worker = watched(model, options.workers)
+        rate = total / (time.perf_counter() - began)
+        assert len([*Path("out").glob("part-*.csv")]) == parts
+        shutil.rmtree("in")
+        shutil.rmtree("out")
+        print(f"| {total:,} | {parts:,} | {rate:,.0f} | {driver} | {worker} |", flush=True)
+        found.append((driver, worker))
+    grown = max(now / first for one in found[1:] for now, first in zip(one, found[0], strict=True))
+    print(f"grown {grown:.3f} times at most; target {GROWTH}")
+    return 0 if grown <= GROWTH else 1
+
+
+def watched(model: str, workers: int) -> tuple[int, int]:
+    """Peak MiB of the command's process, and of the largest of its workers."""
+    command = [sys.executable, "-m", "labeltune", "predict", "in", "-o", "out", "--model", model, "-q"]
+    command += ["--provider", "local", "--distributed", "ray", "--workers", str(workers)]
+    driver = worker = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            time.sleep(LOOK_S)
+            driver = max(driver, peak(process.pid))
+            for pid, _ in descendants(process.pid):
+                if "PartActor" in title(pid):
+                    worker = max(worker, peak(pid))
+    assert process.returncode == 0
+    assert worker, "no worker was seen"
+    return driver, worker
+
+
+def title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def size_of(name: str) -> float:
     """MiB of an installed distribution."""
     found = distribution(name)
@@ -166,6 +236,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--flat", type=int, nargs="+", metavar="ROWS", help="measure memory instead")
+    parser.add_argument("--new-words", action="store_true", help="each row has words that no other has")
     told = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory(prefix="labeltune-parts-") as folder:
@@ -173,11 +245,13 @@ def main() -> int:
         os.environ["LABELTUNE_HOME"] = str(Path(folder) / "home")
         Path("task.toml").write_text(TASK, encoding="utf-8")
         write(Path("train.csv"), 2_000, 1)
+        model = lt.train("train.csv", task="task.toml", model="linear", provider="local").model
+        assert model is not None
+        if told.flat:
+            return flat(told.flat, told, model)
         Path("in").mkdir()
         for number in range(told.parts):
             write(Path(f"in/part-{number:03}.csv"), told.rows, 10 + number)
-        model = lt.train("train.csv", task="task.toml", model="linear", provider="local").model
-        assert model is not None
         directory = resolve_provider("local").directory
         assert directory is not None
         shares, first, last = [], {}, {}

@@ -1,8 +1,11 @@
-"""Words that depend on a number."""
+"""Words that depend on a number, and names as a shell takes them."""
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+import os
+import shlex
+
+__all__ = ["counted", "pasted"]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -11,3 +14,25 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     `many` is what stands for more than one, if it is not `one` with an s.
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def pasted(name: str | os.PathLike[str]) -> str:
+    """A name as a shell takes it for one word, when a proposed command is pasted.
+
+    One with bytes that are no UTF-8, or with signs that cannot be seen, is spelled with `$'…'`, which bash,
+    zsh and ksh understand.
+    """
+    text = os.fspath(name)
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_spelled, text)) + "'"
+
+
+def _spelled(sign: str) -> str:
+    if sign in "'\\":
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    # A byte that is no UTF-8 stands in a name as a surrogate; half a sign from elsewhere is none of those.
+    errors = "surrogateescape" if "\udc80" <= sign <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", errors))

@@ -39,7 +39,7 @@ ALLOWED = {
     "jinja2": ("pages/", "local/engines/llm/chat.py"),
     "sklearn": ("evaluation/metrics/", "sklearn.py"),
     "pandas": ("api.py",),
-    "ray": ("prediction/parts/on_ray.py",),
+    "ray": ("distributed/on_ray.py",),
     "trafilatura": ("collect/clean/",),
     "ftfy": ("collect/clean/",),
     "py3langid": ("collect/clean/",),

@@ -1,4 +1,4 @@
-"""`labeltune predict --distributed`: what is refused before anything is started."""
+"""`labeltune predict --distributed`, and `evaluate`: what is refused before anything is started."""
 
 from __future__ import annotations
 
@@ -58,13 +58,33 @@ def test_what_cannot_be_is_said(data: str, more: list[str], said: str) -> None:
     assert said in refused(data, "--provider", MINE, *more)
 
 
+@pytest.mark.parametrize(
+    ("data", "more", "said"),
+    [
+        ("in/a.csv", ["--distributed", "ray"], "--distributed is for folders of tables"),
+        ("in", ["--workers", "2"], "--workers is for --distributed"),
+        ("in", ["--distributed", "dask"], "--distributed dask: expected ray, or ray:HOST:PORT"),
+        ("in", ["--distributed", "ray", "--compare", "b.csv"], "--compare needs all rows side by side"),
+        ("in", ["--distributed", "ray", "--fail-if-worse", "b.csv"], "--fail-if-worse needs all rows"),
+        ("in", ["--distributed", "ray", "--thresholds", "t.json"], "--thresholds needs all rows"),
+        ("in", ["--distributed", "ray", "--review-below", "0"], "--review-below needs all rows"),
+        ("in", ["--distributed", "ray", "--why", "--html", "x.html"], "--why needs all rows side by side"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_measured_apart_is_said(data: str, more: list[str], said: str) -> None:
+    found = CliRunner().invoke(app, ["evaluate", data, *more])
+    assert (found.exit_code, found.stdout) == (2, ""), found.stderr
+    assert said in found.stderr
+
+
 def test_what_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
 
     def find_spec(name: str, *more: Any) -> Any:
         return None if name == "ray" else find(name, *more)
 
-    monkeypatch.setattr("labeltune.prediction.parts.cluster.find_spec", find_spec)
+    monkeypatch.setattr("labeltune.distributed.cluster.find_spec", find_spec)
     argv = ["predict", "in", "-o", "out", "--model", "m", "--provider", MINE, "--distributed", "ray"]
     found = CliRunner().invoke(app, argv)
     assert found.exit_code == 2

@@ -26,7 +26,7 @@ BY_LIBRARIES = {
 
 NAMED_ELSEWHERE = {
     ("files/parts/object_store.py", "variable"),
-    ("prediction/parts/cluster.py", "name"),
+    ("distributed/cluster.py", "name"),
     ("providers/profiles.py", "self.key_variable"),
     ("providers/profiles.py", "variable"),
     ("providers/environment.py", "name"),

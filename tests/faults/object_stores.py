@@ -1,9 +1,12 @@
-"""A server that speaks S3, on loopback, in a process of its own: moto's."""
+"""Object stores on loopback, each in a process of its own: moto's, which speaks S3, and one that speaks as
+Google's does.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -18,12 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["ACCESS", "BUCKET", "NEEDS_IT", "SECRET", "Store", "started_store"]
+__all__ = [
+    "ACCESS",
+    "BUCKET",
+    "NEEDS_GOOGLES",
+    "NEEDS_IT",
+    "SECRET",
+    "Store",
+    "started_googles",
+    "started_store",
+]
 
 MUST_RUN = bool(os.environ.get("LABELTUNE_TEST_ALL"))
 """Set where what the tests need was installed for them: then they do not skip."""
 HAS_IT = find_spec("moto") is not None and find_spec("flask") is not None and find_spec("pyarrow") is not None
 NEEDS_IT = pytest.mark.skipif(not (HAS_IT or MUST_RUN), reason="needs moto[server] and pyarrow")
+NEEDS_GOOGLES = pytest.mark.skipif(
+    not ((find_spec("gcp_storage_emulator") and find_spec("pyarrow")) or MUST_RUN),
+    reason="needs gcp-storage-emulator and pyarrow",
+)
 BUCKET = "tables"
 ACCESS, SECRET = "AKIACANARYACCESS", "canary-secret-key-that-nobody-may-see"
 _RUNNING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
@@ -92,3 +108,36 @@ def started_store(folder: Path) -> Iterator[Store]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def started_googles(folder: Path) -> Iterator[str]:
+    """Google's store, with an empty bucket: the settings that stand behind a URL which leads there."""
+    # It cannot choose a port by itself.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "googles.log"
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gcp_storage_emulator", "start", "--in-memory"),
+                *("--host=127.0.0.1", f"--port={port}", f"--default-bucket={BUCKET}"),
+            ],
+            stdout=told,
+            stderr=told,
+        )
+        try:
+            wait_until(lambda: process.poll() is not None or answers(port), log.read_text)
+            assert process.poll() is None, log.read_text()
+            yield f"?scheme=http&endpoint_override=127.0.0.1:{port}&retry_limit_seconds=30"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

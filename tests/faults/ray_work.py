@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labeltune.distributed.cluster import Cluster, on_cluster
 from labeltune.errors import DataError, LabeltuneError
-from labeltune.prediction.parts.cluster import Cluster, on_cluster
 from labeltune.version import __version__
 
 DEADLY = 7

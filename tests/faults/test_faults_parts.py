@@ -189,7 +189,9 @@ def test_a_part_that_is_refused_does_not_stop_the_others(folder: Folder, kind: s
     with FakeProvider() as provider:
         outcome = predict(folder, provider, kind)
         assert outcome.code == 7
-        assert f"{names[2]}:{ROWS + 2}: " in outcome.stderr
+        # As the user named it, and nowhere else.
+        assert f" in/{names[2]}:{ROWS + 2}: " in outcome.stderr
+        assert str(folder.path) not in outcome.stderr
         assert "5 of 6 parts are in out" in outcome.stderr
         assert len(rows_of_parts(folder)) == PARTS - 1
         assert not (folder.path / "out/_SUCCESS").exists()
@@ -213,7 +215,7 @@ def test_an_input_that_changed(folder: Folder, kind: str) -> None:
         path.write_text(path.read_text().replace("row 3,", "row 3 again,"))
         outcome = predict(folder, provider, kind)
         assert outcome.code == 9
-        assert f"{names[1]} changed since" in outcome.stderr
+        assert f" in: {names[1]} changed since out was begun" in outcome.stderr
         assert "--accept-changes" in outcome.stderr
         asked = provider.asked.total()
         assert predict(folder, provider, kind, "--accept-changes").code == 0

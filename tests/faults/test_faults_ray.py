@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 import random
-import secrets
 import signal
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import labeltune as lt
 import tasks
+from faults.ray_commands import NEEDS_RAY, Command, gone, title, two_nodes
 from labeltune.files.writing import is_running
-from labeltune.prediction.parts.processes import descendants
 from waiting import HANG_S, wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MUST_RUN = bool(os.environ.get("LABELTUNE_TEST_ALL"))
-"""Set where what the tests need was installed for them: then they do not skip."""
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (find_spec("ray") or MUST_RUN), reason="needs Ray: the extra [ray]"),
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
-]
+pytestmark = NEEDS_RAY
 HERE = Path(__file__).parent
 PARTS, ROWS = 10, 300
 WORDS = {"alpha": ["apple", "arrow"], "beta": ["bear", "ball"], "gamma": ["goat", "gate"]}
@@ -78,6 +63,13 @@ class Folder:
         assert found.returncode == 0, found.stderr
         return found
 
+    def start(self, argv: list[str], **environment: str) -> Command:
+        return Command(argv, self.path, {**self.environment, **environment})
+
+    def wait_for_parts(self, command: Command, out: str, count: int) -> None:
+        wait_until(lambda: self.made(out) >= count or command.process.poll() is not None)
+        assert command.process.poll() is None, command.process.communicate()
+
     def digest_of(self, out: str) -> str:
         digest = hashlib.sha256()
         parts = sorted((self.path / out).glob("part-*"))
@@ -94,51 +86,6 @@ class Folder:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return Folder(tmp_path_factory.mktemp("ray"))
-
-
-class Command:
-    """A command that runs, and the processes below it, each by its id and when it started."""
-
-    def __init__(self, folder: Folder, argv: list[str], **environment: str) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "labeltune", *argv],
-            cwd=folder.path, env={**folder.environment, **environment},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def below(self, name: str = "") -> set[tuple[int, str]]:
-        return {one for one in descendants(self.process.pid) if name in title(one[0])}
-
-    def wait_for_parts(self, out: str, count: int) -> None:
-        wait_until(lambda: self.folder.made(out) >= count or self.process.poll() is not None)
-        assert self.process.poll() is None, self.process.communicate()
-
-    def end(self) -> tuple[str, str]:
-        try:
-            return self.process.communicate(timeout=HANG_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-
-
-def title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def gone(processes: set[tuple[int, str]]) -> bool:
-    return not [pid for pid, start in processes if is_running(pid) and started(pid) == start]
-
-
-def started(pid: int) -> str | None:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields[19]
 
 
 def listeners(processes: set[tuple[int, str]]) -> set[str]:
@@ -160,8 +107,8 @@ def listeners(processes: set[tuple[int, str]]) -> set[str]:
 
 
 def test_a_folder_is_what_one_process_makes_of_it(folder: Folder) -> None:
-    command = Command(folder, folder.predict("ray", "--distributed", "ray", "--workers", "2"))
-    command.wait_for_parts("ray", 1)
+    command = folder.start(folder.predict("ray", "--distributed", "ray", "--workers", "2"))
+    folder.wait_for_parts(command, "ray", 1)
     below = command.below()
     assert len(command.below("PartActor")) == 2
     # 127.0.0.1, and the same in IPv6.
@@ -181,8 +128,8 @@ def test_a_folder_is_what_one_process_makes_of_it(folder: Folder) -> None:
 
 
 def test_a_worker_that_is_killed_costs_its_part_at_most(folder: Folder) -> None:
-    command = Command(folder, folder.predict("worker", "--distributed", "ray", "--workers", "2"))
-    command.wait_for_parts("worker", 1)
+    command = folder.start(folder.predict("worker", "--distributed", "ray", "--workers", "2"))
+    folder.wait_for_parts(command, "worker", 1)
     (pid, _), *_ = command.below("PartActor")
     os.kill(pid, signal.SIGKILL)
     below = command.below()
@@ -199,8 +146,8 @@ def test_a_command_that_ends_leaves_no_process_and_is_gone_on_with(
     folder: Folder, number: signal.Signals
 ) -> None:
     out = f"driver-{number.name}"
-    command = Command(folder, folder.predict(out, "--distributed", "ray", "--workers", "2"))
-    command.wait_for_parts(out, 2)
+    command = folder.start(folder.predict(out, "--distributed", "ray", "--workers", "2"))
+    folder.wait_for_parts(command, out, 2)
     below = command.below()
     assert command.below("raylet")
     command.process.send_signal(number)
@@ -216,44 +163,11 @@ def test_a_command_that_ends_leaves_no_process_and_is_gone_on_with(
     assert folder.digest_of(out) == folder.digest
 
 
-@contextmanager
-def two_nodes() -> Iterator[tuple[str, list[int], dict[str, str]]]:
-    """The address, the processes that manage the nodes, and what clients must be told."""
-    with tempfile.TemporaryDirectory(prefix="lt-", dir="/tmp") as short:
-        token = Path(short) / "token"
-        token.write_text(secrets.token_hex(32))
-        (Path(short) / "ray").mkdir()
-        told = {
-            "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_TMPDIR": short,
-            "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        }  # fmt: skip
-        nodes = subprocess.Popen(
-            [sys.executable, HERE / "ray_nodes.py"], env={**os.environ, **told, "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        assert nodes.stdin is not None
-        assert nodes.stdout is not None
-        try:
-            cluster = json.loads(nodes.stdout.readline())
-            yield cluster["address"], cluster["nodes"], told
-        finally:
-            below = {*descendants(nodes.pid)}
-            nodes.stdin.close()
-            try:
-                nodes.wait(HANG_S)
-            finally:
-                nodes.kill()
-                nodes.stdout.close()
-                for pid, start in below:
-                    if started(pid) == start:
-                        os.kill(pid, signal.SIGKILL)
-
-
 def test_a_machine_that_is_lost_costs_its_parts_at_most(folder: Folder) -> None:
     with two_nodes() as (address, nodes, told):
         argv = folder.predict("nodes", "--distributed", f"ray:{address}")
-        command = Command(folder, argv, **told)
-        command.wait_for_parts("nodes", 2)
+        command = folder.start(argv, **told)
+        folder.wait_for_parts(command, "nodes", 2)
         os.kill(nodes[1], signal.SIGKILL)
         out, said = command.end()
         assert command.process.returncode == 0, said
@@ -282,7 +196,7 @@ def test_what_becomes_of_bad_parts_and_other_versions() -> None:
 
 
 def test_a_cluster_that_is_not_there_is_said(folder: Folder) -> None:
-    command = Command(folder, folder.predict("none", "--distributed", "ray:127.0.0.1:9"))
+    command = folder.start(folder.predict("none", "--distributed", "ray:127.0.0.1:9"))
     out, told = command.end()
     assert (command.process.returncode, out) == (5, "")
     assert "Ray at 127.0.0.1:9 cannot be reached" in told

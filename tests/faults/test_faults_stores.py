@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -369,6 +370,22 @@ def test_a_changed_input_and_another_model(folder: Folder, store: Store) -> None
         edited = predict(folder, provider)
         assert edited.code == 9
         assert f"{OUT}/{NAMES[0]}: was edited since it was written" in edited.stderr
+
+
+def test_an_object_that_is_replaced_within_a_second_by_one_of_its_size(store: Store) -> None:
+    place = object_store.open_object_place(IN)
+    found = place.entry(NAMES[0])
+    assert found is not None
+    first = place.exact([found])
+    assert place.exact([found]) == first
+    content = store.get(f"in/{NAMES[0]}")
+    store.put(f"in/{NAMES[0]}", content.replace(b"row 3", b"row 4"))
+    # As if the store's time were still the same.
+    (changed,) = place.exact([found])
+    assert changed != first[0]
+    assert (changed.size, changed.modified // 10**9) == (first[0].size, first[0].modified // 10**9)
+    gone = replace(found, name="gone.csv")
+    assert place.exact([gone, found]) == [gone, changed]
 
 
 def test_settings_behind_a_url(folder: Folder, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -43,7 +43,7 @@ from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.prediction.options import PredictOptions
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
     JsonOption,
     PredictionsOption,
@@ -23,7 +23,7 @@ from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

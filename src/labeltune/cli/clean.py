@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.hints import pasted
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.hints import model_words, pasted, task_words
+from labeltune.cli.hints import model_words, task_words
 from labeltune.cli.options import (
     JsonOption,
     QuietOption,
@@ -17,6 +17,7 @@ from labeltune.cli.options import (
 )
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

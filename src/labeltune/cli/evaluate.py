@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.options import (
+    DistributedOption,
+    JsonOption,
+    NoTextsOption,
+    QuietOption,
+    SeedOption,
+    StateOption,
+    TaskOption,
+    WorkersOption,
+)
 from labeltune.cli.progress import PartStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
@@ -129,6 +138,8 @@ def evaluate(
     bootstrap: BootstrapOption = _BOOTSTRAP,
     seed: SeedOption = _SEED,
     state: StateOption = Path(DEFAULT_STATE),
+    distributed: DistributedOption = None,
+    workers: WorkersOption = None,
     *,
     read: ReadOptions,
     json: JsonOption = False,
@@ -162,6 +173,8 @@ def evaluate(
         state=state,
         why=why,
         texts=not no_texts,
+        distributed=distributed,
+        workers=workers,
         date=_day_of(predictions),
     )
     with PartStory(out) as story:

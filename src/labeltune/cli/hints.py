@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.task import Task
 
-__all__ = ["model_words", "pasted", "task_words"]
+__all__ = ["model_words", "task_words"]
 
 _BASES = {"local": "", "openai": " --model gpt-4.1-mini-2025-04-14"}
 """How a base model is named that the provider has; this machine's has one for whoever names none."""
-
-
-def pasted(name: str | os.PathLike[str]) -> str:
-    """A name as a shell takes it for one word."""
-    return shlex.quote(os.fspath(name))
 
 
 def task_words(task: str | os.PathLike[str]) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.hints import pasted
 from labeltune.cli.options import EncodingOption, JsonOption, QuietOption
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
@@ -16,6 +16,7 @@ from labeltune.cli.options import (
 from labeltune.cli.reading import read_words, reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.files.writing import STANDARD_STREAM
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.task import Format, ReadOptions

@@ -13,7 +13,7 @@ import typer
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
 from labeltune.cli.help import RESUME
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.cli.key_file import read_key
 from labeltune.cli.options import (
     AllowHostOption,
@@ -32,6 +32,7 @@ from labeltune.cli.options import (
 from labeltune.cli.progress import RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

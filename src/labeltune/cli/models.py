@@ -12,10 +12,9 @@ from labeltune.cli import completion, output
 from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, entry, moment, score, size, whole
 from labeltune.cli.help import HelpfulApp
-from labeltune.cli.hints import pasted
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption, YesOption
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ __all__ = [
     "AllowHostOption",
     "ApiKeyFileOption",
     "DataArgument",
+    "DistributedOption",
     "EncodingOption",
     "GroupOption",
     "HostOption",
@@ -39,6 +40,7 @@ __all__ = [
     "TablesArgument",
     "TaskOption",
     "WaitTimeoutOption",
+    "WorkersOption",
     "YesOption",
 ]
 
@@ -55,6 +57,21 @@ TaskOption = Annotated[
     Path,
     typer.Option(
         "--task", "-t", metavar="FILE", envvar="LABELTUNE_TASK", help="The task file.", rich_help_panel=WHERE
+    ),
+]
+DistributedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--distributed",
+        metavar="ray[:HOST:PORT]",
+        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
+        "Never for paid calls.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, max=100_000, metavar="N", help="How many workers; by default one for each CPU."
     ),
 ]
 StateOption = Annotated[

@@ -11,6 +11,7 @@ from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
 from labeltune.cli.help import COST, RESUME
 from labeltune.cli.options import (
+    DistributedOption,
     JsonOption,
     MaxCostOption,
     ModelOption,
@@ -21,6 +22,7 @@ from labeltune.cli.options import (
     StateOption,
     TablesArgument,
     TaskOption,
+    WorkersOption,
     YesOption,
 )
 from labeltune.cli.progress import RowStory
@@ -121,21 +123,6 @@ ShardOption = Annotated[
         "--shard",
         metavar="I/N",
         help="Of a folder's tables make every N-th, from the I-th on; I counts from 1. For array jobs.",
-    ),
-]
-DistributedOption = Annotated[
-    str | None,
-    typer.Option(
-        "--distributed",
-        metavar="ray[:HOST:PORT]",
-        help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
-        "For local models and servers of your own.",
-    ),
-]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", min=1, max=100_000, metavar="N", help="How many workers; by default one for each CPU."
     ),
 ]
 DryRunOption = Annotated[

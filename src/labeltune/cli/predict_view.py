@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,6 +21,7 @@ from labeltune.cli.options import (
 from labeltune.cli.reading import read_words, reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, SettingsError
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -172,7 +173,7 @@ class _Walk:
 
 
 def _command(words: tuple[str, ...]) -> str:
-    return shlex.join(("labeltune", *words))
+    return " ".join(["labeltune", *map(pasted, words)])
 
 
 def _call(words: tuple[str, ...]) -> int:

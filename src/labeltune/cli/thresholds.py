@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 from labeltune.files.writing import STANDARD_STREAM
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeltune.distributed import cluster_named
 from labeltune.errors import SettingsError
 from labeltune.evaluation.applying_thresholds import apply_thresholds
 from labeltune.evaluation.checking import measure_checked
@@ -34,6 +35,7 @@ from labeltune.files.threshold_file import read_thresholds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from labeltune.distributed import Cluster
     from labeltune.evaluation.parts.measuring import PartStory
     from labeltune.evaluation.predictions import Predictions
     from labeltune.evaluation.report.model import Comparison, ShownRow
@@ -61,8 +63,9 @@ def evaluate(
     if others and not options.bootstrap:
         raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
     parts = parts_of(path)
-    if parts is not None and not (others or options.thresholds or options.review or options.why):
-        return measure_parts(path, parts, task, options, story)
+    cluster = _cluster_of(options, is_folder=parts is not None)
+    if parts is not None and not options.side_by_side:
+        return measure_parts(path, parts, task, options, story, cluster=cluster)
     shapes = shapes_of(task)
     with ExitStack() as stack:
         table, *tables = (
@@ -132,6 +135,25 @@ def evaluate(
         warnings=tuple(warnings),
     )
     return report if options.texts else report.without_texts()
+
+
+def _cluster_of(options: EvaluateOptions, *, is_folder: bool) -> Cluster | None:
+    """Which cluster is to read the parts; None for this process. Raises `SettingsError` for what cannot be
+    read apart.
+    """
+    cluster = cluster_named(options.distributed, options.workers)
+    if cluster is None:
+        return None
+    if not is_folder:
+        raise SettingsError(
+            "--distributed is for folders of tables", hint="name a folder or a pattern that predict wrote"
+        )
+    if options.side_by_side:
+        raise SettingsError(
+            f"--distributed adds up parts, and {options.side_by_side[0]} needs all rows side by side",
+            hint=f"leave --distributed or {options.side_by_side[0]} out",
+        )
+    return cluster
 
 
 def _rows(

@@ -52,8 +52,24 @@ class EvaluateOptions:
     """whether wrong rows should tell the words that decided; the model that answered is asked for them"""
     texts: bool = True
     """whether the report may hold a word of any row"""
+    distributed: str | None = None
+    """the cluster that is to read the parts of a folder: `ray` or `ray:HOST:PORT`"""
+    workers: int | None = None
+    """how many of its workers, by default one for each CPU"""
     date: str = ""
     """the day of the predictions, for the title"""
+
+    @property
+    def side_by_side(self) -> tuple[str, ...]:
+        """The options that need all rows side by side, by their names."""
+        wanted = {
+            "--compare": self.compare,
+            "--fail-if-worse": self.not_worse_than,
+            "--thresholds": self.thresholds,
+            "--review-below": self.review,
+            "--why": self.why,
+        }
+        return tuple(name for name, value in wanted.items() if value)
 
     @property
     def others(self) -> tuple[str, ...]:

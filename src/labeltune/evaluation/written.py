@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["open_predictions"]
 
 
-def open_predictions(path: str | ByteSource, task: Task, read: ReadOptions) -> Table:
+def open_predictions(
+    path: str | ByteSource, task: Task, read: ReadOptions, *, may_be_empty: bool = False
+) -> Table:
     """Open a table that predict wrote; see `open_written`."""
-    return open_written(path, task, read, [name for group in predicted_columns(task) for name in group])
+    columns = [name for group in predicted_columns(task) for name in group]
+    return open_written(path, task, read, columns, may_be_empty=may_be_empty)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import tempfile
 import time
@@ -24,6 +23,7 @@ from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.answers import encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -250,7 +250,7 @@ def _protect(inputs: Iterable[str | None], target: str) -> None:
         if same_file(name, target):
             raise SettingsError(
                 f"{target}: is read by this command, and an input is never overwritten",
-                hint=f"name another output: -o {shlex.quote(f'{Path(target).stem}.chat.jsonl')}",
+                hint=f"name another output: -o {pasted(f'{Path(target).stem}.chat.jsonl')}",
             )
 
 

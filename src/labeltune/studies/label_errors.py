@@ -6,7 +6,6 @@ would have answered there. Rows of whose labels it thinks little come first in a
 
 from __future__ import annotations
 
-import shlex
 from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ from labeltune.task.chat import Renderer
 from labeltune.task.columns import require_columns
 from labeltune.task.corrections import LINE, questions_of
 from labeltune.task.label_cells import LabelCellError, LabelReader
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -256,7 +255,7 @@ def _read(table: Table, task: Task, options: NoiseOptions) -> _Rows:
         raise DataError(
             f"{table.source}: {counted(len(rows.lines), 'row')} with a text and labels, expected at least "
             f"{2 * options.folds} to look for wrong labels",
-            hint=f"labeltune check {shlex.quote(table.source)} tells what is wrong with the others",
+            hint=f"labeltune check {pasted(table.source)} tells what is wrong with the others",
         )
     return rows
 

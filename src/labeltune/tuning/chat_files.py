@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from labeltune.prepare.check.opening import is_chat
 from labeltune.prepare.convert import convert
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.tuning.ledger import STATE_FOLDER
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     import os
@@ -47,7 +46,7 @@ def as_chat_files(
         if task is None:
             raise SettingsError(
                 f"{name}: a table is converted with its task, and there is no task file",
-                hint=f"labeltune init {shlex.quote(name)} proposes one, or name it with --task",
+                hint=f"labeltune init {pasted(name)} proposes one, or name it with --task",
             )
         chat = _place(Path(state) / _FOLDER, name, names)
         done = convert(task, name, chat, read=read)

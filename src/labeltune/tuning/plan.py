@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +14,7 @@ from labeltune.local.engines import Base
 from labeltune.pricing.costs import check_budget
 from labeltune.tuning.upload import LocalFile
 from labeltune.version import __version__
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.providers import Provider
@@ -154,9 +154,7 @@ class Plan:
         """The command that does the same on this machine."""
         given = (self.training, self.validation)
         paths = [
-            shlex.quote(str(file.path)) if isinstance(file, LocalFile) else "FILE"
-            for file in given
-            if file is not None
+            pasted(file.path) if isinstance(file, LocalFile) else "FILE" for file in given if file is not None
         ]
         return f"labeltune train {' '.join(paths)} --provider local --model linear"
 

@@ -6,7 +6,8 @@ import hashlib
 import json
 import shutil
 import sys
-from itertools import islice
+import tracemalloc
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from labeltune.errors import AccessError, ModelDamagedError, TrainingRefusedError
 from labeltune.local.engines import ENGINES, Engine, Hyperparameters, Record, Run, Step, get_engine
+from labeltune.local.engines.linear import features
 from labeltune.local.engines.linear.engine import Linear
 from unit.local.engine_records import TOPICS, exact, files, flags, path, record, several, single, spelled
 from unit.local.engine_records import trained as trained_as
@@ -127,6 +129,27 @@ def test_an_answer_does_not_depend_on_its_company(tmp_path: Path) -> None:
     conversations = [row[:-1] for row in several(30, seed=2)]
     together = model.answer(conversations, top_logprobs=5)
     assert together == [model.answer([one], top_logprobs=5)[0] for one in conversations]
+
+
+@pytest.mark.parametrize("letters", ["abcdefghijklmnop", "😀😃😄😁😆😅🤣😂"], ids=["plain", "wide"])
+def test_ever_new_words_take_no_more_memory(letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 1 << 20
+    monkeypatch.setattr(features, "CACHED_BYTES", limit)
+    pairs = [left + right for left in letters for right in letters]
+    vocabulary, anew = features.Vocabulary(["a"], pairs), features.Vocabulary(["a"], pairs)
+    spelled = ("".join(word) for word in product(letters, repeat=5))
+    texts = [" ".join(islice(spelled, 200)) for _ in range(100)]
+    tracemalloc.start()
+    try:
+        for text in texts:
+            vocabulary.features(text)
+        assert tracemalloc.get_traced_memory()[0] < 1.1 * limit
+    finally:
+        tracemalloc.stop()
+    # What is remembered is what would be found anew, and so is the rest.
+    for text in (texts[0], texts[-1]):
+        for known, found in zip(vocabulary.features(text), anew.features(text), strict=True):
+            assert known.tolist() == found.tolist()
 
 
 def test_any_conversation_gets_an_answer(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labeltune.errors import DataError
 from labeltune.evaluation.written import open_predictions
 from labeltune.files.parts import SUCCESS, list_inputs, names_parts, split_query
 from labeltune.files.sources import ByteSource
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables import Table
     from labeltune.task import ReadOptions, Task
 
-__all__ = ["Parts", "incomplete", "parts_of"]
+__all__ = ["Parts", "incomplete", "no_rows", "open_part", "parts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,21 @@ class Parts:
     @contextmanager
     def open(self, number: int, task: Task, read: ReadOptions) -> Iterator[Table]:
         """A part as a table, named as it is found by the user. Raises as `open_table`."""
-        name = self.names[number]
-        with self.place.as_file(name) as path:
-            source = ByteSource(path)
-            source.name = f"{self.root.rstrip('/')}/{name}"
-            with open_predictions(source, task, read) as table:
-                table.may_be_empty = True  # what predict makes of a part without rows
-                yield table
+        with open_part(self.place, self.root, self.names[number], task, read) as table:
+            yield table
+
+
+@contextmanager
+def open_part(place: Place, root: str, name: str, task: Task, read: ReadOptions) -> Iterator[Table]:
+    """A part of a place as a table, named as the user finds it, who calls the place `root`.
+
+    Predict makes a part without rows of one: as JSON it has no columns.
+    """
+    with place.as_file(name) as path:
+        source = ByteSource(path)
+        source.name = f"{root.rstrip('/')}/{name}"
+        with open_predictions(source, task, read, may_be_empty=True) as table:
+            yield table
 
 
 def parts_of(path: str) -> Parts | None:
@@ -58,6 +67,14 @@ def parts_of(path: str) -> Parts | None:
     whole = root.rstrip("/") == split_query(path)[0].rstrip("/")
     complete = not whole or listing.place.exists(SUCCESS)
     return Parts(root, listing.place, tuple(part.input for part in listing.parts), complete)
+
+
+def no_rows(path: str, parts: Parts) -> DataError:
+    """The error where no part has a row."""
+    return DataError(
+        f"{path}: no rows in {counted(len(parts), 'part')}",
+        hint="expected are tables that `predict` wrote, one of them with a row",
+    )
 
 
 def incomplete(path: str, parts: Parts) -> str | None:

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from labeltune.errors import DataError
 from labeltune.evaluation.checking import check_least_sure, checked_by_limit
 from labeltune.evaluation.confidence import probabilities_by_field
 from labeltune.evaluation.gates import check_gates
 from labeltune.evaluation.human_rows import human_rows, measure_some
 from labeltune.evaluation.metrics.quality import measure
-from labeltune.evaluation.parts.listing import incomplete
+from labeltune.evaluation.parts.distributed import read_on
+from labeltune.evaluation.parts.listing import incomplete, no_rows
+from labeltune.evaluation.parts.pieces import key_everywhere, table_pieces
 from labeltune.evaluation.parts.repeated import find_repeated
 from labeltune.evaluation.parts.showing import show_wrong_rows
 from labeltune.evaluation.parts.tally import MOST_CONFIDENCES, MOST_IDS, MOST_PROBABILITIES, Tally
 from labeltune.evaluation.predictions import table_warnings
-from labeltune.evaluation.reading import block_pieces, row_pieces
 from labeltune.evaluation.report.headline import noun_of
 from labeltune.evaluation.report.model import Report
 from labeltune.evaluation.shapes import shapes_of
 from labeltune.evaluation.sure_answers import sure_answers
 from labeltune.evaluation.training_curves import read_training
-from labeltune.files.tables import UnusualTableError
-from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from labeltune.distributed import Cluster
     from labeltune.evaluation.metrics.patterns import BoolArray
     from labeltune.evaluation.metrics.quality import Shape
     from labeltune.evaluation.options import EvaluateOptions
     from labeltune.evaluation.parts.listing import Parts
-    from labeltune.evaluation.predictions import Predictions
+    from labeltune.evaluation.parts.pieces import Key
     from labeltune.evaluation.report.headline import Checked
     from labeltune.evaluation.report.model import FieldProbabilities, SureAnswers
     from labeltune.files.tables import Table
     from labeltune.task import Task
 
 __all__ = ["PartStory", "measure_parts"]
-
-_NO_ROWS_HINT = "expected are tables that `predict` wrote, one of them with a row"
 
 
 class PartStory(Protocol):
@@ -58,9 +55,15 @@ class PartStory(Protocol):
 
 
 def measure_parts(
-    path: str, parts: Parts, task: Task, options: EvaluateOptions, story: PartStory | None = None
+    path: str,
+    parts: Parts,
+    task: Task,
+    options: EvaluateOptions,
+    story: PartStory | None = None,
+    *,
+    cluster: Cluster | None = None,
 ) -> Report:
-    """The report of all rows, as if they stood in one table.
+    """The report of all rows, as if they stood in one table; the parts are read here, or by a cluster.
 
     Raises `DataError` that names the part and the line for what cannot be read.
     """
@@ -68,36 +71,61 @@ def measure_parts(
     with Tally(shapes, len(task.labels), errors=options.errors) as tally:
         if story is not None:
             story.begin(len(parts))
+        if cluster is None:
+            key: Key = hash
+            read = _read_here(tally, parts, task, options)
+        else:
+            key = key_everywhere
+            read = _read_there(tally, parts, task, options, cluster)
         marked, human = [], []
         ends: list[int] = []
-        for number in range(len(parts)):
-            with parts.open(number, task, options.read) as table:
-                _add(tally, table, task, number)
-                marked.append(table.marked)
-                human.append(human_rows(table))
+        with closing(read):
+            for has_marks, vouched in read:
+                marked.append(has_marks)
+                human.append(vouched)
                 ends.append(tally.codes.rows)
-            if story is not None:
-                story.advance(1)
+                if story is not None:
+                    story.advance(1)
         if not tally.codes.rows:
-            raise DataError(f"{path}: no rows in {counted(len(parts), 'part')}", hint=_NO_ROWS_HINT)
-        measured = _Measured(path, parts, tuple(marked), task, options, shapes, tally)
+            raise no_rows(path, parts)
+        measured = _Measured(path, parts, tuple(marked), key, task, options, shapes, tally)
         return measured.report(_everywhere(human, ends))
+
+
+def _read_here(
+    tally: Tally, parts: Parts, task: Task, options: EvaluateOptions
+) -> Generator[tuple[bool, BoolArray | None]]:
+    """Add up each part; whether it is marked, and which rows people vouch for."""
+    for number in range(len(parts)):
+        with parts.open(number, task, options.read) as table:
+            _add(tally, table, task, number)
+            yield table.marked, human_rows(table)
 
 
 def _add(tally: Tally, table: Table, task: Task, part: int) -> None:
     """Add up a part: in blocks, or row by row where it asks for it."""
     mark = tally.mark()
-    for read in (block_pieces, row_pieces):
-        first = 0
-        try:
-            with closing(cast("Generator[Predictions]", read(table, task))) as pieces:
-                for piece in pieces:
-                    tally.add(piece, part=part, first=first)
-                    first += piece.rows
-        except UnusualTableError:
+    first = 0
+    for piece in table_pieces(table, task, hash):
+        if piece is None:
             tally.back_to(mark)
+            first = 0
             continue
-        return
+        tally.add(piece, part=part, first=first)
+        first += piece.rows
+
+
+def _read_there(
+    tally: Tally, parts: Parts, task: Task, options: EvaluateOptions, cluster: Cluster
+) -> Generator[tuple[bool, BoolArray | None]]:
+    """The same of what workers have read."""
+    with closing(read_on(cluster, parts, task, options)) as read:
+        for number, part in enumerate(read):
+            first = 0
+            for piece in part.pieces:
+                tally.add(piece.unpacked(), part=number, first=first)
+                first += piece.rows
+            yield part.marked, part.human
 
 
 def _everywhere(human: Sequence[BoolArray | None], ends: Sequence[int]) -> BoolArray | None:
@@ -124,12 +152,13 @@ class _Measured:
         path: str,
         parts: Parts,
         marked: Sequence[bool],
+        key: Key,
         task: Task,
         options: EvaluateOptions,
         shapes: Sequence[Shape],
         tally: Tally,
     ) -> None:
-        self._path, self._parts, self._marked = path, parts, marked
+        self._path, self._parts, self._marked, self._key = path, parts, marked, key
         self._task, self._options, self._shapes, self._tally = task, options, shapes, tally
 
     def report(self, human: BoolArray | None) -> Report:
@@ -188,7 +217,7 @@ class _Measured:
     def _warnings(self) -> list[str]:
         tally, path = self._tally, self._path
         repeated = find_repeated(
-            tally.repeated_ids(), self._parts, self._marked, self._task, self._options.read
+            tally.repeated_ids(), self._key, self._parts, self._marked, self._task, self._options.read
         )
         said = table_warnings(path, repeated, tally.lacks)
         if tally.has_probabilities:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from labeltune.evaluation.parts.joined import JoinedTable
-from labeltune.evaluation.parts.listing import parts_of
+from labeltune.evaluation.parts.listing import no_rows, parts_of
 from labeltune.evaluation.written import open_predictions
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ def open_whole(path: str, task: Task, read: ReadOptions) -> Table:
         return open_predictions(path, task, read)
     with ExitStack() as stack:
         tables = [stack.enter_context(parts.open(number, task, read)) for number in range(len(parts))]
-        joined = JoinedTable(path, tables)
+        with_columns = [table for table in tables if table.header]
+        if not with_columns:
+            raise no_rows(path, parts)
+        joined = JoinedTable(path, with_columns)
         joined.opened = stack.pop_all()
     return joined

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labeltune.evaluation.metrics.patterns import FloatArray, IntArray
     from labeltune.evaluation.metrics.quality import Shape
     from labeltune.evaluation.metrics.scores import Pairs
+    from labeltune.evaluation.parts.pieces import Piece
     from labeltune.evaluation.predictions import Predictions
 
 __all__ = ["MOST_CONFIDENCES", "MOST_IDS", "MOST_PROBABILITIES", "Tally"]
@@ -75,8 +76,9 @@ class Tally:
     def _rows(self) -> int:
         return int(self._counts.sum())
 
-    def add(self, piece: Predictions, *, part: int, first: int) -> None:
+    def add(self, taken: Piece, *, part: int, first: int) -> None:
         """Take a piece: of which part, and the place there of its first row."""
+        piece = taken.said
         used = np.flatnonzero(piece.patterns.counts)
         numbers = np.full(len(piece.patterns.counts), -1, dtype=np.int64)
         numbers[used] = self.seen.numbers(piece.pairs[used])
@@ -95,7 +97,7 @@ class Tally:
         self.told += ProbabilityCounts.of(piece, self._shapes)
         self._add_shares(piece)
         self._add_sureness(piece)
-        self._add_ids(piece)
+        self._add_ids(taken.keys)
 
     def _add_wrong(
         self, piece: Predictions, codes: IntArray, before: IntArray, *, part: int, first: int
@@ -128,13 +130,13 @@ class Tally:
             sureness = np.where(piece.pairs.valid[piece.patterns.inverse], piece.confidence, np.nan)
         self._sureness = (*self._sureness, sureness)
 
-    def _add_ids(self, piece: Predictions) -> None:
-        if piece.ids is None:
+    def _add_ids(self, keys: IntArray | None) -> None:
+        if keys is None:
             return
         if self._rows > MOST_IDS:
             self.too_many_ids, self._ids = True, ()
             return
-        self._ids = (*self._ids, np.fromiter(map(hash, piece.ids), np.int64, len(piece.ids)))
+        self._ids = (*self._ids, keys)
 
     # all of it
 
@@ -166,7 +168,7 @@ class Tally:
         return np.concatenate(self._sureness)
 
     def repeated_ids(self) -> frozenset[int]:
-        """The hashes of ids that may occur more than once."""
+        """The keys of ids that may occur more than once."""
         if not self._ids:
             return frozenset()
         keys = np.sort(np.concatenate(self._ids))

@@ -51,7 +51,7 @@ PLACES.update(
     s3=open_object_place,
     gs=open_object_place,
     gcs=open_object_place,
-    file=lambda url: LocalPlace(file_path(url)),
+    file=lambda url: LocalPlace(file_path(url), split_query(url)[0]),
 )
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.parts.address import split_query
-from labeltune.files.parts.place import PLACES, LocalPlace, open_place, scheme_of
+from labeltune.files.parts.place import PLACES, Entry, LocalPlace, open_place, scheme_of
 from labeltune.files.sources import GZIP_ENDING
 from labeltune.files.writing import STANDARD_STREAM
 
@@ -87,6 +87,9 @@ def list_parts(data: str | os.PathLike[str], output: str, *, ending: str | None 
     _refuse_nested(place, open_place(output), pattern, output)
     parts, left_out = _found(name, place, pattern, ending)
     _refuse_collisions(parts, output)
+    entries = [Entry(part.input, part.size, part.modified) for part in parts]
+    exact = zip(parts, place.exact(entries), strict=True)
+    parts = tuple(replace(part, modified=entry.modified) for part, entry in exact)
     return Listing(place, parts, left_out)
 
 
@@ -212,7 +215,7 @@ def _refuse_nested(place: Place, output: Place, pattern: Sequence[str], named: s
     # Of a glob only what matches is read: another folder below the same one is no matter.
     if inside == outside or below or (outside.startswith(inside) and not pattern):
         raise SettingsError(
-            f"{named}: the output must lie outside of the folder that is read ({place.root}), not around it",
+            f"{named}: the output must lie outside of the folder that is read ({place.shown}), not around it",
             hint="name another folder with -o",
         )
 

@@ -23,7 +23,7 @@ from labeltune.files.parts.manifest import (
     receipt_name,
     total_of,
 )
-from labeltune.files.parts.place import open_place
+from labeltune.files.parts.place import name_in, open_place
 from labeltune.files.parts.shard import WHOLE, Shard
 from labeltune.files.writing import atomic_write
 
@@ -164,7 +164,7 @@ def open_output(
             wanted = _wanted(listing, settings, command)
             known = _read_manifest(place, force=force)
             if not force:
-                _refuse(place, known, wanted, accept=accept_changes, replaces=replaces)
+                _refuse(place, known, wanted, listing.place.shown, accept=accept_changes, replaces=replaces)
             manifest = _agreed(place, known, wanted, scratch)
         try:
             yield PartsOutput(place, manifest, shard, scratch)
@@ -206,7 +206,7 @@ def _gate(place: Place) -> Iterator[None]:
                 yield
                 return
         if time.monotonic() > deadline:
-            raise ConflictError(f"{place.root}: another command holds it", hint="wait for it, or stop it")
+            raise ConflictError(f"{place.shown}: another command holds it", hint="wait for it, or stop it")
         time.sleep(_EVERY_S)
 
 
@@ -231,7 +231,7 @@ def _held(place: Place, name: str) -> ConflictError:
     number, _, of = name.removeprefix(f"{_LOCKS}/").removesuffix(".lock").partition("-of-")
     who = "another command" if of == "1" else f"the shard {number}/{of}"
     return ConflictError(
-        f"{place.root}: {who} works here",
+        f"{place.shown}: {who} works here",
         hint="wait for it, or stop it; shards of one number may work side by side (--shard I/N)",
     )
 
@@ -249,15 +249,19 @@ def _sweep(scratch: Path) -> None:
 # ------------------------------------------------------------------------------------------------ manifest
 
 
-def _refuse(place: Place, known: Manifest | None, wanted: Manifest, *, accept: bool, replaces: bool) -> None:
-    """Raise `ConflictError` where what is there is not what may be gone on with."""
+def _refuse(
+    place: Place, known: Manifest | None, wanted: Manifest, read: str, *, accept: bool, replaces: bool
+) -> None:
+    """Raise `ConflictError` where what is there is not what may be gone on with; `read` is how the place is
+    shown that is read.
+    """
     if known is not None and known.command != wanted.command:
-        raise ConflictError(f"{place.root}: is the output of {known.command}", hint="name another --output")
+        raise ConflictError(f"{place.shown}: is the output of {known.command}", hint="name another --output")
     if replaces:
         return
     if known is not None:
         _refuse_other_run(place, known, wanted)
-        _refuse_changes(place, known, wanted, accept=accept)
+        _refuse_changes(place, known, wanted, read, accept=accept)
     _refuse_foreign(place, wanted)
 
 
@@ -293,7 +297,7 @@ def _read_manifest(place: Place, *, force: bool) -> Manifest | None:
     with place.open(MANIFEST) as handle:
         text = handle.read()
     try:
-        return Manifest.load(text, f"{place.root}/{MANIFEST}")
+        return Manifest.load(text, name_in(place, MANIFEST))
     except Exception:
         if force:
             return None
@@ -307,7 +311,7 @@ def _refuse_other_run(place: Place, known: Manifest, wanted: Manifest) -> None:
     differing = [name for name in names if known.settings.get(name) != wanted.settings.get(name)]
     pieces = [_told(name, known.settings.get(name), wanted.settings.get(name)) for name in differing]
     raise ConflictError(
-        f"{place.root}: this run used {' and '.join(pieces)}",
+        f"{place.shown}: this run used {' and '.join(pieces)}",
         hint="another --output begins a run of its own; --force begins it here, and makes every part again",
     )
 
@@ -318,7 +322,7 @@ def _told(name: str, old: Any, new: Any) -> str:
     return f"{name.replace('_', ' ')} {old}, not {new}"
 
 
-def _refuse_changes(place: Place, known: Manifest, wanted: Manifest, *, accept: bool) -> None:
+def _refuse_changes(place: Place, known: Manifest, wanted: Manifest, read: str, *, accept: bool) -> None:
     now = {part.input: part for part in wanted.parts}
     gone = [part.input for part in known.parts if part.input not in now]
     changed = [part.input for part in known.parts if part.input in now and now[part.input] != part]
@@ -327,7 +331,7 @@ def _refuse_changes(place: Place, known: Manifest, wanted: Manifest, *, accept: 
     pieces = [f"{_some(changed)} changed"] if changed else []
     pieces += [f"{_some(gone)} gone"] if gone else []
     raise ConflictError(
-        f"{wanted.input}: {', '.join(pieces)} since {place.root} was begun",
+        f"{read}: {', '.join(pieces)} since {place.shown} was begun",
         hint="--accept-changes makes those parts again; another --output begins a run of its own",
     )
 
@@ -349,7 +353,7 @@ def _refuse_foreign(place: Place, wanted: Manifest) -> None:
         if receipt is None or receipt.size != found.size:
             what = "was not written by this command" if receipt is None else "was edited since it was written"
             raise ConflictError(
-                f"{place.root}/{part.output}: {what}",
+                f"{name_in(place, part.output)}: {what}",
                 hint="-o names another output; --force replaces this one",
             )
 

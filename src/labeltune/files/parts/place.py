@@ -18,10 +18,11 @@ from labeltune.errors import ConflictError, DiskError, SettingsError
 from labeltune.files.writing import disk_errors, make_folder, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import builtins
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-__all__ = ["PLACES", "Entry", "LocalPlace", "Place", "open_place", "refuse_place", "scheme_of"]
+__all__ = ["PLACES", "Entry", "LocalPlace", "Place", "name_in", "open_place", "refuse_place", "scheme_of"]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -42,12 +43,13 @@ class Entry:
 class Place(Protocol):
     """Files under names. Raises `DiskError` where one cannot be read or written.
 
-    `root` is how the place is named in messages and in a manifest: two places of the same root are one.
-    `url` is what opens it again, in any process.
+    `root` is how the place is named in a manifest: two places of the same root are one. `url` is what opens
+    it again, in any process; `shown` is how the user named it, for messages.
     """
 
     root: str
     url: str
+    shown: str
 
     def list(self, enter: Callable[[str], bool]) -> Iterator[Entry]:
         """All files, in any order; folders that `enter` refuses by name may be passed over whole."""
@@ -55,6 +57,10 @@ class Place(Protocol):
 
     def entry(self, name: str) -> Entry | None:
         """The file of that name; None if there is none."""
+        ...
+
+    def exact(self, entries: Sequence[Entry]) -> builtins.list[Entry]:
+        """The same, told apart from what a file of that name may become as well as the place can."""
         ...
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
@@ -94,8 +100,9 @@ class Place(Protocol):
 class LocalPlace:
     """A folder of this machine, or one that several machines share."""
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], shown: str | None = None) -> None:
         self.root = self.url = os.path.realpath(root)
+        self.shown = os.fspath(root) if shown is None else shown
         self._root = Path(self.root)
 
     def list(self, enter: Callable[[str], bool]) -> Iterator[Entry]:
@@ -103,7 +110,8 @@ class LocalPlace:
         seen: set[str] = set()
 
         def refuse(error: OSError) -> None:
-            raise DiskError(f"{error.filename}: cannot be read: {error.strerror}") from error
+            name = name_in(self, Path(error.filename).relative_to(self._root).as_posix())
+            raise DiskError(f"{name}: cannot be read: {error.strerror}") from error
 
         for folder, below, files in os.walk(self._root, onerror=refuse, followlinks=True):
             path = Path(folder)
@@ -126,8 +134,12 @@ class LocalPlace:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise DiskError(f"{path}: cannot be read: {error.strerror}") from error
+            raise DiskError(f"{name_in(self, name)}: cannot be read: {error.strerror}") from error
         return Entry(name, found.st_size, found.st_mtime_ns) if path.is_file() else None
+
+    def exact(self, entries: Sequence[Entry]) -> builtins.list[Entry]:
+        """They are: times are in nanoseconds."""
+        return [*entries]
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -136,7 +148,7 @@ class LocalPlace:
         try:
             handle = path.open("rb")
         except OSError as error:
-            raise DiskError(f"{path}: cannot be read: {error.strerror}") from error
+            raise DiskError(f"{name_in(self, name)}: cannot be read: {error.strerror}") from error
         with handle:
             yield handle
 
@@ -149,7 +161,7 @@ class LocalPlace:
         """Move it to its place: it is on the disk, and its name too, when this returns."""
         path = self._root / name
         make_folder(path.parent)
-        with disk_errors(path):
+        with disk_errors(name_in(self, name)):
             sync(local)
             try:
                 local.replace(path)
@@ -166,7 +178,8 @@ class LocalPlace:
         found = self.entry(name)
         if found is None:
             raise DiskError(
-                f"{path}: was written, and is not there", hint="is something else cleaning up there?"
+                f"{name_in(self, name)}: was written, and is not there",
+                hint="is something else cleaning up there?",
             )
         return found
 
@@ -177,7 +190,7 @@ class LocalPlace:
     def remove(self, name: str) -> None:
         """Remove a file."""
         path = self._root / name
-        with disk_errors(path):
+        with disk_errors(name_in(self, name)):
             path.unlink(missing_ok=True)
 
     def scratch(self, name: str) -> Path:
@@ -194,20 +207,28 @@ class LocalPlace:
         make_folder(path.parent)
         held = FileLock(path, timeout=0, mode=0o666)
         try:
-            with disk_errors(path):
+            with disk_errors(name_in(self, name)):
                 held.acquire()
         except Timeout:
             yield False
             return
         except NotImplementedError as error:
             raise ConflictError(
-                f"{path}: this file system has no locks, so that two commands could write here at once",
+                f"{name_in(self, name)}: this file system has no locks, so that two commands could write "
+                "here at once",
                 hint="choose an output folder on another one",
             ) from error
         try:
             yield True
         finally:
             held.release()
+
+
+def name_in(place: Place, name: str) -> str:
+    """How messages call a file of a place: as the user would, who named the place."""
+    if place.shown in ("", "."):
+        return name
+    return f"{place.shown.rstrip('/')}/{name}"
 
 
 PLACES: dict[str, Callable[[str], Place]] = {}
@@ -229,11 +250,14 @@ def refuse_place(output: str) -> None:
         )
 
 
-def open_place(root: str) -> Place:
-    """The place at a path or URL. Raises `SettingsError` for a scheme that is not known."""
+def open_place(root: str, shown: str | None = None) -> Place:
+    """The place at a path or URL; a folder is `shown` so in messages, if it is not as it is named here.
+
+    Raises `SettingsError` for a scheme that is not known.
+    """
     scheme = scheme_of(root)
     if scheme is None:
-        return LocalPlace(root or ".")
+        return LocalPlace(root or ".", shown)
     if scheme not in PLACES:
         raise SettingsError(
             f"{root}: {scheme}:// is no place that is known",

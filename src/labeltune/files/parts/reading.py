@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from labeltune.errors import ConflictError
-from labeltune.files.parts.place import Entry
+from labeltune.files.parts.place import Entry, name_in
 from labeltune.files.sources import ByteSource
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["open_part", "shown_name"]
 
 def shown_name(place: Place, part: Part) -> str:
     """What a part is called in messages: where it is, wherever its bytes are brought."""
-    return f"{place.root.rstrip('/')}/{part.input}"
+    return name_in(place, part.input)
 
 
 @contextmanager
@@ -38,7 +38,9 @@ def open_part(place: Place, part: Part) -> Iterator[ByteSource]:
 
 
 def _check_unchanged(place: Place, part: Part) -> None:
-    if place.entry(part.input) != Entry(part.input, part.size, part.modified):
+    found = place.entry(part.input)
+    listed = Entry(part.input, part.size, part.modified)
+    if found is None or place.exact([found]) != [listed]:
         raise ConflictError(
             f"{shown_name(place, part)}: changed while it was read; what is made of it does not count",
             hint="run the same command again, with --accept-changes, when nothing writes to it",

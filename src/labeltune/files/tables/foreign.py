@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
+
+from labeltune.wording import pasted
 
 __all__ = ["Foreign", "recognise"]
 
@@ -43,4 +44,4 @@ def recognise(sample: str) -> Foreign | None:
 
 def as_table(format: Foreign, name: str) -> str:
     """The command that makes a table of such a file, and what to do with it; for a hint."""
-    return f"labeltune import {shlex.quote(name)} --from {format.word} makes a table of it"
+    return f"labeltune import {pasted(name)} --from {format.word} makes a table of it"

@@ -35,7 +35,8 @@ class JsonTable(TextTable):
         self._first: frozenset[str] = frozenset()
         """The keys of the first row."""
         line, columns = self._columns()
-        self.header, unnamed = name_columns(self.source, line, tuple(columns))
+        # Without a row there are no names: `may_be_empty`.
+        self.header, unnamed = name_columns(self.source, line, tuple(columns)) if line else ((), ())
         self._keys = tuple(columns)
         self.unnamed = frozenset(self.header[number - 1] for number in unnamed)
 
@@ -44,7 +45,9 @@ class JsonTable(TextTable):
         """The rows as the bytes they are, each with the line on which it begins."""
 
     def _columns(self) -> tuple[int, dict[str, None]]:
-        """The first line, and the keys of all rows in the order in which they first stand there."""
+        """The first line, and the keys of all rows in the order in which they first stand there; 0, and none,
+        of a table without rows that may be empty.
+        """
         columns: dict[str, None] = {}
         first = 0
         for line, content in self._objects():
@@ -58,7 +61,7 @@ class JsonTable(TextTable):
                     continue  # told when the rows are read
             if isinstance(document, dict) and not document.keys() <= columns.keys():
                 columns.update(dict.fromkeys(document))
-        if not first:
+        if not first and not self.may_be_empty:
             raise self._no_rows()
         return first, columns
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from labeltune.errors import DataError, SettingsError, did_you_mean
@@ -41,15 +42,24 @@ FORMATS: dict[str, tuple[Callable[[ByteSource, Reading], Table], tuple[str, ...]
 """Each format that is read: what opens it, and how files of it are called."""
 
 
-def open_table(source: Source, read: ReadOptions = NOTHING_TOLD, *, task: Task | None = None) -> Table:
+def open_table(
+    source: Source,
+    read: ReadOptions = NOTHING_TOLD,
+    *,
+    task: Task | None = None,
+    may_be_empty: bool = False,
+) -> Table:
     """Open a table: a path, `-` for standard input, or a DataFrame. Close it, or use it with `with`.
 
     `read` tells what should not be found out; what it does not say, the task's `[read]` does where it fits.
-    The task also tells which columns matter: what stands in others refuses no row.
+    The task also tells which columns matter: what stands in others refuses no row. One of many tables
+    `may_be_empty`: JSON without rows then has no column.
     Raises `SettingsError` (no such file or format, options of another format, an extra that is missing),
     `DataError` (no header or not a usable one, bytes of another format) and `DiskError`.
     """
-    reading = Reading(read) if task is None else Reading(read, task.read, task.columns)
+    reading = Reading(read, may_be_empty=may_be_empty)
+    if task is not None:
+        reading = replace(reading, kept=task.read, columns=task.columns)
     if not isinstance(source, str | os.PathLike | ByteSource):
         return FrameTable(source, reading)
     opened = source if isinstance(source, ByteSource) else ByteSource(source)

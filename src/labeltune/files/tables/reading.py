@@ -31,12 +31,14 @@ _ALWAYS = frozenset({"format", "strip"})
 class Reading:
     """How a table is to be read: as `told`, else as `kept` in the task, which was made for a table like it.
 
-    `columns` are those that the task names: what stands in others refuses no row.
+    `columns` are those that the task names: what stands in others refuses no row. `may_be_empty`: a header
+    without rows is a table, and so is JSON without rows, which has no header.
     """
 
     told: ReadOptions = NOTHING_TOLD
     kept: ReadOptions = NOTHING_TOLD
     columns: frozenset[str] = frozenset()
+    may_be_empty: bool = False
 
     def fitting(self, source: str, format: str, takes: frozenset[str]) -> ReadOptions:
         """The options of a table whose format `takes` these; raises `SettingsError` if it was told others."""

@@ -54,7 +54,7 @@ class Table(ABC):
         self.strip = bool(self._options.strip)
         """Whether space around labels is taken off: for those who read labels."""
         self.on_bad: Callable[[Finding, Sequence[str]], None] | None = None
-        self.may_be_empty = False
+        self.may_be_empty = self._reading.may_be_empty
         """Whether a header without rows is a table: one of many may hold none."""
         self.marked = False
         """Whether marks of `neutralise` are taken off what is read; `take_off_marks` finds out."""

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["open_written"]
 
 
-def open_written(path: str | ByteSource, task: Task, read: ReadOptions, columns: Iterable[str]) -> Table:
+def open_written(
+    path: str | ByteSource,
+    task: Task,
+    read: ReadOptions,
+    columns: Iterable[str],
+    *,
+    may_be_empty: bool = False,
+) -> Table:
     """Open a table that labeltune wrote: UTF-8, with a header, quoted as CSV, whatever `[read]` says.
 
     `columns` are those that it is known by. A table that does not begin with them, or is no UTF-8, was
@@ -35,7 +42,7 @@ def open_written(path: str | ByteSource, task: Task, read: ReadOptions, columns:
     except BaseException:
         source.close()
         raise
-    return open_table(source, read, task=task)
+    return open_table(source, read, task=task, may_be_empty=may_be_empty)
 
 
 def _is_utf8(source: ByteSource) -> bool:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeltune.distributed import Failed, cluster_named, on_cluster
 from labeltune.errors import DataError, ModelDamagedError, SettingsError
 from labeltune.prediction.fingerprint import refuse_other_task
-from labeltune.prediction.parts.actor import Failed
-from labeltune.prediction.parts.cluster import Cluster, on_cluster
 from labeltune.prediction.parts.free import call_of
 from labeltune.prediction.parts.one import PartPredictor
 from labeltune.prediction.parts.work import PartsStory, Told
@@ -28,6 +27,7 @@ from labeltune.providers.channel import open_channel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from labeltune.distributed import Cluster
     from labeltune.files.parts import Part
     from labeltune.local.carrying import CarriedModel
     from labeltune.prediction.parts.one import PartCall
@@ -42,13 +42,9 @@ __all__ = ["PredictWork", "cluster_of", "predict_on", "refuse_paid"]
 def cluster_of(job: Job) -> Cluster | None:
     """Which cluster is to predict; None for this process. Raises `SettingsError` for what it cannot do."""
     options = job.options
-    if options.distributed is None:
-        if options.workers is not None:
-            raise SettingsError(
-                "--workers is for --distributed", hint="without it, one process predicts part after part"
-            )
+    cluster = cluster_named(options.distributed, options.workers)
+    if cluster is None:
         return None
-    cluster = Cluster.parse(options.distributed)
     refuse_paid(job.provider)
     if options.batch:
         raise SettingsError("--batch has one sender for all parts", hint="leave --distributed or --batch out")

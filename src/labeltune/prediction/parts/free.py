@@ -33,6 +33,8 @@ def call_of(work: PartsWork) -> PartCall:
         run=work.run.manifest.run,
         scratch=os.fspath(work.run.scratch.absolute()),
         state=os.fspath(job.state),
+        input_shown=work.listing.place.shown,
+        output_shown=work.run.place.shown,
     )
 
 

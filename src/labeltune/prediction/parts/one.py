@@ -60,7 +60,8 @@ class PartCall:
     """What all parts of a run have in common, as plain values that any process can be handed.
 
     `task` is the content of a task file and `source` its name, `provider` as the user named it and
-    `directory` the local provider's folder; `input` and `output` are places, `run` is the manifest's. In
+    `directory` the local provider's folder; `input` and `output` are places, in messages named as the user
+    did (`input_shown`, `output_shown`), `run` is the manifest's. In
     `scratch`, a folder of the machine that predicts, parts are written before they are committed; it is made
     if need be.
     """
@@ -76,6 +77,8 @@ class PartCall:
     run: str
     scratch: str
     state: str = DEFAULT_STATE
+    input_shown: str | None = None
+    output_shown: str | None = None
 
 
 class StoppedError(Exception):
@@ -159,7 +162,8 @@ class AsyncPredictor:
         self._form = request_form(self._task, call.model, self._provider, confidence=self._options.confidence)
         self._rate = rate_of(call.model, self._provider, batch=False)
         self._thresholds = thresholds_of(self._options, self._task)
-        self._input, self._output = open_place(call.input), open_place(call.output)
+        self._input = open_place(call.input, call.input_shown)
+        self._output = open_place(call.output, call.output_shown)
         self._open = AsyncExitStack()
         self._answered = False
         with disk_errors(call.scratch):

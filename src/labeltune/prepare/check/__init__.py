@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from labeltune.prepare.check.options import CheckOptions
 from labeltune.prepare.check.rules import REFUSALS, RULES
 from labeltune.prepare.check.setting import Setting
 from labeltune.pricing.tokens import example_limit, token_counter
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,7 +164,7 @@ def refuse_errors(path: str | os.PathLike[str], task: Task | None, *, role: str 
         total = sum(number for (_, code), number in log.counts.items() if _refused(code))
         hint = "a chat file is what `labeltune convert DATA` writes; nothing was sent"
         if len({finding.code for finding in errors}) == 1:
-            advice = CATALOGUE[errors[0].code].advice.replace("FILE", shlex.quote(os.fspath(path)))
+            advice = CATALOGUE[errors[0].code].advice.replace("FILE", pasted(path))
             hint = f"{advice} Nothing was sent."
         raise DataError.of(errors, total=total, hint=hint)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import shlex
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from labeltune.files.tables import open_table
 from labeltune.prepare.check.chat_part import ChatPart
 from labeltune.prepare.check.table_part import TablePart
 from labeltune.task.records import MAX_BYTES
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +57,7 @@ def _open_table(source: ByteSource, role: str, setting: Setting, options: CheckO
     if setting.task is None:
         raise SettingsError(
             f"{source.name}: a table is checked with its task, and there is no task file",
-            hint=f"labeltune init {shlex.quote(source.name)} proposes one, or name it with --task",
+            hint=f"labeltune init {pasted(source.name)} proposes one, or name it with --task",
         )
     return TablePart(open_table(source, options.read, task=setting.task), role, setting, setting.task)
 

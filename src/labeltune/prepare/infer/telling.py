@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
+
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,4 +62,4 @@ def all_of(names: Sequence[str]) -> str:
 
 
 def _options(option: str, columns: Sequence[Column]) -> str:
-    return " ".join(f"{option} {shlex.quote(column.name)}" for column in columns)
+    return " ".join(f"{option} {pasted(column.name)}" for column in columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from labeltune.task.chat import Renderer
 from labeltune.task.label_cells import LabelCellError, LabelReader
 from labeltune.task.records import record_problems, text_of
 from labeltune.task.vectors import label_vector
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -69,7 +69,7 @@ def _needed(task: Task | None, name: str, options: SplitOptions) -> Task | None:
     if task is None and (options.stratified or options.keep_duplicates_together):
         raise SettingsError(
             f"{name}: there is no task file that says which columns hold text and labels",
-            hint=f"labeltune init {shlex.quote(name)} proposes one; rows are split without one with "
+            hint=f"labeltune init {pasted(name)} proposes one; rows are split without one with "
             "--no-stratify and --no-keep-duplicates-together",
         )
     return task

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from labeltune.local.engines.linear.features import (
     CACHED_LENGTH,
-    CACHED_TOKENS,
+    PieceCache,
     Vocabulary,
     pieces_of,
     plain,
@@ -157,7 +157,7 @@ class _TokenPieces:
     def __init__(self, tokens: _Parts, number: Callable[[str], int | None]) -> None:
         self._tokens, self._number = tokens, number
         self._names = list(tokens.number)
-        self._known: dict[int, list[int]] = {}
+        self._known: PieceCache[int] = PieceCache()
 
     def counts(self, texts: Ints, n_pieces: Callable[[], int]) -> sp.csr_matrix:
         """How often each piece is in each text, int (texts, pieces)."""
@@ -177,8 +177,8 @@ class _TokenPieces:
             name = self._names[token]
             numbers = map(self._number, pieces_of(name))
             found = [number for number in numbers if number is not None]
-            if len(name) <= CACHED_LENGTH and len(self._known) < CACHED_TOKENS:
-                self._known[token] = found
+            if len(name) <= CACHED_LENGTH:
+                self._known.keep(token, found)
         return found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "CACHED_BYTES",
+    "CACHED_LENGTH",
     "WORD",
     "Features",
+    "PieceCache",
     "Vocabulary",
     "pieces_of",
     "pieces_with_starts",
@@ -29,8 +33,31 @@ Features = tuple["NDArray[np.int32]", "NDArray[np.float32]"]
 
 WORD = re.compile(r"\w+|[^\w\s]")
 _SHORTEST, _LONGEST = 2, 4
-CACHED_LENGTH, CACHED_TOKENS = 40, 200_000
-"""The pieces of so many tokens, each not longer than that, are remembered."""
+CACHED_LENGTH = 40
+"""Only of tokens not longer than that the pieces are remembered."""
+CACHED_BYTES = 32 << 20
+"""How much memory is taken by the tokens that are remembered: some 100,000 of usual length."""
+_ENTRY_BYTES = 72
+"""What a place in a dict takes at most, as it doubles."""
+
+K = TypeVar("K", str, int)
+
+
+class PieceCache(dict[K, list[int]]):
+    """The numbers of the pieces of tokens that were met, up to `CACHED_BYTES`; those of later ones are found
+    anew each time, so that texts with ever new words take no more memory.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = CACHED_BYTES
+
+    def keep(self, token: K, numbers: list[int]) -> None:
+        """Remember a token, if there is room."""
+        size = getsizeof(token) + getsizeof(numbers) + _ENTRY_BYTES
+        if size <= self._room:
+            self._room -= size
+            self[token] = numbers
 
 
 class Vocabulary:
@@ -44,7 +71,7 @@ class Vocabulary:
     def __init__(self, words: Sequence[str], pieces: Sequence[str]) -> None:
         self._words = {word: number for number, word in enumerate(words)}
         self._pieces = {piece: number for number, piece in enumerate(pieces, start=len(self._words))}
-        self._of_token: dict[str, list[int]] = {}
+        self._of_token: PieceCache[str] = PieceCache()
 
     def __len__(self) -> int:
         return len(self._words) + len(self._pieces)
@@ -77,8 +104,8 @@ class Vocabulary:
             if numbers is None:
                 piece_numbers = self._pieces
                 numbers = [piece_numbers[piece] for piece in pieces_of(token) if piece in piece_numbers]
-                if len(token) <= CACHED_LENGTH and len(of_token) < CACHED_TOKENS:
-                    of_token[token] = numbers
+                if len(token) <= CACHED_LENGTH:
+                    of_token.keep(token, numbers)
             found += numbers
         return _counted(np.array(found, dtype=np.int32))
 

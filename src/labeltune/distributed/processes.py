@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labeltune.prediction.parts.guard import start_of
+from labeltune.distributed.guard import start_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

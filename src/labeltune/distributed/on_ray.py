@@ -12,24 +12,24 @@ import signal
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ray
 from ray import exceptions
 
+from labeltune.distributed.actor import Failed, PartActor
+from labeltune.distributed.processes import held_back
 from labeltune.errors import RemoteError, SettingsError, TemporaryError
-from labeltune.prediction.parts.actor import Failed, PartActor
-from labeltune.prediction.parts.processes import held_back
 from labeltune.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from labeltune.prediction.parts.actor import Done, Work
+    from labeltune.distributed.actor import Done, Work
 
-__all__ = ["TRIES", "connected", "run_parts", "started"]
+__all__ = ["TRIES", "connected", "run_in_order", "run_parts", "started"]
 
 P = TypeVar("P")
 
@@ -37,12 +37,20 @@ TRIES = 3
 """How many workers may die over a part, or in a row while they start."""
 START_S = 180.0
 """How long no worker at all may be there."""
+AHEAD = 2
+"""With an order to keep, how many parts for each worker may be under way or over before the first is over."""
 _LOOK_S = 1.0
 """How often signals are looked at while workers work."""
 _STORE_BYTES = 128 << 20
 """Ray's shared memory: what is sent are names of files, and a model once."""
 
-_DEATHS = (exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.NodeDiedError)
+_DEATHS = (
+    exceptions.RayActorError,
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    # What a worker said of a part stays on its machine until it is asked for.
+    exceptions.ObjectLostError,
+)
 
 
 @contextmanager
@@ -133,7 +141,29 @@ def run_parts(
     that cannot do the work, `RemoteError` for a part over which several died, `TemporaryError` where none is
     there for long; `name` is how messages call a part. However it ends, no worker is left.
     """
-    pool: _Pool[P] = _Pool(parts, work, workers, name)
+    with closing(_run(_Pool(parts, work, workers, name))) as done:
+        for _, part, outcome in done:
+            yield part, outcome
+
+
+def run_in_order(
+    parts: Iterable[P], work: Work, workers: int, *, name: Callable[[P], str] = str
+) -> Iterator[tuple[P, Done | Failed]]:
+    """The same in the order of the parts. Of what comes too early no more is kept than `AHEAD` for each
+    worker: a part that takes long holds up those far behind it.
+    """
+    pool = _Pool(parts, work, workers, name, ahead=AHEAD * workers)
+    early: dict[int, tuple[P, Done | Failed]] = {}
+    with closing(_run(pool)) as done:
+        for number, part, outcome in done:
+            early[number] = part, outcome
+            while pool.wanted in early:
+                ready = early.pop(pool.wanted)
+                pool.wanted += 1
+                yield ready
+
+
+def _run(pool: _Pool[P]) -> Generator[tuple[int, P, Done | Failed]]:
     try:
         yield from pool.run()
     finally:
@@ -143,9 +173,19 @@ def run_parts(
 class _Pool(Generic[P]):
     """The list of parts, and who does which."""
 
-    def __init__(self, parts: Iterable[P], work: Work, workers: int, name: Callable[[P], str]) -> None:
-        self._name = name
-        self._parts = deque((part, 0) for part in parts)
+    def __init__(
+        self,
+        parts: Iterable[P],
+        work: Work,
+        workers: int,
+        name: Callable[[P], str],
+        *,
+        ahead: int | None = None,
+    ) -> None:
+        self._name, self._ahead = name, ahead
+        self.wanted = 0
+        """the number of the part that comes next, where an order is kept"""
+        self._parts = deque((number, part, 0) for number, part in enumerate(parts))
         # Once for all workers: it holds the model.
         self._work = ray.put(work)
         self._make = ray.remote(PartActor)
@@ -153,16 +193,17 @@ class _Pool(Generic[P]):
         self._starting: dict[Any, tuple[Any, str]] = {}
         """by what is waited for: the worker, and what it was asked"""
         self._free: list[Any] = []
-        self._busy: dict[Any, tuple[Any, P, int]] = {}
+        self._busy: dict[Any, tuple[Any, int, P, int]] = {}
         self._died_at_start = 0
         self._seen = time.monotonic()
 
-    def run(self) -> Iterator[tuple[P, Done | Failed]]:
+    def run(self) -> Iterator[tuple[int, P, Done | Failed]]:
+        """Each part's number, the part and what came of it."""
         while self._parts or self._busy:
             self._staff()
-            while self._parts and self._free:
-                actor, (part, deaths) = self._free.pop(), self._parts.popleft()
-                self._busy[actor.do.remote(part)] = (actor, part, deaths)
+            while self._free and self._may_go_on():
+                actor, (number, part, deaths) = self._free.pop(), self._parts.popleft()
+                self._busy[actor.do.remote(part)] = (actor, number, part, deaths)
             waited = [*self._starting, *self._busy]
             ready, _ = ray.wait(waited, num_returns=1, timeout=_LOOK_S)
             if self._free or self._busy:
@@ -177,6 +218,12 @@ class _Pool(Generic[P]):
                     self._begun(one)
                 else:
                     yield from self._over(one)
+
+    def _may_go_on(self) -> bool:
+        """Whether the part that is next may be handed out."""
+        if not self._parts:
+            return False
+        return self._ahead is None or self._parts[0][0] < self.wanted + self._ahead
 
     def _staff(self) -> None:
         """See to it that there are as many workers as there is use for."""
@@ -211,9 +258,9 @@ class _Pool(Generic[P]):
         self._died_at_start = 0
         self._free.append(actor)
 
-    def _over(self, one: Any) -> Iterator[tuple[P, Done | Failed]]:
+    def _over(self, one: Any) -> Iterator[tuple[int, P, Done | Failed]]:
         """A part is over, or its worker is."""
-        actor, part, deaths = self._busy.pop(one)
+        actor, number, part, deaths = self._busy.pop(one)
         try:
             outcome: Done | Failed = ray.get(one)
         except _DEATHS as error:
@@ -223,10 +270,11 @@ class _Pool(Generic[P]):
                     f"{self._name(part)}: {TRIES} workers ended over it, the last one: {_gist(str(error))}",
                     hint="is it too large for a worker's memory? What is done is kept",
                 ) from error
-            self._parts.appendleft((part, deaths + 1))
+            # Parts are handed out by their numbers, so what is there again comes first.
+            self._parts.appendleft((number, part, deaths + 1))
             return
         self._free.append(actor)
-        yield part, outcome
+        yield number, part, outcome
 
     def _let_go(self, actor: Any) -> None:
         with contextlib.suppress(Exception):  # it is dead, most often

@@ -19,14 +19,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labeltune.distributed.processes import Family, guarded
 from labeltune.errors import SettingsError, TemporaryError
-from labeltune.prediction.parts.processes import Family, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
-__all__ = ["Cluster", "Running", "cpus_here", "on_cluster"]
+__all__ = ["Cluster", "Running", "cluster_named", "cpus_here", "on_cluster"]
 
 _SHORT = Path("/tmp")  # noqa: S108  # names of sockets below it may have 107 characters in all
 _KNOCK_S = 10.0
@@ -41,7 +41,7 @@ _OF_A_CLUSTER_HERE = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where parts are predicted, as `--distributed` names it."""
+    """Where parts are handed out, as `--distributed` names it."""
 
     address: str | None = None
     """`HOST:PORT` of a cluster that is there; None for one that is started here"""
@@ -56,9 +56,20 @@ class Cluster:
         ):
             raise SettingsError(
                 f"--distributed {text}: expected ray, or ray:HOST:PORT of a cluster that runs",
-                hint="without --distributed, the parts are predicted in this process",
+                hint="without --distributed, this process does one part after the other",
             )
         return cls(address or None)
+
+
+def cluster_named(distributed: str | None, workers: int | None) -> Cluster | None:
+    """What `--distributed` and `--workers` name; None for this process. Raises `SettingsError`."""
+    if distributed is not None:
+        return Cluster.parse(distributed)
+    if workers is not None:
+        raise SettingsError(
+            "--workers is for --distributed", hint="without it, one process does one part after the other"
+        )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,7 @@ def _started_here(workers: int | None) -> Iterator[Running]:
         token.write_text(_token(), encoding="ascii")
         told = {**_OURS, **_OF_A_CLUSTER_HERE, "RAY_AUTH_TOKEN_PATH": str(token)}
         with guarded(folder) as tell, _ended() as family, _told(told):
-            from labeltune.prediction.parts import on_ray
+            from labeltune.distributed import on_ray
 
             with on_ray.started(folder / "ray", cpus):
                 tell(family.look())
@@ -166,7 +177,7 @@ def _knock(address: str) -> None:
 def _there(address: str, workers: int | None) -> Iterator[Running]:
     _knock(address)
     with _told(_OURS):
-        from labeltune.prediction.parts import on_ray
+        from labeltune.distributed import on_ray
 
         with on_ray.connected(address) as cpus:
             yield Running(on_ray, workers or max(1, cpus), None)
