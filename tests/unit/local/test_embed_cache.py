@@ -97,6 +97,7 @@ def test_a_second_time_nothing_is_computed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(again.encoder, "vectors", computed)
     np.testing.assert_array_equal(again.of(texts), first)
     assert again.of([]).shape == (0, again.width)
+    assert again.slow
 
 
 def test_a_vector_of_another_width_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,5 +111,7 @@ def test_a_vector_of_another_width_is_computed_again(tmp_path: Path, monkeypatch
 
 def test_quick_vectors_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABELTUNE_HOME", str(tmp_path))
-    Vectors(describe(static_folder(tmp_path / "model"))).of(["refund"])
+    vectors = Vectors(describe(static_folder(tmp_path / "model")))
+    vectors.of(["refund"])
+    assert not vectors.slow
     assert not (tmp_path / "vectors.db").exists()

@@ -222,12 +222,14 @@ def test_an_answer_does_not_depend_on_its_company(
     # Without a cache, so that every vector is computed in its company.
     monkeypatch.setattr("labeltune.local.engines.embed.vectors.VectorCache.get", lambda *_: {})
     model = Embed.load(tmp_path / "model")
+    assert model.slow
     together = model.answer(conversations, top_logprobs=5)
     assert together == [model.answer([one], top_logprobs=5)[0] for one in conversations]
 
 
 def test_static_vectors_do_not_depend_on_their_company_either(tmp_path: Path) -> None:
     model, _ = trained(Embed, fit(several()), tmp_path)
+    assert not model.slow
     conversations = [row[:-1] for row in several(30, seed=2)]
     together = model.answer(conversations, top_logprobs=5)
     assert together == [model.answer([one], top_logprobs=5)[0] for one in conversations]

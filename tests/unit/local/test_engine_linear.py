@@ -17,7 +17,18 @@ from labeltune.errors import AccessError, ModelDamagedError, TrainingRefusedErro
 from labeltune.local.engines import ENGINES, Engine, Hyperparameters, Record, Run, Step, get_engine
 from labeltune.local.engines.linear import features
 from labeltune.local.engines.linear.engine import Linear
-from unit.local.engine_records import TOPICS, exact, files, flags, path, record, several, single, spelled
+from unit.local.engine_records import (
+    FILLERS,
+    TOPICS,
+    exact,
+    files,
+    flags,
+    path,
+    record,
+    several,
+    single,
+    spelled,
+)
 from unit.local.engine_records import trained as trained_as
 
 if TYPE_CHECKING:
@@ -207,6 +218,31 @@ def test_validation_answers_that_training_never_had_are_left_out(tmp_path: Path)
     run = Linear.fit(single(), [*single(30, seed=1), *strange], AUTO, seed=1)
     _, steps = trained(run, tmp_path)
     assert steps[-1].full_valid_loss is not None
+
+
+def complaints(n: int, seed: int, *, hints: float) -> list[Record]:
+    """`card` is all but certain from one word and unlikely from another; a share of `hints` of the texts has
+    the word after which one in five is a `threat`, which nothing else tells of.
+    """
+    rng = np.random.default_rng(seed)
+    records = []
+    for _ in range(n):
+        surely, perhaps, hint = (rng.random(3) < (0.4, 0.4, hints)).tolist()
+        labels = ["card"] if rng.random() < (0.95 if surely else 0.25 if perhaps else 0) else []
+        if hint and rng.random() < 0.2:
+            labels.append("threat")
+        words = ["card"] * surely + ["pin"] * perhaps + ["lawyer"] * hint
+        records.append(record(" ".join([str(rng.choice(FILLERS)), *words]), ",".join(labels) or "none"))
+    return records
+
+
+def test_a_label_that_validation_hardly_has_is_decided_by_the_training_examples(tmp_path: Path) -> None:
+    """Named whenever it is hinted at, its F1 is a third; at the threshold of `card` it is nothing."""
+    training, validation = complaints(2_000, 0, hints=0.3), complaints(1_000, 1, hints=0.0)
+    model, _ = trained(Linear.fit(training, validation, AUTO, seed=1), tmp_path)
+    hinted = [row[:-1] for row in complaints(50, 2, hints=1.0)]
+    named = [answer.text.split(",") for answer in model.answer(hinted)]
+    assert sum("threat" in labels for labels in named) >= 45
 
 
 def sign(folder: Path, manifest: dict[str, Any]) -> None:

@@ -60,6 +60,11 @@ class Embed:
         self._linear, self._speaker, self._vectors = linear, speaker, vectors
         self._weights, self._intercepts, self._mix = weights, intercepts, mix
 
+    @property
+    def slow(self) -> bool:
+        """See `Engine`: whether it waits for a transformer."""
+        return self._vectors.slow
+
     @classmethod
     def check(cls, base: Base) -> None:
         """See `Engine`. A hub's model is not fetched for it."""

@@ -31,9 +31,9 @@ class Vectors:
     def __init__(self, sentences: Sentences) -> None:
         self.sentences = sentences
         self.encoder = open_encoder(sentences)
-        # Looking a static vector up takes as long as computing it.
-        slow = sentences.kind != "static"
-        self._cache = VectorCache(default_directory(), sentences.fingerprint) if slow else None
+        self.slow = sentences.kind != "static"
+        """Whether computing a vector takes longer than looking it up; many texts together take less."""
+        self._cache = VectorCache(default_directory(), sentences.fingerprint) if self.slow else None
 
     @property
     def width(self) -> int:

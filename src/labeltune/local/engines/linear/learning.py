@@ -45,7 +45,9 @@ _FOLDS_OF_FEW = 10
 _FEW_EXAMPLES = 2_000
 """With fewer examples a model that lacks a third of them is too unlike the whole one to calibrate it by."""
 _ENOUGH_VALIDATION = 1_000
-"""With so many validation examples, and ten per label, calibration needs no cross-validation."""
+"""With so many validation examples, and ten per label, calibration needs no cross-validation,"""
+_ENOUGH_OF_LABEL = 100
+"""if each label of a subset holds in so many of them: of fewer its threshold is mostly chance."""
 _VALIDATIONS = 100
 """How many steps of a run report a validation batch."""
 
@@ -141,9 +143,8 @@ class LinearRun:
     def _prepare(self, examples: Examples, hints: Examples | None) -> None:
         """Lay out the training and the validation examples."""
         size = int(self.hyperparameters["batch_size"])
-        enough = len(self._validation) >= max(_ENOUGH_VALIDATION, 10 * self._layout.n_outputs)
         folds = _FOLDS if len(examples) >= _FEW_EXAMPLES else _FOLDS_OF_FEW
-        self._folds = 0 if enough else folds
+        self._folds = 0 if self._is_validation_enough() else folds
         if self._given is not None:
             self._folds = int(self._given.max())
         fitting = Fitting(
@@ -163,6 +164,18 @@ class LinearRun:
         size = max(size, 256)
         self._valid = fitting.batches_of(Corpus(self._validation.texts), rows, size)
         self._valid_lengths = row_lengths(self._valid, fitting.scales[:, :1], len(rows))
+
+    def _is_validation_enough(self) -> bool:
+        """Whether the validation examples alone tell what to calibrate by.
+
+        A choice takes one number for all its labels, a subset a threshold for each.
+        """
+        layout, holds = self._layout, self._validation.targets.sum(axis=0)
+        often = all(
+            kind == "choice" or (holds[part] >= _ENOUGH_OF_LABEL).all()
+            for kind, part in zip(layout.kinds, layout.slices, strict=True)
+        )
+        return often and len(self._validation) >= max(_ENOUGH_VALIDATION, 10 * layout.n_outputs)
 
     def __iter__(self) -> Iterator[Step]:
         """See `Run`."""
