@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BAD_RESPONSE",
     "MODEL_DAMAGED",
-    "MOVED",
     "REJECTED",
     "STREAMED",
     "Reply",
@@ -51,8 +50,8 @@ REJECTED, BAD_RESPONSE = "rejected", "bad_response"
 MODEL_DAMAGED = "model_damaged"
 """The local provider's code for a model whose files are not what was saved: waiting does not mend it."""
 
-STREAMED, MOVED = "streamed", "moved"
-"""Our own codes for a reply in pieces, which nobody asked for, and for one that leads elsewhere."""
+STREAMED = "streamed"
+"""Our own code for a reply in pieces, which nobody asked for."""
 
 _READ = 1024
 """Bytes of a strange reply that are looked at for a message."""
@@ -77,7 +76,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     if 300 <= status < 400:
         # It is not followed: the key would go along to wherever it leads.
         to = shown_start(headers.get("location", "")) if headers.get("location") else "elsewhere"
-        return Reply("foreign", f"redirects to {to} (status {status})", MOVED, status=status)
+        return Reply("foreign", f"redirects to {to} (status {status})", str(status), status=status)
     try:
         document = read_json(body)
     except ValueError:

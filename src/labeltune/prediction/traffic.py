@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.prediction.pace import Pace, wait_announced
-from labeltune.prediction.replies import MODEL_DAMAGED, MOVED, STREAMED, Reply, as_kept, judge
+from labeltune.prediction.replies import MODEL_DAMAGED, STREAMED, Reply, as_kept, judge
 from labeltune.providers.channel import ClosedError, LostError, NotSentError
 from labeltune.wording import counted
 
@@ -33,12 +33,6 @@ UNANSWERED_WAIT = 30.0
 
 FOREIGN_REPLIES = 3
 """After so many replies in a row that are not the API's, it is a proxy or a portal that answers."""
-
-_WAYS_ON = {
-    STREAMED: "declare #chat.stream=false after its URL, or turn streaming off in the server",
-    MOVED: "give --provider the address that it leads to, if it is the API's; else log in there first",
-}
-"""What helps where a reply is foreign, by its code."""
 
 _LONGEST_RESET = 60.0
 """A used-up rate limit that an answer announces is waited for so long at most: it is not a refusal yet."""
@@ -105,8 +99,9 @@ class Traffic:
                 self._stop(self._final(reply))
             case "foreign":
                 if self._foreign >= FOREIGN_REPLIES:
-                    hint = _WAYS_ON.get(reply.code) or self._way_there()
-                    self._stop(TemporaryError(f"{self._provider.host}: {reply.said}", hint=hint))
+                    self._stop(
+                        TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_past(reply))
+                    )
             case "answer" | "bad_response":
                 self._answered(reply, raw)
             case "lost":
@@ -180,6 +175,14 @@ class Traffic:
     def _other_scheme(self) -> str:
         scheme = "http" if self._provider.base_url.startswith("https:") else "https"
         return f"is it {scheme}://? is the address that of the server itself, and is its model loaded?"
+
+    def _way_past(self, reply: Reply) -> str:
+        """What helps where a reply is not the API's."""
+        if reply.code == STREAMED:
+            return "declare #chat.stream=false after its URL, or turn streaming off in the server"
+        if 300 <= reply.status < 400:
+            return "give --provider the address that it leads to, if it is the API's; else log in there first"
+        return self._way_there()
 
     def _way_there(self) -> str:
         base = self._provider.base_url.rstrip("/")

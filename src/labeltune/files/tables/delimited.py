@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -38,6 +39,8 @@ __all__ = ["CsvTable", "TsvTable"]
 
 _CHUNK = 1 << 21
 _TAB = "\t"
+_SAID = re.compile(r"sep=(.)\r?\n")
+"""What spreadsheet programs read, and write, as a first line: the separator."""
 _CUT = "the last line has no line end; is the file whole?"
 
 
@@ -92,6 +95,8 @@ class CsvTable(TextTable):
             if character is None:
                 raise SettingsError(f"--sep {told!r}: expected {SEPARATORS_TOLD}")
             return character
+        if said := _SAID.match(sample):
+            return said[1]
         kept = self._options.separator and separator_named(self._options.separator)
         return kept if kept and kept in first_line(sample) else self._find_separator(sample)
 
@@ -134,6 +139,8 @@ class CsvTable(TextTable):
         """The header and the line on which it ends, 0 if there is none."""
         calm = alarm.count
         first, last, names = self._first_record()
+        # A second byte order mark, of a program that did not see the first one, is no part of a name.
+        names = [name.lstrip("\ufeff") for name in names]
         if self._is_without_header(names):
             return 0, column_names(len(names))
         if alarm.count != calm and (fault := self._bad_text(names)):
@@ -150,19 +157,24 @@ class CsvTable(TextTable):
             lines = decoded(batches)
             if not self.quoted:
                 for number, line in enumerate(lines, 1):
-                    if values := unquoted(line, self._separated_by):
+                    values = unquoted(line, self._separated_by)
+                    if values and not self._says_separator(number, line):
                         return number, number, values
                 raise self._no_rows()
             reader, last = strict_reader(lines, self._separated_by), 0
             try:
                 for values in reader:
-                    if values:
+                    if values and not self._says_separator(reader.line_num, self._separated_by.join(values)):
                         return last + 1, reader.line_num, values
                     last = reader.line_num
             except csv.Error as error:
                 message = broken(error, last + 1, reader.line_num)
                 raise DataError(f"{self.source}:{last + 1}: in the header, {message}") from error
             raise self._no_rows()
+
+    def _says_separator(self, line: int, text: str) -> bool:
+        """Whether the first line is but a word to spreadsheet programs."""
+        return line == 1 and text.strip() == f"sep={self._separated_by}".strip()
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         return self._records()

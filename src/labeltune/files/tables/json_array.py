@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
     from labeltune.files.tables.reading import Reading
 
-__all__ = ["JsonArrayTable", "is_one_document", "is_one_table"]
+__all__ = ["JsonArrayTable", "is_one_document", "is_one_key", "is_one_table"]
 
 _SPACE = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
@@ -163,6 +163,11 @@ def is_one_table(head: bytes) -> bool:
     if not isinstance(document, dict) or "messages" in document:
         return False
     return any(map(_is_rows, document.values()))
+
+
+def is_one_key(head: bytes) -> bool:
+    """Whether the only line of JSON is an object with one key, under which the rows of a table stand."""
+    return is_one_table(head) and len(json.loads(_bare(head))) == 1
 
 
 def _bare(head: bytes) -> str:

@@ -11,7 +11,7 @@ from labeltune.files.tables.columnar import FrameTable, ParquetTable
 from labeltune.files.tables.content import look
 from labeltune.files.tables.delimited import CsvTable, TsvTable
 from labeltune.files.tables.excel import ExcelTable
-from labeltune.files.tables.json_array import JsonArrayTable, is_one_table
+from labeltune.files.tables.json_array import JsonArrayTable, is_one_key, is_one_table
 from labeltune.files.tables.json_lines import JsonLinesTable
 from labeltune.files.tables.reading import Reading
 from labeltune.task.read_options import NOTHING_TOLD
@@ -70,6 +70,8 @@ def _format_of(source: ByteSource, told: str | None) -> str:
         return told
     named = next((name for name, (_, endings) in FORMATS.items() if source.ending in endings), None)
     found = look(source)
+    if named == "jsonl" and found.format == "jsonl" and is_one_key(source.head()):
+        return "json"
     if found.format is None or found.format == named:
         if found.what is None and (named not in ("parquet", "excel") or not found.is_text):
             return named or "csv"
