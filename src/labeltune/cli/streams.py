@@ -45,7 +45,7 @@ def take_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             number = os.open(os.devnull, os.O_RDWR)
-            stream = open(number, mode, encoding="utf-8")  # noqa: PTH123, SIM115  # open until the end
+            stream = os.fdopen(number, mode, encoding="utf-8")
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)  # which keeps it, when another one takes its place
     told = sys.stderr
@@ -60,7 +60,7 @@ def silence_stdout() -> None:
 
 
 def refused_by_system(error: OSError) -> DiskError | None:
-    """The error of a result that could not be written, or of a current folder that is gone; None for others."""
+    """The error of a result that could not be written, or of a current folder that is gone, else None."""
     if error.errno in _FULL and error.filename is None:
         return DiskError(
             f"standard output: cannot be written: {os.strerror(error.errno)}",
