@@ -87,6 +87,26 @@ def test_data_21_rows_under_one_key(tmp_path: Path, name: str) -> None:
     assert proposal.task.fields[0].labels == tuple(sorted(LABELS))
 
 
+@pytest.mark.parametrize(
+    ("name", "more"), [("t.json", {}), ("t.jsonl", {}), ("t.json", {"version": 1, "by": 'a "tool"'})]
+)
+def test_data_21_rows_under_one_key_of_a_long_line(
+    tmp_path: Path, name: str, more: dict[str, object]
+) -> None:
+    rows = [{"text": f"{text} again", "label": label} for text, label in ROWS * 50]
+    content = json.dumps({**more, "data": rows})
+    assert len(content) > 1 << 16
+    assert proposed(tmp_path / name, content).task.fields[0].labels == tuple(sorted(LABELS))
+
+
+def test_data_21_a_first_row_that_is_a_long_line_is_a_row(tmp_path: Path) -> None:
+    rows = [{"spans": [{"s": "x" * 70_000}], "text": text, "label": label} for text, label in ROWS]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    with open_table(path) as table:
+        assert table.format == "jsonl"
+
+
 def test_data_21_objects_in_rows_are_named_with_a_way_on(tmp_path: Path) -> None:
     rows = [{"data": {"text": text, "label": label}} for text, label in ROWS]
     with pytest.raises(DataError, match='no column holds text: column "data" holds objects') as caught:

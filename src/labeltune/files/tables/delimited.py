@@ -27,7 +27,7 @@ from labeltune.files.tables.text_table import TextTable
 from labeltune.task.read_options import QUOTES, SEPARATORS_TOLD, separator_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from labeltune.files.sources import ByteSource
@@ -242,7 +242,7 @@ class CsvTable(TextTable):
             self._warn(f"{self.source}:{line}: {told}", cause=True)
 
     @cached_property
-    def _recurring(self) -> dict[int, AbstractSet[str]]:
+    def _recurring(self) -> Mapping[int, AbstractSet[str]]:
         rows = sample_records(self._sample, self._separated_by, quoted=self.quoted)
         return recurring((row for line, row in rows if line > self._header_line), len(self.header))
 

@@ -23,7 +23,7 @@ _AS_MANY = 2
 """A value recurs if it stands in so many rows, and its column has at most one in so many distinct values."""
 
 
-def recurring(rows: Iterable[Sequence[str]], width: int) -> dict[int, AbstractSet[str]]:
+def recurring(rows: Iterable[Sequence[str]], width: int) -> Mapping[int, AbstractSet[str]]:
     """The values that recur in columns of few values, by the column's place; `rows` are some of a table."""
     counts: dict[int, Counter[str]] = {place: Counter() for place in range(width)}
     for row in rows:
