@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ LABELS = ("Billing", "Shipping", "Account")
 ROWS = [(f"the order number {number} has not arrived yet", LABELS[number % 3]) for number in range(30)]
 
 
-def csv(rows: list[tuple[str, ...]] | list[tuple[str, str]], header: str = "text,label\n") -> str:
+def csv(rows: Sequence[Sequence[str]], header: str = "text,label\n") -> str:
     return header + "".join(f"{','.join(row)}\n" for row in rows)
 
 
