@@ -464,3 +464,104 @@ def test_row_93_what_cannot_be_read_is_not_from_the_api(body: bytes) -> None:
         result = CliRunner().invoke(app, ["jobs", "list", "--provider", served.url])
     assert result.exit_code == 5, result.exception
     assert "the answer is not from the API" in result.stderr
+
+
+STREAMS = {
+    "events": (b'data: {"choices": [{"delta": {"content": "al"}}]}\n\ndata: [DONE]\n\n', "text/event-stream"),
+    "lines": (b'{"message": {"content": "al"}, "done": false}\n{"done": true}\n', "application/x-ndjson"),
+    "events called json": (b'data: {"choices": []}\n\n', "application/json"),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_row_93_calls_02_a_stream_that_nobody_asked_for_is_named(folder: Folder, name: str) -> None:
+    folder.table(30)
+    body, kind = STREAMS[name]
+    with FakeProvider(lambda _t, _a: Fate("refuse", 200, body, {"content-type": kind})) as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 5
+        assert "a stream of pieces came instead of one answer" in outcome.stderr
+        assert "#chat.stream=false" in outcome.stderr
+        assert provider.asked.total() <= 10
+        provider.script = lambda _t, _a: ANSWER
+        assert folder.predict(f"{provider.url}#chat.stream=false").code == 0
+        assert provider.requests[-1]["stream"] is False
+
+
+def test_row_95_calls_13_a_page_called_json_is_no_lost_answer(folder: Folder) -> None:
+    folder.table(30)
+    with FakeProvider(lambda _t, _a: reply(b"<html>Sign in</html>")) as provider:
+        outcome = folder.predict(provider)
+    assert outcome.code == 5
+    assert "<html>Sign in</html>" in outcome.stderr
+    assert provider.asked.total() <= 10
+    assert "maybe billed" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "fate",
+    [Fate(body=b'{"id": "x", "choices": [{"mess'), Fate("half"), Fate("reset")],
+    ids=["json", "half", "reset"],
+)
+def test_row_95_calls_13_answers_of_which_none_comes_whole_end_the_run(folder: Folder, fate: Fate) -> None:
+    folder.table(40)
+    with FakeProvider(lambda _t, _a: fate) as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 5
+        assert provider.asked.total() <= 15
+        assert not folder.output.exists()
+        provider.script = lambda _t, _a: ANSWER
+        assert folder.predict(provider).code == 0
+        assert provider.extra <= 15
+    if fate.kind != "reset":
+        assert "not one answer came whole" in outcome.stderr
+
+
+def test_row_94_bytes_that_are_not_utf8_lose_no_answer(folder: Folder) -> None:
+    folder.table(6)
+    body = json.dumps({**completion("alpha"), "note": "café"}, ensure_ascii=False).encode("latin-1")
+    with FakeProvider(lambda _t, _a: Fate(body=body)) as provider:
+        assert folder.predict(provider).code == 0
+        assert provider.extra == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"), [({"type": "text", "text": "alpha"}, "alpha"), (5, "5"), (True, "true")]
+)
+def test_row_102_content_that_is_no_text_is_no_empty_answer(
+    folder: Folder, content: object, answer: str
+) -> None:
+    folder.table(6)
+    with FakeProvider(lambda _t, _a: Fate(body=json.dumps(said(content)).encode())) as provider:
+        folder.predict(provider)
+    assert {row["answer"] for row in folder.predictions()} == {answer}
+
+
+def test_rows_26_and_93_a_reply_without_an_answer_is_shown_once(folder: Folder) -> None:
+    folder.table(12)
+    with FakeProvider(lambda _t, _a: reply({"message": {"content": "alpha"}, "done": True})) as provider:
+        outcome = folder.predict(provider)
+    assert outcome.code == 3
+    assert outcome.stderr.count('{"message":{"content":"alpha"},"done":true}') == 1
+
+
+def test_row_94_half_a_character_in_an_answer_is_written_as_such(folder: Folder) -> None:
+    folder.table(6)
+    body = json.dumps(said("alpha \ud83d")).encode()
+    assert b"\\ud83d" in body
+    with FakeProvider(lambda _t, _a: Fate(body=body)) as provider:
+        outcome = folder.predict(provider)
+        assert outcome.code == 3, outcome.stderr
+        assert {row["answer"] for row in folder.predictions()} == {"alpha \ufffd"}
+        assert folder.predict(provider).code == 3
+        assert provider.billed.total() == 6
+
+
+def test_row_25_a_redirect_says_where_it_leads(folder: Folder) -> None:
+    folder.table(30)
+    elsewhere = Fate("refuse", 307, b"", {"location": "https://login.example.com/?next=x"})
+    with FakeProvider(lambda _t, _a: elsewhere) as provider:
+        outcome = folder.predict(provider)
+    assert outcome.code == 5
+    assert "redirects to https://login.example.com/?next=x (status 307)" in outcome.stderr
+    assert provider.asked.total() <= 10

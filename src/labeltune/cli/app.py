@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from importlib import import_module
@@ -14,6 +13,7 @@ from typer.core import TyperGroup
 
 from labeltune.cli import output
 from labeltune.cli.help import HelpfulApp, write_commands
+from labeltune.cli.streams import refused_by_system, silence_stdout, take_streams
 from labeltune.errors import ExitCode, LabeltuneError, SettingsError, did_you_mean
 from labeltune.version import __version__
 
@@ -158,14 +158,16 @@ class _Group(TyperGroup):
         except Stopped as stopped:
             raise typer.Exit(stopped.exit_code) from None
         except BrokenPipeError:
-            _silence_stdout()
+            silence_stdout()
             raise typer.Exit(ExitCode.CLOSED_PIPE) from None
+        except OSError as error:
+            refused = refused_by_system(error)
+            if refused is None:
+                raise
+            silence_stdout()
+            output.current().error(refused)
+            raise typer.Exit(refused.exit_code) from None
         return result
-
-
-def _silence_stdout() -> None:
-    """Whoever read our output is gone; let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(
@@ -221,4 +223,13 @@ def run() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
-    app(prog_name="labeltune")
+    take_streams()
+    try:
+        app(prog_name="labeltune")
+    except OSError as error:  # of help and version, which no command writes
+        refused = refused_by_system(error)
+        if refused is None:
+            raise
+        silence_stdout()
+        output.configure(json_mode=False, quiet=True).error(refused)
+        sys.exit(refused.exit_code)

@@ -19,6 +19,7 @@ from labeltune.files.writing import STANDARD_STREAM
 from labeltune.wording import pasted
 
 if TYPE_CHECKING:
+    from labeltune.prepare.infer import Proposal
     from labeltune.task import Format, ReadOptions
 
 
@@ -102,7 +103,7 @@ def init(
         out_.note(conclusion)
     for warning in proposal.warnings:
         out_.warn(warning)
-    out_.hint(f"look at {out}, then: {_next(data, out, read, proposal.ending)}")
+    out_.hint(f"look at {out}, then: {_next(data, out, read, proposal)}")
     out_.result(
         {
             "output": out,
@@ -115,13 +116,21 @@ def init(
     )
 
 
-def _next(data: str, task: str, read: ReadOptions, ending: str) -> str:
+def _next(data: str, task: str, read: ReadOptions, proposal: Proposal) -> str:
     """The commands that come next, as they can be pasted. What [read] keeps need not be said again."""
     from labeltune.prepare.convert import default_output
     from labeltune.task import ReadOptions
 
     options = read_words(ReadOptions(format=read.format)) + task_words(task)
-    train = f"train{ending}"
+    if proposal.lacks_labels and data != STANDARD_STREAM:
+        chat = default_output(data)
+        chat = "chat.jsonl" if chat == data else chat
+        there = f" -o {pasted(chat)}" if chat == "chat.jsonl" else ""
+        return (
+            f"labeltune convert {pasted(data)} --on-error skip{there}{options}, "
+            f"labeltune split {pasted(chat)}{task_words(task)}"
+        )
+    train = f"train{proposal.ending}"
     # A part in JSON Lines would be overwritten by the chat file that bears its name.
     elsewhere = " -o train.chat.jsonl" if default_output(train) == train else ""
     name = "DATA" if data == STANDARD_STREAM else pasted(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = [
     "BAD_RESPONSE",
     "MODEL_DAMAGED",
     "REJECTED",
+    "STREAMED",
     "Reply",
     "Verdict",
     "all_rejected",
@@ -48,6 +50,9 @@ REJECTED, BAD_RESPONSE = "rejected", "bad_response"
 MODEL_DAMAGED = "model_damaged"
 """The local provider's code for a model whose files are not what was saved: waiting does not mend it."""
 
+STREAMED = "streamed"
+"""Our own code for a reply in pieces, which nobody asked for."""
+
 _READ = 1024
 """Bytes of a strange reply that are looked at for a message."""
 
@@ -68,6 +73,10 @@ class Reply:
 
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     """What a complete reply means."""
+    if 300 <= status < 400:
+        # It is not followed: the key would go along to wherever it leads.
+        to = shown_start(headers.get("location", "")) if headers.get("location") else "elsewhere"
+        return Reply("foreign", f"redirects to {to} (status {status})", str(status), status=status)
     try:
         document = read_json(body)
     except ValueError:
@@ -83,7 +92,9 @@ def judge_document(status: int, document: Any) -> Reply:
             meant, said = hidden
             # An error of no kind that is known is not from a chat endpoint: a server that knows no such path.
             return _not_an_answer(said) if meant is None else _refusal(meant, said, b"")
-        return Reply("bad_response" if choice_of(document) is None else "answer", document=document)
+        if choice_of(document) is None:
+            return Reply("bad_response", redact(_start(write_json(document))), document=document)
+        return Reply("answer", document=document)
     error = document.get("error") if isinstance(document, dict) else None
     if isinstance(error, str):
         error = {"message": error}
@@ -111,18 +122,30 @@ def _refusal(status: int, error: Mapping[str, Any], body: bytes) -> Reply:
         )
     elif status in (401, 403, 404, 405, 407) or code == MODEL_DAMAGED:
         verdict = "access"
-    elif 300 <= status < 400:
-        verdict = "foreign"
     return Reply(verdict, said, code or str(status), status=status, param=str(error.get("param") or ""))
 
 
 def _broken(headers: Mapping[str, str], body: bytes) -> Reply:
     """What a success means whose body is not JSON."""
     kind = headers.get("content-type", "")
+    bare = body.removeprefix(codecs.BOM_UTF8).lstrip()
+    if _is_stream(bare):
+        return Reply("foreign", f"a stream of pieces came instead of one answer: {_start(bare)}", STREAMED)
     # A body that begins like our JSON and breaks off was on its way from the API; a page was not.
-    if "json" in kind or (not kind and body.lstrip()[:1] in (b"{", b"")):
-        return Reply("lost", "the answer broke off")
+    if bare[:1] in (b"{", b"") and ("json" in kind or not kind):
+        return Reply("lost", f"the answer broke off: {_start(bare)}" if bare else "the answer is empty")
     return Reply("foreign", f"{NOT_THE_API}: {_start(body)}")
+
+
+def _is_stream(body: bytes) -> bool:
+    """Whether a body is a stream of events, or of JSON documents, one on each line."""
+    if body.startswith((b"data:", b"event:")):
+        return True
+    first, _, rest = body.partition(b"\n")
+    try:
+        return bool(rest.strip()) and isinstance(read_json(first), dict)
+    except ValueError:
+        return False
 
 
 def as_kept(reply: Reply, raw: bytes) -> bytes:
@@ -198,15 +221,29 @@ def is_about_the_row(reply: Reply) -> bool:
 
 def read_json(text: bytes) -> Any:
     """A JSON document as servers write it: with `NaN` and `Infinity`, whole numbers of any size, a byte order
-    mark. Raises `ValueError`.
+    mark, and bytes that are not UTF-8 or halves of characters, which become a sign that says so. Raises
+    `ValueError`.
     """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(text.decode("utf-8-sig"), parse_int=_whole)
+            return _writable(json.loads(text.decode("utf-8-sig", "replace"), parse_int=_whole))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
+
+
+def _writable(value: Any) -> Any:
+    """A document in whose texts no half of a character (a lone surrogate) is left: no file can hold it."""
+    if isinstance(value, dict):
+        return {_writable(name): _writable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(_writable, value))
+    return (
+        value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(value, str)
+        else value
+    )
 
 
 _MOST_DIGITS = 300
@@ -233,8 +270,10 @@ def text_of(choice: Mapping[str, Any]) -> str:
     """The text of a choice's message: its text parts."""
     content = choice["message"].get("content")
     if isinstance(content, list):
-        content = "".join(map(_text_of_part, content))
-    return content if isinstance(content, str) else ""
+        return "".join(map(_text_of_part, content))
+    if isinstance(content, int | float):
+        return write_json(content).decode()  # a label that is a number, from a server that reads answers
+    return _text_of_part(content)
 
 
 def shown_answer(choice: Mapping[str, Any]) -> str:

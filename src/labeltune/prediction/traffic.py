@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.prediction.pace import Pace, wait_announced
-from labeltune.prediction.replies import MODEL_DAMAGED, Reply, as_kept, judge
+from labeltune.prediction.replies import MODEL_DAMAGED, STREAMED, Reply, as_kept, judge
 from labeltune.providers.channel import ClosedError, LostError, NotSentError
 from labeltune.wording import counted
 
@@ -63,6 +63,7 @@ class Traffic:
         self._last_error = ""
         self._reached = False
         self._told_breaker = False
+        self._told_bad = False
 
     async def post(self, body: bytes) -> tuple[Reply, bytes]:
         """Send a request once; returns what the reply is, and its bytes as they are kept."""
@@ -77,8 +78,8 @@ class Traffic:
             self._reached = True
             return self._lost(error), b""
         self._reached = True
-        self._losses = 0
         reply = judge(raw.status, raw.headers, raw.body)
+        self._losses = self._losses + 1 if reply.verdict == "lost" else 0
         self._heed(reply, raw)
         return reply, as_kept(reply, raw.body)
 
@@ -98,15 +99,39 @@ class Traffic:
                 self._stop(self._final(reply))
             case "foreign":
                 if self._foreign >= FOREIGN_REPLIES:
-                    self._stop(TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_there()))
+                    self._stop(
+                        TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_past(reply))
+                    )
             case "answer" | "bad_response":
-                self._answers += 1
-                self._last_error = ""
-                self.pace.answered()
-                if raw.headers.get("x-ratelimit-remaining-requests") == "0":
-                    self.pace.pause(min(wait_announced(raw.headers) or 0.0, _LONGEST_RESET))
-            case "rejected" | "lost":
+                self._answered(reply, raw)
+            case "lost":
+                self._stop_if_only_lost(reply.said)
+            case "rejected":
                 pass
+
+    def _answered(self, reply: Reply, raw: RawReply) -> None:
+        """The server works; what a reply without an answer holds is said once."""
+        self._answers += 1
+        self._last_error = ""
+        self.pace.answered()
+        if raw.headers.get("x-ratelimit-remaining-requests") == "0":
+            self.pace.pause(min(wait_announced(raw.headers) or 0.0, _LONGEST_RESET))
+        if reply.verdict == "bad_response" and not self._told_bad:
+            self._told_bad = True
+            self._story.warn(
+                f"{self._provider.host}: a reply without an answer, so bad_response for its row: {reply.said}"
+            )
+
+    def _stop_if_only_lost(self, said: str) -> None:
+        """Where nothing was ever answered, answers that are lost one after the other end the run."""
+        if not self._has_answered and self._losses >= UNANSWERED_LOSSES:
+            self._stop(
+                TemporaryError(
+                    f"{self._provider.host}: not one answer came whole, of {self._losses} asked for: {said}",
+                    hint="is there a proxy in between that cuts answers off? --dry-run shows the first "
+                    "request, to try by hand",
+                )
+            )
 
     @property
     def _has_answered(self) -> bool:
@@ -134,10 +159,12 @@ class Traffic:
 
     def _lost(self, error: Exception) -> Reply:
         """The reply for a request that was not answered, and what that means for all others."""
-        said = str(error) or "no answer in time"
+        said = " ".join(str(error).split()) or "no answer in time"
         self._losses += 1
         self._failed(said)
         if self._has_answered or not isinstance(error, ClosedError):
+            if isinstance(error, LostError):
+                self._stop_if_only_lost(said)
             return Reply("lost", said)
         if self._losses >= UNANSWERED_LOSSES:
             why = f"{self._provider.host}: closes every connection without an answer: {said}"
@@ -148,6 +175,14 @@ class Traffic:
     def _other_scheme(self) -> str:
         scheme = "http" if self._provider.base_url.startswith("https:") else "https"
         return f"is it {scheme}://? is the address that of the server itself, and is its model loaded?"
+
+    def _way_past(self, reply: Reply) -> str:
+        """What helps where a reply is not the API's."""
+        if reply.code == STREAMED:
+            return "declare #chat.stream=false after its URL, or turn streaming off in the server"
+        if 300 <= reply.status < 400:
+            return "give --provider the address that it leads to, if it is the API's; else log in there first"
+        return self._way_there()
 
     def _way_there(self) -> str:
         base = self._provider.base_url.rstrip("/")

@@ -195,7 +195,8 @@ def _json(name: str, value: str) -> Any:
 def _put(chat: dict[str, Any], path: list[str], value: Any, name: str) -> None:
     """Enter a value under a dotted name."""
     field = path[0]
-    if field in _NEVER:
+    # That an answer comes whole may be said: some servers stream unless it is.
+    if field in _NEVER and not (path == ["stream"] and value is False):
         raise SettingsError(f"#{name}: {field} is what makes a request one of labeltune's; it stays as it is")
     if field in _ELSEWHERE:
         raise SettingsError(f"#{name}: is said elsewhere", hint=f"expected {_ELSEWHERE[field]}")

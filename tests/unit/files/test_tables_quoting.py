@@ -124,3 +124,55 @@ def test_what_a_writer_of_csv_writes_obeys(table: list[tuple[str, str]], quoting
     # A lone return is quoted by none of csv's ways but the second, and a row may look like two.
     if not any("\r" in value or (value.count("\n") and "\t" in value) for value, _ in table):
         assert first_misfit(lines, "\t") is None
+
+
+BODY = "".join(f"plain text {number},{'AB'[number % 2]}\n" for number in range(8))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('t,l\n"5 inch disk,B\nother,A\nmore 5",B\n', ':2: the value of column "t" goes on to line 4, over 3 lines, 2'),
+        ('t,l\n"5 inch disk,B\nmore 5",A\n', ':2: the value of column "t" goes on to line 3, over 2 lines, one'),
+        ('l,t\nB,"5 inch disk\nA,other\nB,more 5"\n', ':2: the value of column "t" goes on to line 4, over 3 lines, 2'),
+        ('i,t,l\n1,"5 inch disk,B\n2,other,A\n3,more 5",B\n', ':2: the value of column "t" goes on to line 4, over 3'),
+    ],
+    ids=["text first", "two rows", "label first", "between"],
+)  # fmt: skip
+@pytest.mark.parametrize("separator", [",", ";", "|"])
+def test_data_02_a_quote_that_swallows_rows_is_told_with_any_separator(
+    tmp_path: Path, content: str, told: str, separator: str
+) -> None:
+    header = content.split("\n", maxsplit=1)[0]
+    rest = {"t,l": BODY, "l,t": "".join(f"{'AB'[n % 2]},plain {n}\n" for n in range(8))}.get(
+        header, "".join(f"{n},plain {n},{'AB'[n % 2]}\n" for n in range(8))
+    )
+    path = write(tmp_path, (content + rest).replace(",", separator), "t.csv")
+    with open_table(path) as table:
+        assert len(list(table)) == 9
+        (warning,) = table.warnings
+    assert told in warning
+    assert "--quote none" in warning
+    with open_table(path, ReadOptions(quote="csv")) as table:
+        assert len(list(table)) == 9
+        assert table.warnings == []
+        assert table.read.quote == "csv"
+    with open_table(path, ReadOptions(quote="none")) as table:
+        assert len(list(table)) == content.count("\n") + 7
+        assert table.warnings == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Dear team, hello\nFirst, I say\nSecond, I say\nBye, Bob",
+        "see the table:\nname,age\nBob,5\nAnn,6\n",
+        "A or B\nA\nB",
+        "write A, B, or both\nthen, A",
+    ],
+)
+def test_texts_of_several_lines_are_not_taken_for_swallowed_rows(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, f't,l\n"{value}",A\n{BODY}"{value}",B\n', "t.csv")
+    with open_table(path) as table:
+        assert len(list(table)) == 10
+        assert table.warnings == []

@@ -27,7 +27,9 @@ def nul_byte(text: str) -> str:
     """About a text with NUL bytes: many of them are UTF-16."""
     message = "a NUL byte"
     if text.count("\0") > len(text) // 3:
-        message += "; this looks like UTF-16 without a byte order mark: --encoding utf-16-le"
+        # Of a letter of ASCII, the byte that comes first is NUL where the larger end does.
+        end = "be" if text.startswith("\0") else "le"
+        message += f"; this looks like UTF-16 without a byte order mark: --encoding utf-16-{end}"
     return message
 
 

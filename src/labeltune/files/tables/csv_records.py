@@ -40,7 +40,7 @@ class Records:
 
     One that has `width` values is good, unless the alarm's count is no longer `calm`, which it was before the
     table was opened. Any other is asked about: `accept(line, values)`. One that is not quoted as it should be
-    is told: `broken(first line, last line, error)`.
+    is told: `broken(first line, last line, error)`; so is one of several lines: `spans(first, last, values)`.
     """
 
     separator: str
@@ -48,6 +48,7 @@ class Records:
     calm: int
     accept: Callable[[int, list[str]], bool]
     broken: Callable[[int, int, csv.Error], None]
+    spans: Callable[[int, int, list[str]], None]
 
     def read(self, lines: Iterator[str], last: int) -> Generator[tuple[int, list[str]], None, int]:
         """The good records that follow line `last`, each with its first line. Returns the last line."""
@@ -59,6 +60,8 @@ class Records:
                 for values in reader:
                     line = last + 1
                     last = start + reader.line_num
+                    if last > line:
+                        self.spans(line, last, values)
                     if (len(values) == width and alarm.count == calm) or accept(line, values):
                         yield line, values
             except csv.Error as error:
@@ -100,6 +103,8 @@ class Records:
                     self.broken(line, last, error)
                     continue
                 last += reader.line_num - before
+                if last > line:
+                    self.spans(line, last, values)
             if (len(values) == width and alarm.count == calm) or accept(line, values):
                 yield line, values
         return last

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,13 +20,15 @@ from labeltune.files.tables.foreign import as_table, recognise
 from labeltune.files.tables.headers import column_names, refuse_width
 from labeltune.files.tables.quoting import first_misfit
 from labeltune.files.tables.separators import find_separator, first_line, sample_records, shown
+from labeltune.files.tables.swallowed import recurring, rows_in, tell_swallowed
 from labeltune.files.tables.table import UnusualTableError
 from labeltune.files.tables.text_lines import ByteLines, EndlessLineError, alarm, decoded
 from labeltune.files.tables.text_table import TextTable
 from labeltune.task.read_options import QUOTES, SEPARATORS_TOLD, separator_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from labeltune.files.sources import ByteSource
     from labeltune.files.tables.reading import Reading
@@ -35,6 +39,8 @@ __all__ = ["CsvTable", "TsvTable"]
 
 _CHUNK = 1 << 21
 _TAB = "\t"
+_SAID = re.compile(r"sep=(.)\r?\n")
+"""What spreadsheet programs read, and write, as a first line: the separator."""
 _CUT = "the last line has no line end; is the file whole?"
 
 
@@ -55,17 +61,19 @@ class CsvTable(TextTable):
         """Whether values may be in quotes; else quotes are signs of the text."""
         lines = sample.split("\n")
         self._mostly_unquoted = 2 * sum(QUOTE in line for line in lines) < len(lines)
+        self._sample = sample
+        self._swallowed = 0
+        """The first line of a row that may be several ones."""
         self._header_line, self.header = self._read_header(sample)
 
     @property
     def read(self) -> ReadOptions:
         """See `Table.read`."""
         separator = None if self._separated_by == self._usual_separator else self._separated_by
-        told = self._options.quote if self._separated_by == _TAB else None
         return replace(
             super().read,
             separator=separator,
-            quote=told if self.quoted else "none",
+            quote=self._options.quote if self.quoted else "none",
             header=None if self._header_line else False,
         )
 
@@ -87,6 +95,8 @@ class CsvTable(TextTable):
             if character is None:
                 raise SettingsError(f"--sep {told!r}: expected {SEPARATORS_TOLD}")
             return character
+        if said := _SAID.match(sample):
+            return said[1]
         kept = self._options.separator and separator_named(self._options.separator)
         return kept if kept and kept in first_line(sample) else self._find_separator(sample)
 
@@ -129,6 +139,8 @@ class CsvTable(TextTable):
         """The header and the line on which it ends, 0 if there is none."""
         calm = alarm.count
         first, last, names = self._first_record()
+        # A second byte order mark, of a program that did not see the first one, is no part of a name.
+        names = [name.lstrip("\ufeff") for name in names]
         if self._is_without_header(names):
             return 0, column_names(len(names))
         if alarm.count != calm and (fault := self._bad_text(names)):
@@ -145,19 +157,24 @@ class CsvTable(TextTable):
             lines = decoded(batches)
             if not self.quoted:
                 for number, line in enumerate(lines, 1):
-                    if values := unquoted(line, self._separated_by):
+                    values = unquoted(line, self._separated_by)
+                    if values and not self._says_separator(number, line):
                         return number, number, values
                 raise self._no_rows()
             reader, last = strict_reader(lines, self._separated_by), 0
             try:
                 for values in reader:
-                    if values:
+                    if values and not self._says_separator(reader.line_num, self._separated_by.join(values)):
                         return last + 1, reader.line_num, values
                     last = reader.line_num
             except csv.Error as error:
                 message = broken(error, last + 1, reader.line_num)
                 raise DataError(f"{self.source}:{last + 1}: in the header, {message}") from error
             raise self._no_rows()
+
+    def _says_separator(self, line: int, text: str) -> bool:
+        """Whether the first line is but a word to spreadsheet programs."""
+        return line == 1 and text.strip() == f"sep={self._separated_by}".strip()
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         return self._records()
@@ -166,7 +183,9 @@ class CsvTable(TextTable):
         """The good rows. `taken` gets each line that is read, as UTF-8, before the row it belongs to."""
         self._blank = 0
         width = len(self.header)
-        records = Records(self._separated_by, width, alarm.count, self._accept, self._broken)
+        records = Records(
+            self._separated_by, width, alarm.count, self._accept, self._broken, self._look_within
+        )
         if not self.quoted:
             read = records.read_unquoted
         else:
@@ -211,6 +230,21 @@ class CsvTable(TextTable):
         if fault is not None:
             self.reject(fault[0], line, fault[1], values)
         return fault is None
+
+    def _look_within(self, line: int, last: int, values: Sequence[str]) -> None:
+        """Tell of a row of several lines which may be several rows, unless quoting was told."""
+        if self._options.quote is not None or len(values) != len(self.header):
+            return
+        rows, column, label = rows_in(values, self._separated_by, self._recurring)
+        if rows and not self._swallowed:
+            self._swallowed = line
+            told = tell_swallowed(line, last, rows, self.header[column], label, self._separated_by)
+            self._warn(f"{self.source}:{line}: {told}", cause=True)
+
+    @cached_property
+    def _recurring(self) -> Mapping[int, AbstractSet[str]]:
+        rows = sample_records(self._sample, self._separated_by, quoted=self.quoted)
+        return recurring((row for line, row in rows if line > self._header_line), len(self.header))
 
     def _broken(self, first: int, last: int, error: csv.Error) -> None:
         self.reject("broken_quotes", first, broken(error, first, last))

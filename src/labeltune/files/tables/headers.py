@@ -10,10 +10,21 @@ from labeltune.files.findings import Findings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["column_names", "name_columns", "names_itself", "refuse_title", "refuse_width", "tell_unnamed"]
+__all__ = [
+    "column_names",
+    "holds_texts",
+    "name_columns",
+    "names_itself",
+    "refuse_title",
+    "refuse_width",
+    "tell_texts",
+    "tell_unnamed",
+]
 
 _PREFIX = "column_"
 _LISTED = 5
+_WORDS = 3
+"""So many words, on average, make a text of what stands under no name."""
 _SAME_WIDTH = 3
 """So many rows at least must all be wider than the header to blame it instead of them."""
 
@@ -112,6 +123,22 @@ def refuse_title(source: str, line: int, header: Sequence[str], rows: Iterable[S
             hint="is the first row a title? Take it out, so that the first row names the columns; a table "
             "without names of columns is read with --no-header",
         )
+
+
+def holds_texts(rows: Sequence[Sequence[str]], number: int) -> bool:
+    """Whether column `number`, from 1, holds texts in most of some rows: several words on average."""
+    words = [len(row[number - 1].split()) for row in rows if len(row) >= number and row[number - 1].strip()]
+    return 2 * len(words) > len(rows) and sum(words) >= _WORDS * len(words)
+
+
+def tell_texts(names: Sequence[str]) -> str:
+    """A sentence on columns of texts without a name, by the names that they got."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"a column of texts has no name: {listed} here"
+        if len(names) == 1
+        else (f"columns of texts have no names: {listed} here")
+    )
 
 
 def tell_unnamed(unnamed: Sequence[int], first: str | None) -> str:

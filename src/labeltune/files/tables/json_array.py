@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
     from labeltune.files.tables.reading import Reading
 
-__all__ = ["JsonArrayTable", "is_one_document", "is_one_table"]
+__all__ = ["JsonArrayTable", "is_one_document", "is_one_key", "is_one_table", "may_hold_rows"]
 
 _SPACE = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
 _LISTED = 5
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_ROWS_BEGIN = re.compile(rf"\{{\s*(?:{_TEXT}\s*:\s*(?:{_TEXT}|[\w.+-]+)\s*,\s*)*{_TEXT}\s*:\s*\[\s*\{{")
 
 
 class JsonArrayTable(JsonTable):
@@ -163,6 +165,16 @@ def is_one_table(head: bytes) -> bool:
     if not isinstance(document, dict) or "messages" in document:
         return False
     return any(map(_is_rows, document.values()))
+
+
+def may_hold_rows(head: bytes) -> bool:
+    """Whether an object begins with a key under which objects stand, perhaps after keys of plain values."""
+    return _ROWS_BEGIN.match(_bare(head)) is not None
+
+
+def is_one_key(head: bytes) -> bool:
+    """Whether the only line of JSON is an object with one key, under which the rows of a table stand."""
+    return is_one_table(head) and len(json.loads(_bare(head))) == 1
 
 
 def _bare(head: bytes) -> str:

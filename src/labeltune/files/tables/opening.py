@@ -12,7 +12,7 @@ from labeltune.files.tables.columnar import FrameTable, ParquetTable
 from labeltune.files.tables.content import look
 from labeltune.files.tables.delimited import CsvTable, TsvTable
 from labeltune.files.tables.excel import ExcelTable
-from labeltune.files.tables.json_array import JsonArrayTable, is_one_table
+from labeltune.files.tables.json_array import JsonArrayTable, is_one_key, is_one_table, may_hold_rows
 from labeltune.files.tables.json_lines import JsonLinesTable
 from labeltune.files.tables.reading import Reading
 from labeltune.task.read_options import NOTHING_TOLD
@@ -80,19 +80,30 @@ def _format_of(source: ByteSource, told: str | None) -> str:
         return told
     named = next((name for name, (_, endings) in FORMATS.items() if source.ending in endings), None)
     found = look(source)
+    if named == "jsonl" and found.format == "jsonl" and is_one_key(_only_line(source)):
+        return "json"
     if found.format is None or found.format == named:
         if found.what is None and (named not in ("parquet", "excel") or not found.is_text):
             return named or "csv"
         if found.format is not None:
             return found.format
     elif named == "json" and found.format == "jsonl":
-        return "json" if is_one_table(source.head()) else "jsonl"
+        return "json" if is_one_table(_only_line(source)) else "jsonl"
     elif named is None:
         return found.format
     raise DataError(
         f"{source.name}: this is {found.what or 'text'}, not {named or 'a table'}",
         hint=_way_on(source, found),
     )
+
+
+def _only_line(source: ByteSource) -> bytes:
+    """The head, or the whole file if the head ends within a first line that may hold all rows of a table."""
+    head = source.head()
+    if source.is_short or b"\n" in head.strip() or not may_hold_rows(head):
+        return head
+    with source.open() as stream:
+        return stream.read()
 
 
 def _way_on(source: ByteSource, found: Content) -> str:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from labeltune.errors import DataError, Finding, SettingsError
 from labeltune.files.findings import Findings
-from labeltune.files.tables.headers import name_columns, names_itself, refuse_title, tell_unnamed
+from labeltune.files.tables.headers import (
+    holds_texts,
+    name_columns,
+    names_itself,
+    refuse_title,
+    tell_texts,
+    tell_unnamed,
+)
 from labeltune.files.tables.marks import restore
 from labeltune.files.tables.reading import Reading
+from labeltune.files.tables.ways_on import way_on
 from labeltune.task.read_options import ReadOptions
 
 if TYPE_CHECKING:
@@ -96,7 +104,7 @@ class Table(ABC):
     def raise_findings(self) -> None:
         """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
         try:
-            self._findings.raise_if_any()
+            self._findings.raise_if_any(hint=way_on(self._findings.counts))
         except DataError as error:
             error.say_before(self.causes)
             raise
@@ -150,6 +158,10 @@ class Table(ABC):
         """
         refuse_title(self.source, line, names, (row for _, row in following))
         header, unnamed = name_columns(self.source, line, names)
+        rows = [row for _, row in following]
+        if texts := [number for number in unnamed if holds_texts(rows, number)]:
+            unnamed = [number for number in unnamed if number not in texts]
+            self.notes.append(f"{self.source}:{line}: {tell_texts([header[number - 1] for number in texts])}")
         if unnamed:
             self.unnamed = frozenset(header[number - 1] for number in unnamed)
             filled = (

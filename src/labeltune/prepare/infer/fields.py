@@ -37,6 +37,8 @@ class Fields:
     warnings: list[str] = field(default_factory=list)
     twins: dict[str, str] = field(default_factory=dict)
     """Columns that were left out since another one says the same, and which."""
+    lacks: bool = False
+    """Whether rows have no label where each needs one."""
     strips: bool = False
     """Whether labels have space around them, which is to be taken off."""
 
@@ -81,6 +83,7 @@ def _flag_field(made: Fields, chosen: LabelColumns, *, name: str) -> Field:
         if len(column.labels) == 1 and not column.emptiness:
             made.warnings.append(f'column "{column.name}" holds {column.labels[0]} in every row')
         if no and column.emptiness:
+            made.lacks = True
             made.warnings.append(
                 f'column "{column.name}" is empty in {column.rows - column.filled:,} rows, neither '
                 f"{yes} nor {no}: fill them, or convert --on-error skip leaves them out"
@@ -102,7 +105,7 @@ def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) 
     # Counted afresh: a delimiter that was asked for may be none of ours.
     cells = [cell for cell in _values(source, column) if cell.strip()]
     in_lists = delimiter == LIST_DELIMITER
-    pieces = [list_items(cell) or [] if in_lists else cell.split(delimiter) for cell in cells]
+    pieces = [_items(cell) if in_lists else cell.split(delimiter) for cell in cells]
     parts = {part for cell in pieces for part in cell}
     labels = tuple(sorted({nfc(part.strip()) for part in parts} - {""}))
     if in_lists and all(len(cell) == 1 for cell in pieces):
@@ -117,6 +120,12 @@ def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) 
     made.conclusions.append(f"{column.name}: a multi field, {len(labels)} labels {joined}: {listed(labels)}")
     _look_at(made, column, labels, parts)
     return Field(column.name, "multi", labels, column=column.name, delimiter=delimiter)
+
+
+def _items(cell: str) -> list[str]:
+    """The labels of a list; a label that stands alone among lists is a list of one."""
+    items = list_items(cell)
+    return [cell] if items is None else items
 
 
 # ----------------------------------------------------------------------------------------------- one label
@@ -178,6 +187,7 @@ def _tell_empty(made: Fields, columns: Sequence[Column], fields: Sequence[Field]
     for column in columns:
         empty = column.rows - column.filled
         if empty and column.name not in meant:
+            made.lacks = True
             made.warnings.append(
                 f'column "{column.name}" is empty in {counted(empty, "row")}: no label there; '
                 "convert --on-error skip leaves them out"
@@ -283,5 +293,6 @@ def _refines(pairs: set[tuple[str, str]], upper: Field, lower: Field) -> bool:
 
 def listed(values: Sequence[str], most: int = _SHOWN) -> str:
     """The first values, for a message."""
-    shown = ", ".join(" ".join(value.split()) for value in values[:most])
+    written = [" ".join(value.split()) for value in values[:most]]
+    shown = ", ".join(f'"{value}"' if "," in value else value for value in written)
     return f"{shown}, …" if len(values) > most else shown

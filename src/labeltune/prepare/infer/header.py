@@ -41,7 +41,7 @@ def doubt_of_header(table: Table, profile: Profile) -> str | None:
     if list(table.header) == [str(number) for number in range(len(table.header))]:
         return None  # what pandas calls columns without a name
     evidence = _look(list(profile.columns.values()))
-    named = any(map(is_known_name, table.header))
+    named = any(is_known_name(name) and not _is_value_of(profile, name) for name in table.header)
     # Beside other names, years and numbers are names of columns, and a question may be one.
     reasons = evidence.labels if named else [*evidence.labels, *evidence.numbers, *evidence.texts]
     if not reasons:
@@ -54,6 +54,15 @@ def doubt_of_header(table: Table, profile: Profile) -> str | None:
             "give --header if it does name the columns",
         )
     return f"{sentence}; if it is one, give --no-header"
+
+
+def _is_value_of(profile: Profile, name: str) -> bool:
+    """Whether a name is a value of its own column, or a code such as `user12` like those below it."""
+    column = profile.columns.get(name)
+    if column is None:
+        return False
+    is_code = column.sort == "codes" == sort_of([name]) and column.is_varied
+    return is_code or _times(column, name.strip()) > 0
 
 
 def _look(columns: list[Column]) -> _Evidence:

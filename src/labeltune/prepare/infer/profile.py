@@ -188,11 +188,17 @@ class Column:
 
     @cached_property
     def lists(self) -> list[list[str]] | None:
-        """The labels of each distinct value, if all values are lists, such as `["a", "b"]`."""
-        cells = [list_items(value) for value in self.counts or () if value.strip()]
-        found = [cell for cell in cells if cell is not None]
+        """The labels of each distinct value, if all values are lists, such as `["a", "b"]`.
+
+        A value that stands alone and in lists as well is a list of one.
+        """
+        cells = {value.strip(): list_items(value) for value in self.counts or () if value.strip()}
+        found = [cell for cell in cells.values() if cell is not None]
         distinct = {label for labels in found for label in labels}
-        return found if len(found) == len(cells) and 0 < len(distinct) <= MOST_LABELS else None
+        alone = [value for value, cell in cells.items() if cell is None]
+        if not 0 < len(distinct) <= MOST_LABELS or not distinct.issuperset(alone):
+            return None
+        return [*found, *([value] for value in alone)]
 
     @cached_property
     def delimiter(self) -> str | None:
@@ -249,6 +255,8 @@ class Profile:
     rows: int
     repeats_header: bool
     """Whether the header stands among the rows again, as where files were put one after the other."""
+    structured: tuple[str, ...] = ()
+    """Columns that hold objects, and were passed over."""
 
 
 def read_profile(table: Table, asked_for: Collection[str] = ()) -> Profile:
@@ -259,9 +267,10 @@ def read_profile(table: Table, asked_for: Collection[str] = ()) -> Profile:
     """
     columns = {name: Column(name, position) for position, name in enumerate(table.header)}
     header, repeats, rows = list(table.header), False, 0
+    marked = [f"\ufeff{header[0]}", *header[1:]] if header else header
     for batch in _batches(table):
         rows += len(batch)
-        repeats = repeats or header in batch
+        repeats = repeats or header in batch or marked in batch
         for column, values in zip(columns.values(), zip(*batch, strict=True), strict=True):
             column.add(values)
     for column in columns.values():
@@ -270,7 +279,8 @@ def read_profile(table: Table, asked_for: Collection[str] = ()) -> Profile:
         raise DataError(f'{table.source}: column "{nested}" holds objects, neither text nor labels')
     for name in (table.unnamed | table.structured).difference(asked_for):
         del columns[name]
-    return Profile(table.source, columns, rows, repeats)
+    structured = tuple(name for name in table.header if name in table.structured)
+    return Profile(table.source, columns, rows, repeats, structured)
 
 
 def _batches(table: Table) -> Iterator[list[list[str]]]:

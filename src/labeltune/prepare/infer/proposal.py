@@ -50,6 +50,8 @@ class Proposal:
     """Columns that are neither text nor id nor labels, each with the reason."""
     ending: str = ".csv"
     """What the names of the parts end with that `split` makes of the table."""
+    lacks_labels: bool = False
+    """Whether rows have no label where each needs one, so that only `convert` can go on, without them."""
 
 
 def init(
@@ -122,7 +124,9 @@ class _Proposer:
         prompt = make_prompt(made.fields, answer, wishes)
         task = Task(text, made.fields, prompt, answer, id=name, read=read)
         self.tell_clashes(task)
-        return Proposal(task, tuple(self.conclusions), tuple(self.warnings), rest, ending_of_parts(table))
+        return Proposal(
+            task, tuple(self.conclusions), tuple(self.warnings), rest, ending_of_parts(table), made.lacks
+        )
 
     def tell_clashes(self, task: Task) -> None:
         for name in clashing_columns(task, self.table.header):

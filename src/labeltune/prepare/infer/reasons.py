@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from labeltune.prepare.infer.profile import Column, Profile
 
-__all__ = ["left_out", "no_labels", "why_not"]
+__all__ = ["left_out", "no_labels", "told_structured", "why_not"]
 
 MOST_NUMBERS = 20
 """Whole numbers of more distinct values measure something, unless the column is called a label."""
@@ -101,5 +101,27 @@ def no_labels(profile: Profile, busy: Iterable[str | None]) -> DataError:
     seen = f"; looked at {all_of(reasons)}" if reasons else ""
     return DataError(
         f"{profile.source}: no column looks like labels: neither 0 and 1, nor few distinct values{seen}",
-        hint="name them with --label COLUMN",
+        hint=_way_to_labels(profile),
+    )
+
+
+def _way_to_labels(profile: Profile) -> str:
+    if profile.structured:
+        return (
+            f"{told_structured(profile)}: write them as texts, or labeltune import FILE makes a table of "
+            "what other tools write"
+        )
+    if len(profile.columns) == 1:
+        return (
+            "the table has one column: if another sign than , ; | or a tab stands between columns, name it "
+            "with --sep; rows without labels get them by labeltune label, once task.toml names the labels"
+        )
+    return "name them with --label COLUMN"
+
+
+def told_structured(profile: Profile) -> str:
+    """Which columns hold objects."""
+    names = all_of([quoted(name) for name in profile.structured])
+    return (
+        f"column {names} holds objects" if len(profile.structured) == 1 else f"columns {names} hold objects"
     )

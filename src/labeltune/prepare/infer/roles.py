@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id
 from labeltune.prepare.infer.profile import MOSTLY_EMPTY, SEVERAL_WORDS
+from labeltune.prepare.infer.reasons import told_structured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,12 @@ def choose_text(profile: Profile, wishes: Wishes) -> tuple[tuple[str, ...], list
         column for column in profile.columns.values() if column.name not in taken and _may_be_text(column)
     ]
     if not free:
+        if profile.structured:
+            raise DataError(
+                f"{profile.source}: no column holds text: {told_structured(profile)}",
+                hint="a row is an object of texts and numbers; labeltune import FILE makes a table of what "
+                "other tools write",
+            )
         raise DataError(f"{profile.source}: no column holds text", hint="name it with --text COLUMN")
     best = max(free, key=_as_text)
     others = [
