@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.evaluation.metrics.intervals import exact_interval
-from labeltune.evaluation.metrics.promise import STEP, choose_promise, fewest_rows
+from labeltune.evaluation.metrics.promise import STEP, choose_promise, fewest_rows, rank
 from labeltune.evaluation.report.headline import Checked
 from labeltune.evaluation.report.shares import Share
 
@@ -78,9 +78,7 @@ def _kept(confidence: FloatArray, right: BoolArray) -> tuple[IntArray, IntArray]
 
     Rows of equal confidence stand or fall together.
     """
-    known = np.flatnonzero(~np.isnan(confidence))
-    order = known[np.argsort(-confidence[known], kind="stable")]
-    ranked, hits = confidence[order], np.cumsum(right[order])
+    ranked, hits = rank(confidence, right)
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
     ends = ends[ends >= _FEWEST]
     return ends, hits[ends - 1]

@@ -14,11 +14,14 @@ import numpy as np
 
 from labeltune.evaluation.metrics.intervals import LEVEL, Interval, exact_interval
 from labeltune.evaluation.metrics.tuning import between
+from labeltune.proportions import Tail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
 
-__all__ = ["STEP", "Promise", "choose_promise", "fewest_rows"]
+__all__ = ["STEP", "Promise", "choose_promise", "fewest_rows", "rank"]
 
 STEP = 1.02
 """A cut is looked at that keeps about so many times as many rows as the one before: looks have a price."""
@@ -73,14 +76,14 @@ def choose_promise(
     short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, which is
     quicker.
     """
-    known = np.flatnonzero(~np.isnan(confidence))
-    order = known[np.argsort(-confidence[known], kind="stable")]
-    ranked, hits = confidence[order], np.cumsum(right[order], dtype=np.int64)
+    ranked, hits = rank(confidence, right)
     kept = _cuts(ranked, accuracy, step)
     if not kept.size:
         return None
-    passed = _chance(hits[kept - 1], kept, accuracy) <= _level(tuple(kept.tolist()), accuracy)
-    if not passed.any():
+    cuts = tuple(kept.tolist())
+    chance = _chance(hits[kept - 1], _tails(cuts, accuracy))
+    # What passes is less likely than that of a single look would be, which needs no simulation.
+    if chance.min() > 2 * (1 - LEVEL) or not (passed := chance <= _level(cuts, accuracy)).any():
         return None
     sure = int(kept[passed][-1])
     below = float(ranked[sure]) if sure < len(ranked) else 0.0
@@ -92,6 +95,15 @@ def choose_promise(
         sure=sure,
         right=int(hits[sure - 1]),
     )
+
+
+def rank(confidence: FloatArray, right: BoolArray) -> tuple[FloatArray, IntArray]:
+    """The confidences that there are, the highest first, and how many rows are right down to each.
+
+    Of rows of equal confidence only the last one's number does not depend on their order.
+    """
+    order = np.argsort(-confidence)[: np.count_nonzero(~np.isnan(confidence))]  # NaN comes last
+    return confidence[order], np.cumsum(right[order], dtype=np.int64)
 
 
 def _cuts(ranked: FloatArray, accuracy: float, step: float) -> IntArray:
@@ -110,12 +122,14 @@ def _cuts(ranked: FloatArray, accuracy: float, step: float) -> IntArray:
     return kept[kept >= least]
 
 
-def _chance(hits: IntArray, kept: IntArray, accuracy: float) -> FloatArray:
-    """How likely at least so many hits among the rows kept are, if each is right with that probability."""
-    from scipy.special import betainc
+def _tails(kept: Sequence[int], accuracy: float) -> list[Tail]:
+    """(n_cuts,) how likely so many hits are among the rows that each cut keeps, if that share is right."""
+    return [Tail(rows, accuracy) for rows in kept]
 
-    chance = np.where(hits > 0, betainc(np.maximum(hits, 0.5), kept - hits + 1.0, accuracy), 1.0)
-    return np.asarray(chance, dtype=np.float64)
+
+def _chance(hits: IntArray, tails: Sequence[Tail]) -> FloatArray:
+    """(…, n_cuts) how likely at least so many hits (…, n_cuts) of each cut are."""
+    return np.stack([tail.at_least(hits[..., cut]) for cut, tail in enumerate(tails)], axis=-1)
 
 
 @lru_cache(maxsize=64)
@@ -126,9 +140,9 @@ def _level(kept: tuple[int, ...], accuracy: float) -> float:
     not pass, and where the many looks mislead most.
     """
     generator = np.random.default_rng(_SEED)
-    rows = np.array(kept)
+    rows, tails = np.diff(kept, prepend=0), _tails(kept, accuracy)
     least = []
     for _ in range(0, _WALKS, _BLOCK):
-        right = generator.binomial(np.diff(rows, prepend=0), accuracy, size=(_BLOCK, len(rows)))
-        least.append(_chance(right.cumsum(axis=1), rows, accuracy).min(axis=1))
+        right = generator.binomial(rows, accuracy, size=(_BLOCK, len(rows)))
+        least.append(_chance(right.cumsum(axis=1), tails).min(axis=1))
     return float(np.quantile(np.concatenate(least), 1 - LEVEL, method="lower"))
