@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
 
-__all__ = ["STEP", "Promise", "choose_promise", "fewest_rows", "rank"]
+__all__ = ["STEP", "Promise", "Ranking", "choose_promise", "fewest_rows", "promise_of"]
 
 STEP = 1.02
 """A cut is looked at that keeps about so many times as many rows as the one before: looks have a price."""
@@ -60,6 +60,26 @@ class Promise:
         return exact_interval(self.right, self.sure)
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Rows by their confidence, the highest first, without those that have none."""
+
+    rows: int
+    """how many there are, those without a confidence (NaN) included"""
+    confidence: FloatArray
+    """(n_known,) falling"""
+    hits: IntArray
+    """(n_known,) how many rows are right down to here; among equal confidences only the last is sure"""
+
+    @classmethod
+    def of(cls, confidence: FloatArray, right: BoolArray) -> Ranking:
+        """Rank rows, both arrays (n_rows,)."""
+        known = ~np.isnan(confidence)
+        sure = confidence[known]
+        order = np.argsort(sure)[::-1]
+        return cls(len(confidence), sure[order], np.cumsum(right[known][order], dtype=np.int64))
+
+
 def fewest_rows(accuracy: float) -> int:
     """How many sure rows show an accuracy if all of them are right: 59 for 0.95."""
     return math.ceil(math.log(1 - LEVEL) / math.log(accuracy))
@@ -70,13 +90,21 @@ def choose_promise(
 ) -> Promise | None:
     """The lowest limit whose rows keep `accuracy` (between 0 and 1) on new rows, with probability `LEVEL`.
 
-    Both arrays (n_rows,); a row without a confidence (NaN) is never sure. A cut passes if so many right rows
+    Both arrays (n_rows,); see `Ranking` and `promise_of`.
+    """
+    return promise_of(Ranking.of(confidence, right), accuracy=accuracy, step=step)
+
+
+def promise_of(ranking: Ranking, *, accuracy: float, step: float = STEP) -> Promise | None:
+    """The same, of rows that were ranked before.
+
+    A row without a confidence (NaN) is never sure. A cut passes if so many right rows
     above it were unlikely (exact binomial, one-sided) from rows that are right less often than promised. As
     that is asked of many cuts, how unlikely is set by simulation: of files on which every cut falls just
     short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, which is
     quicker.
     """
-    ranked, hits = rank(confidence, right)
+    ranked, hits = ranking.confidence, ranking.hits
     kept = _cuts(ranked, accuracy, step)
     if not kept.size:
         return None
@@ -91,19 +119,10 @@ def choose_promise(
         below=between(below, float(ranked[sure - 1])),
         accuracy=accuracy,
         probability=LEVEL,
-        rows=len(confidence),
+        rows=ranking.rows,
         sure=sure,
         right=int(hits[sure - 1]),
     )
-
-
-def rank(confidence: FloatArray, right: BoolArray) -> tuple[FloatArray, IntArray]:
-    """The confidences that there are, the highest first, and how many rows are right down to each.
-
-    Of rows of equal confidence only the last one's number does not depend on their order.
-    """
-    order = np.argsort(-confidence)[: np.count_nonzero(~np.isnan(confidence))]  # NaN comes last
-    return confidence[order], np.cumsum(right[order], dtype=np.int64)
 
 
 def _cuts(ranked: FloatArray, accuracy: float, step: float) -> IntArray:
