@@ -1,15 +1,14 @@
-"""The proportion that makes a count of successes just likely enough, an end of Clopper–Pearson's interval; and
-how likely counts are of a known proportion.
+"""The proportion that makes a count of successes just likely enough, an end of Clopper–Pearson's interval, and
+how likely counts are for a known proportion.
 
-`scipy.special.betaincinv` and `betainc` are the same to 12 and 11 places and more. Importing them costs an eighth of
-what the evaluation of a million rows does, of which these few numbers are the smallest part.
+`scipy.special.betaincinv` is the same to 12 places and more, `betainc` to 11. Importing them costs an eighth
+of what the evaluation of a million rows does, of which these few numbers are the smallest part.
 """
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-
 from typing import TYPE_CHECKING
 
 import numpy as np

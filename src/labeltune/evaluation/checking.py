@@ -82,4 +82,4 @@ def _kept(ranking: Ranking) -> tuple[IntArray, IntArray]:
     ranked = ranking.confidence
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
     ends = ends[ends >= _FEWEST]
-    return ends, ranking.hits[ends - 1]
+    return ends, ranking.hits(ends)

@@ -62,22 +62,24 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Rows by their confidence, the highest first, without those that have none."""
+    """The confidences of rows in order, without those (NaN) of rows that have none."""
 
     rows: int
-    """how many there are, those without a confidence (NaN) included"""
+    """how many rows there are, those without a confidence included"""
     confidence: FloatArray
     """(n_known,) falling"""
-    hits: IntArray
-    """(n_known,) how many rows are right down to here; among equal confidences only the last is sure"""
+    right: FloatArray
+    """(n_right,) those of the right rows, rising"""
 
     @classmethod
     def of(cls, confidence: FloatArray, right: BoolArray) -> Ranking:
         """Rank rows, both arrays (n_rows,)."""
         known = ~np.isnan(confidence)
-        sure = confidence[known]
-        order = np.argsort(sure)[::-1]
-        return cls(len(confidence), sure[order], np.cumsum(right[known][order], dtype=np.int64))
+        return cls(len(confidence), np.sort(confidence[known])[::-1], np.sort(confidence[known & right]))
+
+    def hits(self, kept: IntArray) -> IntArray:
+        """How many are right of so many rows, if all rows are kept that are as sure as the last of these."""
+        return len(self.right) - np.searchsorted(self.right, self.confidence[kept - 1])
 
 
 def fewest_rows(accuracy: float) -> int:
@@ -90,7 +92,7 @@ def choose_promise(
 ) -> Promise | None:
     """The lowest limit whose rows keep `accuracy` (between 0 and 1) on new rows, with probability `LEVEL`.
 
-    Both arrays (n_rows,); see `Ranking` and `promise_of`.
+    Both arrays (n_rows,); a row without a confidence (NaN) is never sure. See `promise_of`.
     """
     return promise_of(Ranking.of(confidence, right), accuracy=accuracy, step=step)
 
@@ -98,19 +100,18 @@ def choose_promise(
 def promise_of(ranking: Ranking, *, accuracy: float, step: float = STEP) -> Promise | None:
     """The same, of rows that were ranked before.
 
-    A row without a confidence (NaN) is never sure. A cut passes if so many right rows
-    above it were unlikely (exact binomial, one-sided) from rows that are right less often than promised. As
-    that is asked of many cuts, how unlikely is set by simulation: of files on which every cut falls just
-    short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, which is
-    quicker.
+    A cut passes if so many right rows above it were unlikely (exact binomial, one-sided) from rows that are
+    right less often than promised. As that is asked of many cuts, how unlikely is set by simulation: of files
+    on which every cut falls just short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step`
+    looks at fewer cuts, which is quicker.
     """
-    ranked, hits = ranking.confidence, ranking.hits
+    ranked = ranking.confidence
     kept = _cuts(ranked, accuracy, step)
     if not kept.size:
         return None
-    cuts = tuple(kept.tolist())
-    chance = _chance(hits[kept - 1], _tails(cuts, accuracy))
-    # What passes is less likely than that of a single look would be, which needs no simulation.
+    cuts, hits = tuple(kept.tolist()), ranking.hits(kept)
+    chance = _chance(hits, _tails(cuts, accuracy))
+    # Of many looks the least likely must be less so than a single one: what is not needs no simulation.
     if chance.min() > 2 * (1 - LEVEL) or not (passed := chance <= _level(cuts, accuracy)).any():
         return None
     sure = int(kept[passed][-1])
@@ -121,7 +122,7 @@ def promise_of(ranking: Ranking, *, accuracy: float, step: float = STEP) -> Prom
         probability=LEVEL,
         rows=ranking.rows,
         sure=sure,
-        right=int(hits[sure - 1]),
+        right=int(hits[passed][-1]),
     )
 
 

@@ -74,22 +74,23 @@ class BlockScan:
         text = np.frombuffer(data, np.uint8)
         places, foreign = self._marks(text, ascii_only=data.isascii())
         kinds = text.take(places)
-        quotes, breaks = kinds == _QUOTE, kinds == _LINE_END
+        breaks = kinds == _LINE_END
         # Within quotes is what an odd number of them stands before.
-        outside = np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0
+        turns = np.flatnonzero(kinds == _QUOTE)
+        outside = np.repeat(np.arange(len(turns) + 1) % 2 == 0, np.diff(turns, prepend=0, append=len(kinds)))
         row_ends = breaks & outside
         count = row_ends.tobytes().rfind(b"\1") + 1
         if not count:
             return None, data[: -len(PADDING)]
-        places, kinds, quotes, outside = places[:count], kinds[:count], quotes[:count], outside[:count]
+        places, kinds, breaks, outside = places[:count], kinds[:count], breaks[:count], outside[:count]
         end = int(places[-1]) + 1
         if foreign is None:
             _check_utf8_by_pieces(data, end)
         elif foreign:
             beyond = np.flatnonzero(kinds > _LAST_ASCII)
             _check_utf8(places.take(beyond), kinds.take(beyond))
-        stops = self._stops(text, places[(breaks[:count] | (kinds == self._separator)) & outside], row_ends)
-        within, own = places[breaks[:count] & ~outside], places[quotes]
+        stops = self._stops(text, places[(breaks | (kinds == self._separator)) & outside], row_ends)
+        within, own = places[breaks & ~outside], places[turns[: np.searchsorted(turns, count)]]
         self._check_quotes(text, own)
         if b"\r" in data:
             within = np.concatenate([within, self._lone_returns(text[:end], own)])
