@@ -1,5 +1,5 @@
-"""The proportion that makes a count of successes just likely enough, an end of Clopper–Pearson's interval, and
-how likely counts are for a known proportion.
+"""The proportion that makes a count of successes just likely enough, an end of Clopper–Pearson's interval;
+and how likely counts are for a known proportion.
 
 `scipy.special.betaincinv` is the same to 12 places and more, `betainc` to 11. Importing them costs an eighth
 of what the evaluation of a million rows does, of which these few numbers are the smallest part.
