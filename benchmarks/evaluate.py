@@ -67,7 +67,9 @@ class Cost(NamedTuple):
 
 def process(command: list[str], folder: Path) -> tuple[Cost, str]:
     """What a command took, and what it printed."""
-    environment = {name: value for name, value in os.environ.items() if name != "LABELTUNE_TASK"}
+    # As installed packages are: with their bytecode, which some environments forbid a checkout to write.
+    left_out = ("LABELTUNE_TASK", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     with tempfile.TemporaryFile() as printed:
         began = time.perf_counter()
         child = subprocess.Popen(command, cwd=folder, stdout=printed, env=environment)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltune.evaluation.metrics.intervals import exact_interval
-from labeltune.evaluation.metrics.promise import STEP, choose_promise, fewest_rows
+from labeltune.evaluation.metrics.promise import STEP, Ranking, fewest_rows, promise_of
 from labeltune.evaluation.report.headline import Checked
 from labeltune.evaluation.report.shares import Share
 
@@ -59,11 +59,12 @@ def check_least_sure(confidence: FloatArray, right: BoolArray) -> Checked:
     """Both (n_rows,); a row without a confidence (NaN) is always checked."""
     rows = len(confidence)
     step = max(STEP, (rows / fewest_rows(ACCURACY)) ** (1 / _LOOKS))
-    promise = choose_promise(confidence, right, accuracy=ACCURACY, step=step)
+    ranking = Ranking.of(confidence, right)
+    promise = promise_of(ranking, accuracy=ACCURACY, step=step)
     if promise is not None:
         rest = Share(promise.right, promise.sure, promise.interval)
         return Checked(rows - promise.sure, rest, "promise", ACCURACY)
-    kept, hits = _kept(confidence, right)
+    kept, hits = _kept(ranking)
     more_rows = bool(kept.size == 0 or (hits >= ACCURACY * kept).any())
     two_thirds = np.flatnonzero(3 * kept <= 2 * rows)
     if not two_thirds.size:
@@ -73,14 +74,12 @@ def check_least_sure(confidence: FloatArray, right: BoolArray) -> Checked:
     return Checked(rows - sure, rest, "third", ACCURACY, more_rows=more_rows)
 
 
-def _kept(confidence: FloatArray, right: BoolArray) -> tuple[IntArray, IntArray]:
+def _kept(ranking: Ranking) -> tuple[IntArray, IntArray]:
     """How many rows each limit keeps, rising and from `_FEWEST` on, and how many of those are right.
 
     Rows of equal confidence stand or fall together.
     """
-    known = np.flatnonzero(~np.isnan(confidence))
-    order = known[np.argsort(-confidence[known], kind="stable")]
-    ranked, hits = confidence[order], np.cumsum(right[order])
+    ranked = ranking.confidence
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]) + 1, len(ranked))
     ends = ends[ends >= _FEWEST]
-    return ends, hits[ends - 1]
+    return ends, ranking.hits(ends)

@@ -14,6 +14,7 @@ The weights stand in `pair_weights.json`, by the names that `terms` and `runs` g
 from __future__ import annotations
 
 import json
+import math
 import re
 import string
 from functools import cache
@@ -49,9 +50,8 @@ FARTHEST = 11
 
 # ---------------------------------------------------------------------------------- the class of a character
 
-_EDGE, _CONTINUATION, _OTHER = 0, 255, 254
-"""The class between texts; that of bytes which go on with a character; that of characters of no known
-script."""
+_EDGE, _OTHER = 0, 254
+"""The class between texts; that of characters of no known script."""
 _TWO = 128
 """From here on, the classes of two-byte characters, by their first byte less 0xC0."""
 _THREE = 160
@@ -139,11 +139,13 @@ def _run_name(kind: int) -> str:
 
 _RUN_NAMES = tuple(map(_run_name, range(256)))
 _RUN_OF = bytes(map(RUNS.index, _RUN_NAMES))
+_RUN_STARTS = bytes(run * (FARTHEST + 1) for run in _RUN_OF)
+"""The place in `RUN_TERMS` of the first character of a run of this class."""
 
 
 def _by_byte() -> bytes:
     """The class of a character by its first byte, but for those of three bytes."""
-    table = [*range(128), *[_CONTINUATION] * 64, *range(_TWO, _TWO + 32), *[_OTHER] * 16, *[_FOUR] * 16]
+    table = [*range(128), *[_EDGE] * 64, *range(_TWO, _TWO + 32), *[_OTHER] * 16, *[_FOUR] * 16]
     table[0] = ord("\n")  # class 0 is the edge
     table[BETWEEN_TEXTS[0]] = _EDGE
     for digit in string.digits:
@@ -160,31 +162,38 @@ def _by_block() -> bytes:
 
 
 _BY_BYTE, _BY_BLOCK = _by_byte(), _by_block()
-_THREE_BYTES = re.compile(rb"[\xe0-\xef]")
-_ASCII = bytes(range(128))
+_EDGES = bytes([_EDGE])
+_CONTINUATIONS = bytes(range(0x80, 0xC0))
+_FIRST_OF_THREE = 0xE
+_THREE_BYTES = re.compile(rb"[\xe0-\xef].", re.DOTALL)
 
 
 def classes(content: bytes) -> bytes:
     """The class of each character of texts in UTF-8 that `BETWEEN_TEXTS` may join, with an edge before and
     after.
     """
-    content = BETWEEN_TEXTS + content + BETWEEN_TEXTS
-    found = content.translate(_BY_BYTE)
-    if _CONTINUATION not in found:
-        return found
+    found = content.translate(_BY_BYTE, b"" if content.isascii() else _CONTINUATIONS)
+    if _OTHER in found:
+        found = _told_apart(content, found)
+    return b"".join((_EDGES, found, _EDGES))
+
+
+def _told_apart(content: bytes, found: bytes) -> bytes:
+    """The same classes, those of three-byte characters by their blocks."""
     if len(content) < LARGE:
-        changed = bytearray(found)
+        changed, at = bytearray(found), -1
         for match in _THREE_BYTES.finditer(content):
-            at = match.start()
-            changed[at] = _BY_BLOCK[(content[at] & 15) << 6 | content[at + 1] & 63]
-        return bytes(changed).translate(None, bytes([_CONTINUATION]))
+            first, second = match[0]
+            at = found.index(_OTHER, at + 1)
+            changed[at] = _BY_BLOCK[(first & 15) << 6 | second & 63]
+        return bytes(changed)
     import numpy as np
 
     data, kinds = np.frombuffer(content, np.uint8), np.frombuffer(found, np.uint8).copy()
-    firsts = np.flatnonzero(kinds == _OTHER)  # no byte but the first of three has this class
+    firsts = np.flatnonzero(data >> 4 == _FIRST_OF_THREE)
     block = (data[firsts].astype(np.uint16) & 15) << 6 | data[firsts + 1] & 63
-    kinds[firsts] = np.frombuffer(_BY_BLOCK, np.uint8)[block]
-    return kinds.tobytes().translate(None, bytes([_CONTINUATION]))
+    kinds[kinds == _OTHER] = np.frombuffer(_BY_BLOCK, np.uint8)[block]
+    return kinds.tobytes()
 
 
 # -------------------------------------------------------------------------------------- what has a weight
@@ -243,16 +252,15 @@ def run_positions(found: bytes) -> NDArray[np.int64]:
     """
     import numpy as np
 
-    width = FARTHEST + 1
-    runs = np.frombuffer(found.translate(_RUN_OF), np.uint8)
+    runs = np.frombuffer(found.translate(_RUN_STARTS), np.uint8)
     same = np.zeros(len(runs), np.uint8)
     np.equal(runs[1:], runs[:-1], out=same[1:].view(bool))
     position, going = same.copy(), same
     for _ in range(FARTHEST - 1):
         going = going[:-1] & same[len(same) - len(going) + 1 :]
         position[len(position) - len(going) :] += going
-    position += runs * np.uint8(width)
-    return np.bincount(position, minlength=width * len(RUNS))
+    position += runs
+    return np.bincount(position, minlength=len(RUN_TERMS))
 
 
 # ------------------------------------------------------------------------------------------ the estimate
@@ -329,13 +337,12 @@ def _pairs_weigh(pairs: NDArray[np.uint16]) -> float:
     import numpy as np
 
     table = _table()
-    weights = table.take(pairs)
-    missing = np.isnan(weights)
-    if missing.any():
-        for pair in np.unique(pairs[missing]).tolist():
-            table[pair] = _PAIR_WEIGHTS[pair >> 8, pair & 255]
-        weights = table.take(pairs)
-    return float(weights.sum(dtype=np.float64))
+    tokens = float(table.take(pairs).sum(dtype=np.float64))
+    if not math.isnan(tokens):
+        return tokens
+    for pair in np.unique(pairs[np.isnan(table.take(pairs))]).tolist():
+        table[pair] = _PAIR_WEIGHTS[pair >> 8, pair & 255]
+    return float(table.take(pairs).sum(dtype=np.float64))
 
 
 @cache

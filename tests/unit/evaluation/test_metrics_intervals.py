@@ -18,6 +18,7 @@ from labeltune.evaluation.metrics.patterns import class_codes, find_patterns
 from labeltune.evaluation.metrics.quality import Shape, measure, pattern_pairs
 from labeltune.evaluation.metrics.scores import VECTOR_METRICS, Pairs, Totals
 from labeltune.evaluation.metrics.tuning import DEFAULT_THRESHOLD, choose_threshold
+from labeltune.proportions import Tail
 
 
 def random_pairs(rows: int, labels: int, seed: int, noise: float = 0.2) -> Pairs:
@@ -45,6 +46,18 @@ def test_exact_intervals_are_scipys_to_12_places(trials: int) -> None:
     np.testing.assert_allclose(high[:-1], expected, rtol=0, atol=1e-12)
     shaped = clopper_pearson(k.reshape(1, -1), trials)
     assert [end.shape for end in shaped] == [(1, len(k))] * 2
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.9999])
+@pytest.mark.parametrize("trials", [1, 59, 1_000, 10**6, 10**7])
+def test_tails_are_scipys_to_11_places(trials: int, share: float) -> None:
+    from scipy.special import betainc
+
+    counts = np.array([0, *(trials * share + np.linspace(-9, 9, 99) * np.sqrt(trials)), trials]).astype(int)
+    counts = counts.clip(0, trials).reshape(1, -1)
+    expected = np.where(counts > 0, betainc(np.maximum(counts, 0.5), trials - counts + 1.0, share), 1)
+    found = Tail(trials, share).at_least(counts)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-25)
 
 
 @pytest.mark.parametrize(("rows", "labels"), [(3_000, 3), (300, 12)], ids=["multinomial", "by row"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import labeltune
 import tasks
 from labeltune.errors import DataError, SettingsError
 from labeltune.prepare.check import CATALOGUE, Checked, CheckOptions, check, refuse_errors
-from labeltune.prepare.check.neighbours import plain_forms
+from labeltune.prepare.check.neighbours import _is_inert, plain_forms
 from labeltune.prepare.check.private import private_matters
 from labeltune.prepare.check.text import format_checked
 from labeltune.prepare.duplicates import plain
@@ -321,6 +323,17 @@ def test_the_first_of_several_spellings(tmp_path: Path) -> None:
     done = checked(tmp_path, intents(*rows), tasks.INTENT)
     assert lines_of(done, "near_duplicate") == [NEXT + 1]
     assert lines_of(done, "duplicate") == [NEXT + 2, NEXT + 3]
+
+
+def test_no_character_is_inert_that_joins_one_before_it() -> None:
+    """What Unicode joins is what it takes apart; Hangul's syllables are joined by a rule of their own."""
+    apart = [unicodedata.decomposition(chr(code)).split() for code in range(sys.maxunicode + 1)]
+    joining = {chr(int(parts[1], 16)) for parts in apart if len(parts) == 2 and parts[0][0] != "<"}
+    joining |= set(unicodedata.normalize("NFD", "각힣")) - {"\u1100", "\u1112"}
+    assert len(joining) > 50
+    assert not any(map(_is_inert, joining))
+    assert not any(map(_is_inert, "ﬁ①\u212b\u0301"))
+    assert all(map(_is_inert, "éß語한😀—ж"))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from labeltune.pricing import pairs
@@ -131,6 +133,44 @@ def test_few_and_many_texts_add_up_alike() -> None:
     many = MIXED * (3 * pairs.LARGE // len(BETWEEN_TEXTS.join(JoinedTexts(MIXED).encoded)))
     assert len(JoinedTexts(many).content) > 2 * pairs.LARGE
     assert estimator.total(many) == pytest.approx(alone * len(many) / len(MIXED))
+
+
+def plain_class(character: str) -> int:
+    """The class of one character by its code point."""
+    code = ord(character)
+    if code < 128:
+        return {"\0": ord("\n")}.get(character, ord("0") if character.isdigit() else code)
+    if code < 1 << 11:
+        return 128 + (code >> 6)
+    if code < 1 << 16:
+        blocks = [place for place, (first, last, _) in enumerate(pairs._BLOCKS) if first <= code < last]
+        return 160 + blocks[0] if blocks else 254
+    return 250
+
+
+def plain_estimate(text: str, *, single: bool) -> float:
+    """The same sum, term by term; in `single` precision are the weights of pairs where they are many."""
+    weights = pairs._weights()
+    kinds = [0, *map(plain_class, text), 0]
+    tokens, far, run = 0.0, 0, "edge"
+    for before, kind in pairwise(kinds):
+        weight = sum(weights.get(name, 0.0) for name in pairs.pair_terms(before, kind))
+        tokens += float(np.float32(weight)) if single else weight
+        far, run = (far + 1 if pairs._RUN_NAMES[kind] == run else 0), pairs._RUN_NAMES[kind]
+        if run != "edge":
+            tokens += weights.get(f"{run} {min(far, pairs.FARTHEST)}", 0.0)
+    return tokens
+
+
+@pytest.mark.parametrize("times", [1, 3_000])
+def test_the_estimate_is_the_sum_of_its_weights(times: int) -> None:
+    dice = random.Random(times)
+    alphabet = "".join(map(chr, range(1, 128))) + "éßжשعกあ語한ह—“😀\ud800ﬁ" + "etaoin shrdlu" * 9
+    texts = ["".join(dice.choices(alphabet, k=40)) for _ in range(20)]
+    expected = sum(plain_estimate(text, single=times > 1) for text in texts) * times
+    content = JoinedTexts(texts * times).content
+    assert (len(content) >= pairs.LARGE) == (times > 1)
+    assert pairs.estimate(content) == pytest.approx(expected, rel=1e-9)
 
 
 def test_blocks_are_cut_between_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,14 @@ import numpy as np
 
 from labeltune.evaluation.metrics.intervals import LEVEL, Interval, exact_interval
 from labeltune.evaluation.metrics.tuning import between
+from labeltune.proportions import Tail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from labeltune.evaluation.metrics.patterns import BoolArray, FloatArray, IntArray
 
-__all__ = ["STEP", "Promise", "choose_promise", "fewest_rows"]
+__all__ = ["STEP", "Promise", "Ranking", "choose_promise", "fewest_rows", "promise_of"]
 
 STEP = 1.02
 """A cut is looked at that keeps about so many times as many rows as the one before: looks have a price."""
@@ -57,6 +60,28 @@ class Promise:
         return exact_interval(self.right, self.sure)
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The confidences of rows in order, without those (NaN) of rows that have none."""
+
+    rows: int
+    """how many rows there are, those without a confidence included"""
+    confidence: FloatArray
+    """(n_known,) falling"""
+    right: FloatArray
+    """(n_right,) those of the right rows, rising"""
+
+    @classmethod
+    def of(cls, confidence: FloatArray, right: BoolArray) -> Ranking:
+        """Rank rows, both arrays (n_rows,)."""
+        known = ~np.isnan(confidence)
+        return cls(len(confidence), np.sort(confidence[known])[::-1], np.sort(confidence[known & right]))
+
+    def hits(self, kept: IntArray) -> IntArray:
+        """How many are right of so many rows, if all rows are kept that are as sure as the last of these."""
+        return len(self.right) - np.searchsorted(self.right, self.confidence[kept - 1])
+
+
 def fewest_rows(accuracy: float) -> int:
     """How many sure rows show an accuracy if all of them are right: 59 for 0.95."""
     return math.ceil(math.log(1 - LEVEL) / math.log(accuracy))
@@ -67,20 +92,27 @@ def choose_promise(
 ) -> Promise | None:
     """The lowest limit whose rows keep `accuracy` (between 0 and 1) on new rows, with probability `LEVEL`.
 
-    Both arrays (n_rows,); a row without a confidence (NaN) is never sure. A cut passes if so many right rows
-    above it were unlikely (exact binomial, one-sided) from rows that are right less often than promised. As
-    that is asked of many cuts, how unlikely is set by simulation: of files on which every cut falls just
-    short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step` looks at fewer cuts, which is
-    quicker.
+    Both arrays (n_rows,); a row without a confidence (NaN) is never sure. See `promise_of`.
     """
-    known = np.flatnonzero(~np.isnan(confidence))
-    order = known[np.argsort(-confidence[known], kind="stable")]
-    ranked, hits = confidence[order], np.cumsum(right[order], dtype=np.int64)
+    return promise_of(Ranking.of(confidence, right), accuracy=accuracy, step=step)
+
+
+def promise_of(ranking: Ranking, *, accuracy: float, step: float = STEP) -> Promise | None:
+    """The same, of rows that were ranked before.
+
+    A cut passes if so many right rows above it were unlikely (exact binomial, one-sided) from rows that are
+    right less often than promised. As that is asked of many cuts, how unlikely is set by simulation: of files
+    on which every cut falls just short, 1 - `LEVEL` get a limit. None where no cut passes. A larger `step`
+    looks at fewer cuts, which is quicker.
+    """
+    ranked = ranking.confidence
     kept = _cuts(ranked, accuracy, step)
     if not kept.size:
         return None
-    passed = _chance(hits[kept - 1], kept, accuracy) <= _level(tuple(kept.tolist()), accuracy)
-    if not passed.any():
+    cuts, hits = tuple(kept.tolist()), ranking.hits(kept)
+    chance = _chance(hits, _tails(cuts, accuracy))
+    # Of many looks the least likely must be less so than a single one: what is not needs no simulation.
+    if chance.min() > 2 * (1 - LEVEL) or not (passed := chance <= _level(cuts, accuracy)).any():
         return None
     sure = int(kept[passed][-1])
     below = float(ranked[sure]) if sure < len(ranked) else 0.0
@@ -88,9 +120,9 @@ def choose_promise(
         below=between(below, float(ranked[sure - 1])),
         accuracy=accuracy,
         probability=LEVEL,
-        rows=len(confidence),
+        rows=ranking.rows,
         sure=sure,
-        right=int(hits[sure - 1]),
+        right=int(hits[passed][-1]),
     )
 
 
@@ -110,12 +142,14 @@ def _cuts(ranked: FloatArray, accuracy: float, step: float) -> IntArray:
     return kept[kept >= least]
 
 
-def _chance(hits: IntArray, kept: IntArray, accuracy: float) -> FloatArray:
-    """How likely at least so many hits among the rows kept are, if each is right with that probability."""
-    from scipy.special import betainc
+def _tails(kept: Sequence[int], accuracy: float) -> list[Tail]:
+    """(n_cuts,) how likely so many hits are among the rows that each cut keeps, if that share is right."""
+    return [Tail(rows, accuracy) for rows in kept]
 
-    chance = np.where(hits > 0, betainc(np.maximum(hits, 0.5), kept - hits + 1.0, accuracy), 1.0)
-    return np.asarray(chance, dtype=np.float64)
+
+def _chance(hits: IntArray, tails: Sequence[Tail]) -> FloatArray:
+    """(…, n_cuts) how likely at least so many hits (…, n_cuts) of each cut are."""
+    return np.stack([tail.at_least(hits[..., cut]) for cut, tail in enumerate(tails)], axis=-1)
 
 
 @lru_cache(maxsize=64)
@@ -126,9 +160,9 @@ def _level(kept: tuple[int, ...], accuracy: float) -> float:
     not pass, and where the many looks mislead most.
     """
     generator = np.random.default_rng(_SEED)
-    rows = np.array(kept)
+    rows, tails = np.diff(kept, prepend=0), _tails(kept, accuracy)
     least = []
     for _ in range(0, _WALKS, _BLOCK):
-        right = generator.binomial(np.diff(rows, prepend=0), accuracy, size=(_BLOCK, len(rows)))
-        least.append(_chance(right.cumsum(axis=1), rows, accuracy).min(axis=1))
+        right = generator.binomial(rows, accuracy, size=(_BLOCK, len(rows)))
+        least.append(_chance(right.cumsum(axis=1), tails).min(axis=1))
     return float(np.quantile(np.concatenate(least), 1 - LEVEL, method="lower"))

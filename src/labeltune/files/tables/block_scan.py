@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockScan"]
 
-_QUOTE, _LINE_END, _RETURN = b'"\n\r'
+_QUOTE, _LINE_END, _RETURN, _SPACE = b'"\n\r '
 _LARGE = 1 << 24
 _DECODED = 1 << 14
-_FEW = 16
+_FEW, _SAMPLED = 16, 61
 _LAST_ASCII = 0x7F
 
 
@@ -73,22 +73,24 @@ class BlockScan:
         """The whole rows with which a piece of padded text begins, and the text that is left."""
         text = np.frombuffer(data, np.uint8)
         places, foreign = self._marks(text, ascii_only=data.isascii())
-        kinds = text[places]
-        quotes, breaks = kinds == _QUOTE, kinds == _LINE_END
+        kinds = text.take(places)
+        breaks = kinds == _LINE_END
         # Within quotes is what an odd number of them stands before.
-        outside = np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0
+        turns = np.flatnonzero(kinds == _QUOTE)
+        outside = np.repeat(np.arange(len(turns) + 1) % 2 == 0, np.diff(turns, prepend=0, append=len(kinds)))
         row_ends = breaks & outside
         count = row_ends.tobytes().rfind(b"\1") + 1
         if not count:
             return None, data[: -len(PADDING)]
-        places, kinds, quotes, outside = places[:count], kinds[:count], quotes[:count], outside[:count]
+        places, kinds, breaks, outside = places[:count], kinds[:count], breaks[:count], outside[:count]
         end = int(places[-1]) + 1
         if foreign is None:
             _check_utf8_by_pieces(data, end)
         elif foreign:
-            _check_utf8(places[kinds > _LAST_ASCII], kinds[kinds > _LAST_ASCII])
-        stops = self._stops(text, places[(breaks[:count] | (kinds == self._separator)) & outside], row_ends)
-        within, own = places[breaks[:count] & ~outside], places[quotes]
+            beyond = np.flatnonzero(kinds > _LAST_ASCII)
+            _check_utf8(places.take(beyond), kinds.take(beyond))
+        stops = self._stops(text, places[(breaks | (kinds == self._separator)) & outside], row_ends)
+        within, own = places[breaks & ~outside], places[turns[: np.searchsorted(turns, count)]]
         self._check_quotes(text, own)
         if b"\r" in data:
             within = np.concatenate([within, self._lone_returns(text[:end], own)])
@@ -97,19 +99,14 @@ class BlockScan:
     def _marks(self, text: NDArray[np.uint8], *, ascii_only: bool) -> tuple[Ints, bool | None]:
         """Where quotes, separators, line ends and signs beyond ASCII are, and whether there are any of those.
 
-        Where they are many they are left out, and what is said of them is None.
+        Where they are many they are left out, and what is said of them is None. Signs of control may be among
+        the marks: as signed numbers, all of these are below a space.
         """
-        marks = text == _QUOTE
+        many = not ascii_only and np.mean(text[::_SAMPLED] > _LAST_ASCII) * _FEW > 1
+        marks = text == _LINE_END if many else text.view(np.int8) < _SPACE
+        marks |= text == _QUOTE
         marks |= text == self._separator
-        marks |= text == _LINE_END
-        foreign: bool | None = not ascii_only
-        if foreign:
-            signs = text > _LAST_ASCII
-            if np.count_nonzero(signs) * _FEW < len(text):
-                marks |= signs
-            else:
-                foreign = None
-        return np.flatnonzero(marks), foreign
+        return np.flatnonzero(marks), None if many else not ascii_only
 
     def _stops(self, text: NDArray[np.uint8], found: Ints, row_ends: NDArray[np.bool_]) -> Ints:
         """(n_rows, width) what ends each cell, if every row has as many as it should."""

@@ -83,7 +83,9 @@ class RowBlock:
 
     def row(self, row: int) -> list[str]:
         """The values of a row, one for each column."""
-        return [self.text(row, column) for column in range(self.stops.shape[1])]
+        stops = [*self.stops[row, :-1].tolist(), int(self._row_ends[row])]
+        starts = [int(self._row_starts[row]), *(stop + 1 for stop in stops[:-1])]
+        return [_value(self.data[start:end]).decode() for start, end in zip(starts, stops, strict=True)]
 
     def text(self, row: int, column: int) -> str:
         """The value of one cell."""

@@ -6,7 +6,9 @@ split.
 
 from __future__ import annotations
 
+import re
 import string
+import unicodedata
 from array import array
 from bisect import bisect_right
 from functools import lru_cache
@@ -46,12 +48,11 @@ _SPACE = ord(" ")
 
 def plain_forms(joined: JoinedTexts) -> list[bytes]:
     """`plain(text)` of each text as UTF-8, many at once, in a tenth of the time: every text needs it."""
-    if not joined.content.isascii():
+    if not _is_composed(joined):
         joined = JoinedTexts([composed(text) for text in joined.texts])
     texts, content = joined.texts, joined.content
     # Texts have few kinds of characters beyond ASCII, and of those fewer that are not plain.
-    beyond = joined.uncommon.translate(None, _ASCII).decode("utf-8", "surrogatepass")
-    for character in sorted(set(beyond)):
+    for character in sorted(set(_beyond_ascii(joined))):
         plain_one = _plain_character(character)
         if plain_one != character:
             old, new = (one.encode("utf-8", "surrogatepass") for one in (character, plain_one))
@@ -64,6 +65,32 @@ def plain_forms(joined: JoinedTexts) -> list[bytes]:
             for form, text in zip(forms, texts, strict=True)
         ]
     return forms
+
+
+def _is_composed(joined: JoinedTexts) -> bool:
+    """Whether all texts are `composed` as they are, which the few kinds of characters beyond ASCII can tell.
+
+    False may be said of such texts, too.
+    """
+    return all(map(_is_inert, set(_beyond_ascii(joined))))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_inert(character: str) -> bool:
+    """Whether Unicode's normal forms leave a character as it is, whatever stands beside it."""
+    return (
+        unicodedata.is_normalized("NFKC", character)
+        and not unicodedata.category(character).startswith("M")
+        and not _JOINS_BEFORE.match(character)
+    )
+
+
+_JOINS_BEFORE = re.compile("[\u1160-\u11ff\U00016d40-\U00016d7f]")
+"""Letters, not marks, that become one with a letter before them: Hangul's and Kirat Rai's vowels."""
+
+
+def _beyond_ascii(joined: JoinedTexts) -> str:
+    return joined.uncommon.translate(None, _ASCII).decode("utf-8", "surrogatepass")
 
 
 def _with_single_spaces(content: bytes) -> bytes:
@@ -128,7 +155,8 @@ class Neighbours(Rule):
             labels = [answer if own is None else own for own, answer in pairs]
         self._lines.extend(batch.lines)
         # Texts that differ in how their accents are written are equal.
-        self._hashes.extend(map(hash, map(nfc, batch.texts)))
+        texts = batch.texts if _is_composed(batch.joined) else map(nfc, batch.texts)
+        self._hashes.extend(map(hash, texts))
         self._labels.extend(map(self._number_of.__getitem__, labels))
         numbers = range(start, len(self._lines))
         firsts = list(map(self._first.setdefault, map(hash, forms), numbers))
