@@ -1,13 +1,15 @@
 """How one answer is decided, piece by piece, by the log-probabilities at its points of choice.
 
 A single label has its exact log-probability over all legal answers. A set is decided label by label, in the
-order of the labels: each one's probability is exact given what was decided before it.
+order of the labels: each one's probability is exact given what was decided before it. What comes to so little
+that no probability could show it is not computed: see `Limits`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +31,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Asking = Generator[list[Request], list[list[Floats]], Floats]
 
-__all__ = ["Decided", "Decider", "uncalibrated"]
+__all__ = ["TOLERANCE", "Decided", "Decider", "uncalibrated"]
 
-LEAST_REACH = math.log(1e-6)
-"""Where an answer comes with less than this probability, its continuations share it evenly: no probability is
-off by more."""
+TOLERANCE = 1e-4
+"""No probability of a label that is told is farther from the model's own, by leaving out what is improbable."""
 
 _FORCED = 12.0
 """The log-odds of what cannot be otherwise."""
@@ -51,28 +52,40 @@ class Decided:
     """The answer."""
 
 
-def uncalibrated(layout: Layout) -> list[dict[str, Any]]:
-    """Decisions by the model's own probabilities, for lack of examples to calibrate them by."""
-    return [
-        {"slope": 1.0, "offset": 0.0, "thresholds": [0.5] * (part.stop - part.start) * (kind == "subset")}
-        for part, kind in zip(layout.slices, layout.kinds, strict=True)
-    ]
+def uncalibrated(layout: Layout, tilt: Sequence[float] = ()) -> list[dict[str, Any]]:
+    """Decisions by the model's own probabilities, for lack of examples to calibrate them by.
+
+    With a `tilt` (labels,) choices lean towards the labels that counted more.
+    """
+    found: list[dict[str, Any]] = []
+    for part, kind in zip(layout.slices, layout.kinds, strict=True):
+        even = [0.5] * (part.stop - part.start) * (kind == "subset")
+        leaning = {"leaning": list(tilt[part])} if len(tilt) and kind == "choice" else {}
+        found.append({"slope": 1.0, "offset": 0.0, "thresholds": even, **leaning})
+    return found
 
 
 class Decider:
     """Decides answers as `calibration.decisions` says."""
 
     def __init__(
-        self, legal: Legal, decided: Sequence[Mapping[str, Any]], tilt: Sequence[float] = ()
+        self,
+        legal: Legal,
+        decided: Sequence[Mapping[str, Any]],
+        tilt: Sequence[float] = (),
+        *,
+        tolerance: float = TOLERANCE,
     ) -> None:
         self._legal = legal
         self._grammar = legal.grammar
         self.layout = Layout(legal.grammar.heads)
         self._slopes = [float(decision["slope"]) for decision in decided]
-        self._offsets = [float(decision["offset"]) for decision in decided]
+        # One for all labels of a head, or one for each where rare labels counted more.
+        self._offsets = [np.array(decision["offset"], dtype=np.float64) for decision in decided]
         self._thresholds = [np.array(decision["thresholds"], dtype=np.float64) for decision in decided]
         self._leaning = [np.array(decision.get("leaning", 0.0), dtype=np.float64) for decision in decided]
         self._tilt = np.array(tilt, dtype=np.float64) if len(tilt) else np.zeros(self.layout.n_outputs)
+        self._limits = lru_cache(maxsize=100_000)(partial(self._find_limits, tolerance))
 
     def walk(self) -> Generator[list[Request], list[list[Floats]], Decided]:
         """Decide one answer; see `Scorer.run`."""
@@ -110,16 +123,17 @@ class Decider:
         found = np.full(fan.n_steps, -np.inf)
         if not fan.nodes:
             return np.zeros(fan.n_steps)
+        limits = self._limits(state)
         frontier = [(0, 0.0)]
         while frontier:
-            wanted = [number for number, reach in frontier if reach >= LEAST_REACH]
+            wanted = [number for number, reach in frontier if reach >= limits[number]]
             missing = [n for n in wanted if (path + fan.nodes[n].path, fan.nodes[n].allowed) not in known]
             if missing:
                 yield from self._ask(state, path, [fan.nodes[n] for n in missing], known)
             behind: list[tuple[int, float]] = []
             for number, reach in frontier:
                 node = fan.nodes[number]
-                if reach < LEAST_REACH:
+                if reach < limits[number]:
                     _spread(fan, number, reach, found)
                     continue
                 logprobs = known[path + node.path, node.allowed]
@@ -130,6 +144,35 @@ class Decider:
                         behind.append((target, reach + logprob))
             frontier = behind
         return found
+
+    def _find_limits(self, tolerance: float, state: State) -> list[float]:
+        """For each point of choice from a state on the log-probability, given what was decided, that it has
+        to come with to be followed. Behind it, the labels share their probability evenly.
+
+        Calibrated, probabilities p of a choice become p^s / Σ p^s. So much of n labels, m together, comes to
+        between m^s and n·(m/n)^s, and the sum over all labels to 1 at least if s ≤ 1, else to k^(1-s) with k
+        labels. All points that are left out together may come to the tolerance. Of a set a label's odds, m at
+        most, become exp(s·log m + o).
+        """
+        fan, block = self._legal.fan(state), self._grammar.blocks[state.block]
+        slope, offset = self._slopes[block.head], self._offsets[block.head]
+        if slope <= 0:
+            return [-math.inf] * len(fan.nodes)
+        allowed = math.log(tolerance)
+        if block.kind != "choice":
+            return [min(allowed, (allowed - float(offset.max())) / slope)] * len(fan.nodes)
+        labels = self.layout.slices[block.head]
+        # What labels are weighed by after all may make more of what is little.
+        uneven = slope * np.ptp(self._tilt[labels]) + np.ptp(offset) + np.ptp(self._leaning[block.head])
+        allowed -= math.log(len(fan.nodes)) + float(uneven)
+        if slope > 1:
+            allowed += (1 - slope) * math.log(labels.stop - labels.start)
+        steps = self._grammar.steps(state)
+        behind = (
+            sum(len(steps[step].decision.labels) for step in fan.behind(number))
+            for number in range(len(fan.nodes))
+        )
+        return [(allowed - max(1 - slope, 0.0) * math.log(n)) / slope for n in behind]
 
     def _ask(
         self, state: State, path: Ids, nodes: Sequence[Any], known: dict[tuple[Ids, Ids], Floats]
@@ -185,7 +228,7 @@ class Decider:
         if left is None:
             z -= self._tilt[self.layout.slices[head]]
             z -= np.logaddexp.reduce(z)
-        leaning = self._slopes[head] * z + self._leaning[head]
+        leaning = self._slopes[head] * z + self._offsets[head] + self._leaning[head]
         return int(np.argmax([np.logaddexp.reduce(leaning[list(step.decision.labels)]) for step in steps]))
 
     def _flag(self, block: Any, steps: Sequence[Step], logprobs: Floats, z: Floats) -> int:
@@ -221,10 +264,6 @@ def _sigmoid(z: Floats) -> Floats:
 
 def _spread(fan: Fan, number: int, reach: float, found: Floats) -> None:
     """Share out the probability of coming to a node among the steps behind it."""
-    steps: list[int] = []
-    waiting = [number]
-    while waiting:
-        for settled, target in fan.nodes[waiting.pop()].leads:
-            (steps if settled else waiting).append(target)
+    steps = fan.behind(number)
     for step in steps:
         found[step] = np.logaddexp(found[step], reach - math.log(len(steps)))

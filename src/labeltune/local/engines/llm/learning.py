@@ -57,6 +57,8 @@ _ENOUGH = 50
 """With fewer examples held out there is nothing to calibrate by."""
 _SOME = 256
 """No more are decided anew at every checkpoint."""
+_CALIBRATING = 1e-5
+"""To calibrate by, probabilities are looked at more closely than to answer: their logarithms count."""
 _MICRO_TOKENS = 8192
 _STATE = "state.safetensors"
 
@@ -186,9 +188,9 @@ class LlmRun:
     def _decisions(self) -> list[dict[str, Any]]:
         """Calibrated on what was held out, as the model is now."""
         if not self._held:
-            return uncalibrated(self._layout)
+            return uncalibrated(self._layout, self._tilt)
         self._module.eval()
-        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt)
+        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt, tolerance=_CALIBRATING)
         scorer = Scorer(self._module, pad=self._chat.pad, opening=self._legal.opening, common=self._common)
         found = scorer.run([row.prompt for row, _ in self._held], [decider.walk() for _ in self._held])
         scores = np.stack([decided.scores for decided in found])
