@@ -9,8 +9,8 @@ of the official test part, then `evaluate`, in a folder of its own: no vector is
 a second count the whole command, its start with it; rows a CPU second count the worker alone, the reading of
 the model with it. `--vectors` adds `embed:FOLDER` to the engines. Another engine is another name after
 `--engines`; `encoder` and `llm` want a model's folder and the extra `[torch]`. `--rows` asks for so many rows
-of the test part only, drawn by the seed: an `llm` on a processor takes long for each. Below the rows of a data
-set stand figures that others have published for all of its test part, to see the size of things by.
+of the test part only, drawn by the seed: an `llm` on a processor takes long for each. Below the rows of a
+data set stand figures that others have published for all of its test part, to see the size of things by.
 """
 
 from __future__ import annotations

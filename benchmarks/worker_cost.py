@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from labeltune.local.store import Store
 
@@ -33,7 +33,7 @@ class WorkerCost:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> WorkerCost:
+    def __enter__(self) -> Self:
         self._look(known=True)
         self._thread.start()
         return self

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["TOLERANCE", "Decided", "Decider", "uncalibrated"]
 
 TOLERANCE = 1e-4
-"""No probability of a label that is told is farther from the model's own, by leaving out what is improbable."""
+"""No probability of a label is farther from the model's own by more, for leaving out what is improbable."""
 
 _FORCED = 12.0
 """The log-odds of what cannot be otherwise."""

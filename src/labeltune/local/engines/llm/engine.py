@@ -21,6 +21,7 @@ from labeltune.local.engines.llm.saved import Saved
 from labeltune.local.engines.llm.scoring import Request, Scorer
 from labeltune.local.engines.neural.base_model import check_source, find_base
 from labeltune.local.engines.neural.extra import need_torch
+from labeltune.local.engines.neural.processes import processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -73,6 +74,7 @@ class Llm:
         base.check_options(cls.options)
         lora_options(base)
         is_balanced(base)
+        processes_of(base)
         need_torch("llm")
         check_source(base)
         folder = Path(base.source).expanduser()
