@@ -140,7 +140,7 @@ def test_a_companion_that_dies_ends_the_job_and_none_outlives_it(
         companion = companion_of(other.id)
         await provider.client.fine_tuning.jobs.cancel(other.id)
         await until(
-            lambda: not os.path.exists(f"/proc/{companion}"),  # noqa: ASYNC240, PTH110
+            lambda: not os.path.exists(f"/proc/{companion}"),  # noqa: PTH110
             lambda: log_of(provider.directory),
         )
 

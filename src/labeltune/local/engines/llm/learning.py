@@ -20,7 +20,7 @@ from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.common.records import Template, content_of
 from labeltune.local.engines.llm.adapter import lora_options, quiet, read_base, targets, trainable, with_lora
 from labeltune.local.engines.llm.chat import Chat
-from labeltune.local.engines.llm.deciding import Decider, uncalibrated
+from labeltune.local.engines.llm.deciding import Decider, choices_of, stepwise, uncalibrated
 from labeltune.local.engines.llm.examples import LEAST_TEXT, Examples, common_beginning
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.learner import Learner
@@ -190,9 +190,13 @@ class LlmRun:
         if not self._held:
             return uncalibrated(self._layout, self._tilt)
         self._module.eval()
-        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt, tolerance=_CALIBRATING)
         scorer = Scorer(self._module, pad=self._chat.pad, opening=self._legal.opening, common=self._common)
-        found = scorer.run([row.prompt for row, _ in self._held], [decider.walk() for _ in self._held])
+        prompts = [row.prompt for row, _ in self._held]
+        if self._layout.kinds == ["choice"] and not self._tilt:
+            choices = scorer.run(prompts, [choices_of(row.answer) for row, _ in self._held])
+            return [stepwise([choice for one in choices for choice in one])]
+        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt, tolerance=_CALIBRATING)
+        found = scorer.run(prompts, [decider.walk() for _ in self._held])
         scores = np.stack([decided.scores for decided in found])
         tilt = np.array(self._tilt, dtype=np.float32) if self._tilt else None
         return decisions(self._layout, scores, np.stack([targets for _, targets in self._held]), tilt)
