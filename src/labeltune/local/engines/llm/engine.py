@@ -12,7 +12,6 @@ from labeltune.local.engines.common.answers import LabelFormat
 from labeltune.local.engines.common.class_weight import is_balanced
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
-from labeltune.local.engines.llm.adapter import lora_options
 from labeltune.local.engines.llm.chat import Chat, check_template
 from labeltune.local.engines.llm.deciding import Decider, choices_of
 from labeltune.local.engines.llm.grammar import Grammar
@@ -22,6 +21,7 @@ from labeltune.local.engines.llm.saved import Saved
 from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import check_source, find_base
 from labeltune.local.engines.neural.extra import need_torch
+from labeltune.local.engines.neural.lora import Lora
 from labeltune.local.engines.neural.processes import processes_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Llm:
         from pathlib import Path
 
         base.check_options(cls.options)
-        lora_options(base)
+        Lora.of(base)
         is_balanced(base)
         processes_of(base)
         need_torch("llm")
