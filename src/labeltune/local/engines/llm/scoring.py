@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -176,7 +177,8 @@ class Scorer:
         if not behind:
             return values
         asked = {allowed for place in behind for _, allowed in pairs[place][1].points}
-        with self._output.only(list(asked)) as columns:
+        # Where nothing is trusted, logits are not either, unless the model gives all of them.
+        with self._output.only(list(asked)) if self.cached else nullcontext(Columns()) as columns:
             # Each path takes memory for a copy of what is kept of its conversation, and for its logits.
             outputs = fed.logits.shape[1] if columns.tokens is None else len(columns.tokens)
             kept = fed.mask.shape[1] // 2
