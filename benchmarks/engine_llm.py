@@ -90,7 +90,7 @@ def main() -> None:
             flush=True,
         )
     cpu = time.process_time()
-    answers = model.answer([row[:-1] for row in test], top_logprobs=1)
+    answers = model.answer([row[:-1] for row in test])
     spent = time.process_time() - cpu
     right = sum(a.text == row[-1]["content"] for a, row in zip(answers, test, strict=True)) / len(test)
     error = math.sqrt(right * (1 - right) / len(test))

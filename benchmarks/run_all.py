@@ -51,6 +51,10 @@ def main() -> int:
         "comments",
         "kinds",
         "fit_tokens",
+        # Needs a model's folder.
+        "engine_llm",
+        "single_label",
+        "worker_cost",
         *SMALL,
     }
     assert not forgotten, f"benchmarks that are not in the list: {', '.join(sorted(forgotten))}"

@@ -22,6 +22,7 @@ COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
 FOREIGN = {
     "--standalone",
     "--nproc",
+    "--nnodes",
     "--check",
     "--env",
     "--no-deps",

@@ -20,6 +20,7 @@ from labeltune.cli.options import (
     WaitTimeoutOption,
 )
 from labeltune.cli.reading import reads_tables
+from labeltune.cli.torchrun import is_one_of_several, with_processes
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import SettingsError
 
@@ -115,11 +116,13 @@ def train(
 ) -> None:
     """Fine-tune a model and wait for it; the same command run again finds its job."""
     out = output.configure(json_mode=json, quiet=quiet)
+    if is_one_of_several():
+        return
     from labeltune.task import task_if_there
 
     definition = task_if_there(task)
     place = provider_of(provider, definition)
-    base = base_of(model, definition, place, out)
+    base = with_processes(base_of(model, definition, place, out), place, out)
     from dataclasses import asdict
 
     from labeltune.cli.progress import JobStory

@@ -36,6 +36,9 @@ STALLED_S = 120.0
 
 _LOG = "worker.log"
 _LOG_BYTES = 1 << 20
+_TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_TOLD_PREFIXES = ("LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_", "ROLE_", "TORCHELASTIC_")
+
 _LOOK_EVERY_S = 0.5
 _STARTING_S = 20.0
 
@@ -131,10 +134,21 @@ def _start(directory: Path) -> subprocess.Popen[bytes]:
             stdout=descriptor,
             stderr=descriptor,
             cwd=directory,
+            env=_own_environment(),
             start_new_session=True,
         )
     finally:
         os.close(descriptor)
+
+
+def _own_environment() -> dict[str, str]:
+    """The environment without what torchrun tells the processes that it starts: a worker is none of them."""
+    found = dict(os.environ)
+    if "TORCHELASTIC_RUN_ID" in found:
+        for name in list(found):
+            if name in _TOLD or name.startswith(_TOLD_PREFIXES):
+                del found[name]
+    return found
 
 
 def worker_command(directory: Path) -> list[str]:

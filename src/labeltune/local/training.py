@@ -19,7 +19,9 @@ from labeltune.errors import AccessError, DiskError, LabeltuneError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
 from labeltune.local.cards import write_card
+from labeltune.local.companions import companions
 from labeltune.local.engines import Base, Hyperparameters
+from labeltune.local.engines.neural.processes import learning_together
 from labeltune.local.errors import with_hint
 from labeltune.local.files import add_file
 from labeltune.local.jobs import add_event, model_name
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Lasting, Record, Run, Step
     from labeltune.local.store import Row, Store
 
-__all__ = ["MAX_ATTEMPTS", "train", "validate"]
+__all__ = ["MAX_ATTEMPTS", "fit", "records_of", "train", "validate"]
 
 MAX_ATTEMPTS = 3
 """A job whose worker died so often before the next checkpoint has failed."""
@@ -109,7 +111,8 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
             # Its worker died before it could pause: it is as it was at its last checkpoint.
             _move(store, job, "paused", "pausing")
             return
-        _Training(store, job, order).run()
+        with companions(store, job):
+            _Training(store, job, order).run()
     except _LeftError:
         _log.info("%s: cancelled", job["id"])
     except _RefusedError as refusal:
@@ -132,6 +135,27 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
         _fail(store, job, _error("server_error", f"The engine failed ({kind}); see worker.log.", None))
     finally:
         drop_unused_folders(store, job["id"])
+
+
+def records_of(store: Store, job: Row) -> tuple[list[Record], list[Record]]:
+    """The training and the validation examples of a job."""
+    training = _read(store, job["training_file"], "training_file", least=MIN_EXAMPLES)
+    if job["validation_file"] is None:
+        return training, []
+    return training, _read(store, job["validation_file"], "validation_file", least=1)
+
+
+def fit(store: Store, job: Row, training: list[Record], validation: list[Record]) -> Run:
+    """Begin to learn, from the last checkpoint on if there is one."""
+    base, step = Base.parse(job["model"]), job["saved_step"]
+    return engines.get_engine(base.engine).fit(
+        training,
+        validation,
+        Hyperparameters(**orjson.loads(job["asked"])),
+        base=base,
+        seed=job["seed"],
+        resume=None if step is None else store.model_folder(job["id"], step),
+    )
 
 
 class _Training:
@@ -177,24 +201,11 @@ class _Training:
                 else "Fine-tuning job started"
             )
             add_event(store, job["id"], started)
-        training = _read(store, job["training_file"], "training_file", least=MIN_EXAMPLES)
-        validation = (
-            []
-            if job["validation_file"] is None
-            else _read(store, job["validation_file"], "validation_file", least=1)
-        )
-        base = Base.parse(job["model"])
-        engine = engines.get_engine(base.engine)
+        training, validation = records_of(store, job)
+        engine = engines.get_engine(Base.parse(job["model"]).engine)
         if phase := getattr(engine, "preparation", ""):
             add_event(store, job["id"], f"{phase}: {counted(len(training) + len(validation), 'example')}")
-        run = engine.fit(
-            training,
-            validation,
-            Hyperparameters(**orjson.loads(job["asked"])),
-            base=base,
-            seed=job["seed"],
-            resume=store.model_folder(job["id"], job["saved_step"]) if again else None,
-        )
+        run = fit(store, job, training, validation)
         with store.transaction():
             chosen = orjson.dumps(dict(run.hyperparameters)).decode()
             self._write("UPDATE jobs SET hyperparameters = ?", chosen)
@@ -202,6 +213,8 @@ class _Training:
             # What an engine has to say of the data, if anything; a run need not have notes.
             for note in getattr(run, "notes", ()):
                 add_event(store, job["id"], note, level="warn")
+            if (size := learning_together()) > 1:
+                add_event(store, job["id"], f"{size} processes learn together")
         return run
 
     def _write(self, update: str, *values: object) -> None:

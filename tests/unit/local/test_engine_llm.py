@@ -370,3 +370,30 @@ def test_what_is_kept_of_conversations_is_not_trusted_where_it_answers_otherwise
 
 def test_nothing_is_answered_for_nobody(trained: Path) -> None:
     assert Llm.load(trained).answer([]) == []
+
+
+def test_balanced_classes_that_are_calibrated_are_read_again_and_lean(base: Base, tmp_path: Path) -> None:
+    named = Base("llm", base.source, {"class_weight": "balanced"})
+    valid = single(60, seed=7)
+    run = Llm.fit(single(40), valid, QUICK, base=named, seed=1)
+    list(run)
+    run.save(tmp_path / "calibrated")
+    assert set(answers(Llm.load(tmp_path / "calibrated"), valid)) <= set(WORDS)
+    run = Llm.fit(single(40), [], Hyperparameters(n_epochs=1), base=named, seed=1)
+    list(run)
+    run.save(tmp_path / "plain")
+    saved = json.loads(next((tmp_path / "plain").glob("model-*.json")).read_bytes())
+    assert saved["decisions"][0]["leaning"] == saved["tilt"]
+
+
+def test_the_best_label_is_the_same_whether_others_are_told_or_not(base: Base, tmp_path: Path) -> None:
+    run = Llm.fit(single(60), single(60, seed=9), QUICK, base=base, seed=1)
+    list(run)
+    run.save(tmp_path)
+    saved = json.loads(next(tmp_path.glob("model-*.json")).read_bytes())
+    assert saved["decisions"][0]["stepwise"]
+    model = Llm.load(tmp_path)
+    rows = [row[:-1] for row in single(40, seed=2)]
+    for one, other in zip(model.answer(rows), model.answer(rows, top_logprobs=3), strict=True):
+        assert one.text == other.text
+        assert one.tokens[0].logprob == pytest.approx(other.tokens[0].logprob, abs=1e-4)

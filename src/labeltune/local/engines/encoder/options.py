@@ -9,6 +9,7 @@ from labeltune.errors import SettingsError
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.neural.device import PRECISION
 from labeltune.local.engines.neural.lora import LORA, Lora
+from labeltune.local.engines.neural.processes import PROCESSES, processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ OPTIONS: Mapping[str, str] = {
     "window": "tokens that are read at once; longer texts are read in several windows",
     "pooling": "mean of the tokens, or cls, the first one; auto: what the model was made for",
     **PRECISION,
+    **PROCESSES,
     **CLASS_WEIGHT,
 }
 
@@ -51,6 +53,7 @@ class Options:
     def of(cls, base: Base) -> Options:
         """Raises `SettingsError` for an option or a value that makes no sense."""
         base.check_options(OPTIONS)
+        processes_of(base)
         pooling = base.options.get("pooling", "auto")
         if pooling not in ("auto", "mean", "cls"):
             raise SettingsError(f"pooling={pooling}: expected mean, cls or auto")

@@ -4,25 +4,27 @@ sampled.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 
 from labeltune.errors import SettingsError
+from labeltune.local.engines.common.answers import LabelFormat
 from labeltune.local.engines.common.class_weight import is_balanced
 from labeltune.local.engines.common.folder import remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.llm.chat import Chat, check_template
-from labeltune.local.engines.llm.deciding import Decider
+from labeltune.local.engines.llm.deciding import Decider, choices_of
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.legal import Legal
 from labeltune.local.engines.llm.manifest import ABOUT, OPTIONS, STATE
 from labeltune.local.engines.llm.saved import Saved
-from labeltune.local.engines.llm.scoring import Request, Scorer
+from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import check_source, find_base
 from labeltune.local.engines.neural.extra import need_torch
 from labeltune.local.engines.neural.lora import Lora
+from labeltune.local.engines.neural.processes import processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
     from labeltune.local.engines.llm.learning import LlmRun
     from labeltune.local.engines.llm.legal import Written
+    from labeltune.local.engines.llm.scoring import Request
 
     Ids = tuple[int, ...]
     Floats = NDArray[np.float64]
@@ -75,6 +78,7 @@ class Llm:
         base.check_options(cls.options)
         Lora.of(base)
         is_balanced(base)
+        processes_of(base)
         need_torch("llm")
         check_source(base)
         folder = Path(base.source).expanduser()
@@ -135,7 +139,10 @@ class Llm:
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`."""
         prompts = [self.prompt(conversation) for conversation in conversations]
-        found = self.scorer.run(prompts, [self._decider.walk() for _ in prompts])
+        # The probability of a field of several is a sum over the answers that hold its value.
+        alone = not top_logprobs and isinstance(self._format, LabelFormat)
+        told: Literal["all", "best"] = "best" if alone else "all"
+        found = self.scorer.run(prompts, [self._decider.walk(told) for _ in prompts])
         return [self._format.answer(self._decider.verdicts(decided), top_logprobs) for decided in found]
 
     def prompt(self, conversation: Sequence[Message]) -> Ids:
@@ -170,12 +177,8 @@ class Llm:
 
 def _total(answer: Written) -> Generator[list[Request], list[list[Floats]], float]:
     """The log-probability of an answer, by its points of choice."""
-    points = tuple((n, allowed) for n, allowed in enumerate(answer.allowed) if len(allowed) > 1)
-    if not points:
-        return 0.0
-    ((values),) = yield [Request(answer.ids[: points[-1][0]], points)]
-    places = [allowed.index(answer.ids[length]) for length, allowed in points]
-    return float(sum(value[place] for value, place in zip(values, places, strict=True)))
+    choices = yield from choices_of(answer)
+    return float(sum(values[place] for values, place in choices))
 
 
 def _like_training(template: Template) -> list[list[Message]]:

@@ -20,7 +20,7 @@ from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.common.records import Template, content_of
 from labeltune.local.engines.llm.adapter import quiet, read_base, trainable, with_lora
 from labeltune.local.engines.llm.chat import Chat
-from labeltune.local.engines.llm.deciding import Decider, uncalibrated
+from labeltune.local.engines.llm.deciding import Decider, choices_of, stepwise, uncalibrated
 from labeltune.local.engines.llm.examples import LEAST_TEXT, Examples, common_beginning
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.learner import Learner
@@ -58,6 +58,8 @@ _ENOUGH = 50
 """With fewer examples held out there is nothing to calibrate by."""
 _SOME = 256
 """No more are decided anew at every checkpoint."""
+_CALIBRATING = 1e-5
+"""To calibrate by, probabilities are looked at more closely than to answer: their logarithms count."""
 _MICRO_TOKENS = 8192
 
 
@@ -186,11 +188,15 @@ class LlmRun:
     def _decisions(self) -> list[dict[str, Any]]:
         """Calibrated on what was held out, as the model is now."""
         if not self._held:
-            return uncalibrated(self._layout)
+            return uncalibrated(self._layout, self._tilt)
         self._module.eval()
-        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt)
         scorer = Scorer(self._module, pad=self._chat.pad, opening=self._legal.opening, common=self._common)
-        found = scorer.run([row.prompt for row, _ in self._held], [decider.walk() for _ in self._held])
+        prompts = [row.prompt for row, _ in self._held]
+        if self._layout.kinds == ["choice"] and not self._tilt:
+            choices = scorer.run(prompts, [choices_of(row.answer) for row, _ in self._held])
+            return [stepwise([choice for one in choices for choice in one])]
+        decider = Decider(self._legal, uncalibrated(self._layout), self._tilt, tolerance=_CALIBRATING)
+        found = scorer.run(prompts, [decider.walk() for _ in self._held])
         scores = np.stack([decided.scores for decided in found])
         tilt = np.array(self._tilt, dtype=np.float32) if self._tilt else None
         return decisions(self._layout, scores, np.stack([targets for _, targets in self._held]), tilt)

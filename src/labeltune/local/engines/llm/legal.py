@@ -45,6 +45,15 @@ class Fan:
     n_steps: int
     nodes: tuple[Node, ...]
 
+    def behind(self, number: int) -> list[int]:
+        """The steps that are settled at a node or behind it; one that several tokens lead to as often."""
+        steps: list[int] = []
+        waiting = [number]
+        while waiting:
+            for settled, target in self.nodes[waiting.pop()].leads:
+                (steps if settled else waiting).append(target)
+        return steps
+
 
 @dataclass(frozen=True, slots=True)
 class Written:

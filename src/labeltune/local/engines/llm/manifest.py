@@ -5,6 +5,7 @@ from __future__ import annotations
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT
 from labeltune.local.engines.neural.device import PRECISION
 from labeltune.local.engines.neural.lora import LORA
+from labeltune.local.engines.neural.processes import PROCESSES
 
 __all__ = ["ABOUT", "OPTIONS", "SCORING", "STATE"]
 
@@ -14,6 +15,7 @@ OPTIONS = {
     **LORA,
     "window": "tokens of a conversation, its answer included, that are read; longer texts lose their middle",
     **PRECISION,
+    **PROCESSES,
     **CLASS_WEIGHT,
 }
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import copy
 import inspect
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from labeltune.local.engines.llm.columns import Columns, OutputLayer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -33,7 +36,7 @@ _TOKENS = 4096
 """So many tokens are fed at once, about, padding and what is kept of the conversation counted."""
 
 _LOGITS = 1 << 14
-"""So many logits take the room of a token: together at most a quarter of a gigabyte."""
+"""So many logits take the room of a token, where all have to be computed: a quarter of a gigabyte at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class _Fed:
     mask: torch.Tensor
     """Bool (rows, width), False where a shorter row was filled up, or None of it."""
     lengths: torch.Tensor
-    logits: torch.Tensor
+    logits: Floats
     """After the last token of each row, (rows, vocabulary)."""
 
 
@@ -71,6 +74,7 @@ class Scorer:
         self._common = common
         self._common_cache: Any = None
         plain = module.get_base_model() if hasattr(module, "get_base_model") else module
+        self._output = OutputLayer(plain)
         named = inspect.signature(plain.forward).parameters
         # Renamed in the course of transformers 5.
         self._cache = "cache" if "cache" in named else "past_key_values"
@@ -138,7 +142,8 @@ class Scorer:
             logits_to_keep=1,
             **{self._cache: cache},
         )
-        return _Fed(ids, found.past_key_values if self.cached else None, mask, lengths, found.logits[:, -1])
+        logits = _on_processor(found.logits[:, -1])
+        return _Fed(ids, found.past_key_values if self.cached else None, mask, lengths, logits)
 
     def _kept(self, ids: list[Ids]) -> int:
         """How many tokens that all these begin with are remembered from before."""
@@ -167,32 +172,40 @@ class Scorer:
         lengths = [len(request.path) - skip for _, request in pairs]
         for place, length in enumerate(lengths):
             if length <= 0:
-                values[place] = self._read(fed, pairs[place], None)
-        # Each path takes memory for a copy of what is kept of its conversation, and for its logits.
-        kept, vocabulary = fed.mask.shape[1] // 2, fed.logits.shape[1]
-        costs = [max(length + kept, length * vocabulary // _LOGITS) for length in lengths]
-        for part in _parts([place for place, length in enumerate(lengths) if length > 0], costs):
-            rows = [pairs[place][0] for place in part]
-            found = self._behind(fed, rows, [pairs[place][1].path[skip:] for place in part])
-            for logits, place in zip(found, part, strict=True):
-                values[place] = self._read(fed, pairs[place], logits)
+                values[place] = self._read(fed, pairs[place], None, Columns())
+        behind = [place for place, length in enumerate(lengths) if length > 0]
+        if not behind:
+            return values
+        asked = {allowed for place in behind for _, allowed in pairs[place][1].points}
+        # Where nothing is trusted, logits are not either, unless the model gives all of them.
+        with self._output.only(list(asked)) if self.cached else nullcontext(Columns()) as columns:
+            # Each path takes memory for a copy of what is kept of its conversation, and for its logits.
+            outputs = fed.logits.shape[1] if columns.tokens is None else len(columns.tokens)
+            kept = fed.mask.shape[1] // 2
+            costs = [max(length + kept, length * outputs // _LOGITS) for length in lengths]
+            for part in _parts(behind, costs):
+                rows = [pairs[place][0] for place in part]
+                found = self._behind(fed, rows, [pairs[place][1].path[skip:] for place in part])
+                for logits, place in zip(found, part, strict=True):
+                    values[place] = self._read(fed, pairs[place], logits, columns)
         return values
 
-    def _read(self, fed: _Fed, pair: tuple[int, Request], logits: torch.Tensor | None) -> list[Floats]:
+    def _read(
+        self, fed: _Fed, pair: tuple[int, Request], logits: Floats | None, columns: Columns
+    ) -> list[Floats]:
         number, request = pair
         skip = len(self._opening)
         found: list[Floats] = []
         for length, allowed in request.points:
             if length == skip:
-                row = fed.logits[number]
+                found.append(_restricted(fed.logits[number], list(allowed)))
             else:
                 assert logits is not None
-                row = logits[length - skip - 1]
-            found.append(_restricted(row, allowed))
+                found.append(_restricted(logits[length - skip - 1], columns.places(allowed)))
         return found
 
-    def _behind(self, fed: _Fed, rows: list[int], paths: list[Ids]) -> torch.Tensor:
-        """The logits after each token of the paths, (paths, width, vocabulary)."""
+    def _behind(self, fed: _Fed, rows: list[int], paths: list[Ids]) -> Floats:
+        """The logits after each token of the paths, (paths, width, columns)."""
         import torch
 
         if not self.cached:
@@ -202,7 +215,7 @@ class Scorer:
         width = tokens.shape[1]
         before = fed.mask[chosen]
         positions = fed.lengths[chosen][:, None] + torch.arange(width, device=self._device)
-        return self.module(
+        logits = self.module(
             input_ids=tokens,
             # What fills a path up comes behind it, where nothing looks that is read.
             attention_mask=torch.cat([before, before.new_ones(len(rows), width)], dim=1).long(),
@@ -210,8 +223,9 @@ class Scorer:
             use_cache=True,
             **{self._cache: _rows_of(fed.cache, chosen)},
         ).logits
+        return _on_processor(logits)
 
-    def _whole(self, prompts: list[Ids], paths: list[Ids]) -> torch.Tensor:
+    def _whole(self, prompts: list[Ids], paths: list[Ids]) -> Floats:
         """The same without anything kept, row by row."""
         import torch
 
@@ -221,7 +235,7 @@ class Scorer:
             tokens = torch.tensor([prompt + path], device=self._device)
             logits = self.module(input_ids=tokens, use_cache=False).logits[0, len(prompt) :]
             found.append(torch.nn.functional.pad(logits, (0, 0, 0, width - len(path))))
-        return torch.stack(found)
+        return _on_processor(torch.stack(found))
 
     def _padded(self, rows: Sequence[Ids], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
@@ -242,14 +256,19 @@ class Scorer:
             tokens = torch.tensor([prompt + answer.ids], device=self._device)
             logits = self.module(input_ids=tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]
         total = 0.0
-        for row, token, allowed in zip(logits, answer.ids, answer.allowed, strict=True):
-            total += float(_restricted(row, allowed)[allowed.index(token)])
+        for row, token, allowed in zip(_on_processor(logits), answer.ids, answer.allowed, strict=True):
+            total += float(_restricted(row, list(allowed))[allowed.index(token)])
         return total
 
 
-def _restricted(logits: torch.Tensor, allowed: Ids) -> Floats:
-    """Log-softmax over what is allowed, in its order."""
-    values = logits[list(allowed)].double().cpu().numpy()
+def _on_processor(logits: torch.Tensor) -> Floats:
+    """In 32 bits, whatever they are computed in: numpy has no bfloat16."""
+    return np.asarray(logits.float().cpu().numpy())
+
+
+def _restricted(logits: Floats, places: Sequence[int] | NDArray[np.intp]) -> Floats:
+    """Log-softmax over the columns of what is allowed, in its order."""
+    values = logits[places].astype(np.float64)
     values = values - values.max()
     return np.asarray(values - np.log(np.exp(values).sum()))
 
