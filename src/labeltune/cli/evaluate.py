@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.options import JsonOption, NoTextsOption, QuietOption, SeedOption, StateOption, TaskOption
+from labeltune.cli.options import (
+    JsonOption,
+    NoTextsOption,
+    QuietOption,
+    SeedOption,
+    StateOption,
+    TaskOption,
+    ThresholdsOption,
+)
 from labeltune.cli.progress import PartStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
@@ -42,13 +50,6 @@ PredictionsArgument = Annotated[
 CompareOption = Annotated[
     list[str] | None,
     typer.Option(metavar="OTHER", help="Other predictions for the same rows. May be given several times."),
-]
-ThresholdsOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="F",
-        help="What `thresholds` wrote: it decides labels of multi fields, and which answers are unsure.",
-    ),
 ]
 HtmlOption = Annotated[
     str | None, typer.Option(metavar="F", help="Write the report as one page to look at in a browser.")

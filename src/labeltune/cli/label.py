@@ -12,7 +12,6 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
-from labeltune.cli.help import RESUME
 from labeltune.cli.hints import pasted, task_words
 from labeltune.cli.key_file import read_key
 from labeltune.cli.options import (
@@ -31,6 +30,7 @@ from labeltune.cli.options import (
 )
 from labeltune.cli.progress import RowStory
 from labeltune.cli.reading import reads_tables
+from labeltune.cli.sending import ForceOption
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 
 if TYPE_CHECKING:
@@ -107,14 +107,7 @@ def label(
     api_key_file: ApiKeyFileOption = None,
     allow_host: AllowHostOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Replace an output that this command did not write, or that was edited since.",
-            rich_help_panel=RESUME,
-        ),
-    ] = False,
+    force: ForceOption = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
