@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import LabeltuneError, SettingsError
 from labeltune.task import Task, read_task
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -158,7 +159,7 @@ def import_data(data: Any, output: PathLike | None = None, **options: Any) -> An
         path = Path(folder) / "data.jsonl"
         done = run(data, path, chosen)
         counted = [f"{count:,} dropped: {reason}" for reason, count in done.dropped.items()]
-        counted += [f"{count:,} not carried over: {what}" for what, count in done.lost.items()]
+        counted += [f"not carried over: {what} ({count:,})" for what, count in done.lost.items()]
         for warning in (*done.warnings, *counted):
             warnings.warn(warning, stacklevel=3)
         return _frame_of(path)
@@ -423,7 +424,7 @@ class Report:
 
     def __repr__(self) -> str:
         quality = self.measured.quality
-        return f"<Report of {quality.rows:,} rows: macro-F1 {quality.metrics['macro_f1']:.3f}>"
+        return f"<Report of {counted(quality.rows, 'row')}: macro-F1 {quality.metrics['macro_f1']:.3f}>"
 
     def _repr_html_(self) -> str:
         # In a frame of its own: the page's style is not the notebook's.

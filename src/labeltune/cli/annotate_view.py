@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltune.cli.hints import pasted, task_words
-from labeltune.cli.predict_view import warn_of_problems, warn_of_rejections, warn_of_resent
+from labeltune.cli.predict_view import requests_document, warn_of_problems, warn_of_rejections, warn_of_resent
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.wording import counted
 
@@ -54,13 +54,7 @@ def show_annotated(sink: Output, done: Annotated, model: str, task: Path) -> Non
             "for_review": done.review,
             "problems": dict(done.problems),
             "examples": done.examples,
-            "asked": done.asked,
-            "kept": done.kept,
-            "maybe_billed": done.maybe_billed,
-            "resent": done.resent,
-            "rejections": dict(done.rejections),
-            "tokens": {"input": done.input_tokens, "output": done.output_tokens},
-            "usd": done.usd,
+            **requests_document(done),
         },
         done.output,
     )
@@ -72,8 +66,9 @@ def show_agreement(sink: Output, found: Agreement, data: str) -> None:
     if found.unchecked:
         left = counted(found.unchecked, "row of the sheet is", "rows of the sheet are")
         sink.warn(f"{left} not filled in; those that are may be the easy ones")
+    have = counted(found.checked, "row has", "rows have")
     lines = [
-        f"{found.agreed:,} of {found.checked:,} rows have the model's labels: {found.share:.3f}",
+        f"{found.agreed:,} of {have} the model's labels: {found.share:.3f}",
         f"of all rows that the model labelled in {data}: {low:.3f} to {high:.3f} (95 %)",
     ]
     if len(found.fields) > 1:

@@ -11,6 +11,7 @@ from labeltune.cli.formats import aligned, entry, moment, size
 from labeltune.cli.help import HelpfulApp
 from labeltune.cli.options import YesOption
 from labeltune.cli.speaking import speaks_to_provider
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -63,7 +64,7 @@ def delete(
     """Delete files at the provider, but not those that an unfinished job needs."""
     from labeltune.tuning.files import delete_files
 
-    if out.declined(f"Delete {len(ids):,} file(s) at {place.host}: {', '.join(ids[:5])}?", yes=yes):
+    if out.declined(f"Delete {counted(len(ids), 'file')} at {place.host}: {', '.join(ids[:5])}?", yes=yes):
         return
     delete_files(place, list(dict.fromkeys(ids)))
     out.result({"deleted": ids}, *map(output.visible, ids))

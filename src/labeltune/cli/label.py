@@ -32,6 +32,7 @@ from labeltune.cli.progress import RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.cli.sending import ForceOption
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -169,11 +170,12 @@ def _user() -> str:
 
 def _show(sink: Output, done: Labelled, task: Path) -> None:
     sink.note(
-        f"{done.answered:,} of {done.rows:,} rows answered, "
+        f"{done.answered:,} of {counted(done.rows, 'row')} answered, "
         f"{done.skipped:,} skipped, {done.flagged:,} flagged"
     )
     if done.outdated:
-        sink.warn(f"{done.outdated:,} answers are left out: the task no longer has their labels")
+        left_out = counted(done.outdated, "answer is", "answers are")
+        sink.warn(f"{left_out} left out: the task no longer has their labels")
     if done.answers:
         sink.hint(f"labeltune check {pasted(done.output)}{task_words(task)}")
     sink.result(

@@ -185,7 +185,9 @@ def delete(
     """Delete models with their checkpoints, but not those that a batch still asks."""
     from labeltune.tuning.models import delete_models
 
-    if out.declined(f"Delete {len(names):,} model(s) at {place.host}: {', '.join(names[:5])}?", yes=yes):
+    if out.declined(
+        f"Delete {counted(len(names), 'model')} at {place.host}: {', '.join(names[:5])}?", yes=yes
+    ):
         return
     delete_models(place, list(dict.fromkeys(names)))
     _tell_home(out, place)

@@ -22,8 +22,7 @@ from labeltune.cli.options import (
 from labeltune.cli.progress import RowStory
 from labeltune.cli.sending import PREDICTIONS, DryRunOption, sends_requests
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
-from labeltune.errors import ExitCode, SettingsError
-from labeltune.files.writing import STANDARD_STREAM
+from labeltune.errors import ExitCode
 from labeltune.prediction.options import DEFAULT_OUTPUT
 
 if TYPE_CHECKING:
@@ -51,8 +50,8 @@ def predict(
     stopped.
     """
     sink = output.configure(json_mode=json, quiet=quiet)
-    if json and out == STANDARD_STREAM and not dry_run:
-        raise SettingsError("--json and --output - would both write to standard output")
+    if not dry_run:
+        sink.claim_stdout(out)
     _predict(
         sink, data, model, asking, task=task, provider=provider, output=out, state=state, dry_run=dry_run
     )
