@@ -19,6 +19,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+# Set before a library starts its threads, for this process and its children. Matrices of tests are tiny: threads
+# gain nothing on them, and beside other work they wait for each other many times longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 _LOOPBACK = ("127.", "::1", "localhost")
 _connect = socket.socket.connect

@@ -11,6 +11,7 @@ import typer
 from docs.pages import ROOT, Named, named_commands, pages
 from labeltune.cli.app import COMMANDS, app
 from labeltune.errors import ExitCode
+from labeltune.local.engines import ENGINES, get_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,3 +187,15 @@ def test_no_page_installs_it_from_an_index_where_it_is_not() -> None:
         assert not re.search(r"pip3? install[^\n`]*[\s'\"]labeltune\b", path.read_text(encoding="utf-8")), (
             path
         )
+
+
+def test_every_option_of_a_base_model_is_in_the_table_of_options() -> None:
+    text = (ROOT / "docs" / "reference" / "engines.md").read_text(encoding="utf-8")
+    told: set[tuple[str, str]] = set()
+    for options, names in re.findall(r"^\| (`[a-z_]+=[^|]+) \| ([^|]+) \|", text, re.MULTILINE):
+        told |= {
+            (engine, option)
+            for option in re.findall(r"`([a-z_]+)=", options)
+            for engine in re.findall(r"`(\w+)`", names)
+        }
+    assert told == {(name, option) for name in ENGINES for option in get_engine(name).options}

@@ -179,7 +179,7 @@ def test_a_batch_is_answered_as_single_requests_are(provider: Provider, folder: 
     run(go())
 
 
-@pytest.mark.parametrize("options", ["#lora=many", "#windows=12", ""])
+@pytest.mark.parametrize("options", ["#rank=many", "#windows=12", ""])
 def test_what_can_be_seen_before_is_refused_at_once(provider: Provider, options: str, folder: Path) -> None:
     async def go() -> None:
         source = folder if options else folder / "nowhere"

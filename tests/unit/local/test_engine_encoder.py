@@ -78,7 +78,7 @@ def files(folder: Path) -> dict[str, bytes]:
         pytest.param(single(), single(seed=1), 0.95, "", id="label"),
         pytest.param(several(), several(seed=1), 0.9, "", id="list"),
         pytest.param(spelled(single(), path), spelled(single(seed=1), path), 0.95, "", id="path"),
-        pytest.param(single(), single(seed=1), 0.9, "#lora=8", id="lora"),
+        pytest.param(single(), single(seed=1), 0.9, "#rank=8", id="lora"),
         pytest.param(single(), single(seed=1), 0.6, "#pooling=cls&class_weight=balanced", id="cls, balanced"),
         pytest.param(single(), single(seed=1), 0.9, "#precision=bf16", id="bf16"),
     ],
@@ -126,7 +126,7 @@ def test_auto_depends_on_the_number_of_examples(folder: Path) -> None:
 @pytest.mark.parametrize("stop", [1, 6, 9])
 @pytest.mark.parametrize(
     ("validation", "options"),
-    [([], ""), (several(40, seed=1), ""), (several(40, seed=1), "#lora=4")],
+    [([], ""), (several(40, seed=1), ""), (several(40, seed=1), "#rank=4&lora=attention")],
     ids=["alone", "validated", "lora"],
 )
 def test_a_training_goes_on_as_if_it_had_never_stopped(
@@ -157,7 +157,7 @@ def test_going_on_with_other_data_or_another_base_is_refused(folder: Path, tmp_p
 
 
 def test_going_on_with_a_finished_training_does_nothing(folder: Path, tmp_path: Path) -> None:
-    for options in ("", "#lora=4"):
+    for options in ("", "#rank=4"):
         run = fit(folder, single(), options=options)
         trained(run, tmp_path / "saved")
         assert list(fit(folder, single(), options=options, resume=tmp_path / "saved")) == []
@@ -270,15 +270,15 @@ def test_a_model_that_does_not_fit_into_memory_is_refused_before_it_is_loaded(
     monkeypatch.setattr("labeltune.local.engines.neural.device.free_memory", lambda: 100_000)
     with pytest.raises(TrainingRefusedError, match=r"needs about .* of memory, and 0 MB are free") as caught:
         fit(folder, single())
-    assert "#lora=8" in str(caught.value.hint)
+    assert "#rank=8" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("#rank=8", "no option 'rank'"),
-        ("#lora=0", "lora=0: expected a whole number from 1"),
-        ("#lora=x", "lora=x"),
+        ("#ranks=8", "no option 'ranks'"),
+        ("#rank=0", "rank=0: expected a whole number from 1"),
+        ("#rank=x", "rank=x: exp"),
         ("#window=8", "window=8"),
         ("#pooling=max", "expected mean, cls or auto"),
         ("#precision=fp16", "expected auto, bf16 or float32"),
@@ -387,13 +387,13 @@ def test_a_model_that_writes_text_is_refused(folder: Path, tmp_path: Path) -> No
 
 
 def test_a_saved_model_carries_its_base_and_holds_nothing_that_runs(folder: Path, tmp_path: Path) -> None:
-    trained(fit(folder, single(), options="#lora=4"), tmp_path)
+    trained(fit(folder, single(), options="#rank=4"), tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
     (about,) = tmp_path.glob("base-*.json")
     told = json.loads(about.read_bytes())
     assert told["licence"] == "apache-2.0"
     assert len(told["sha256"]) == 64
-    assert told["options"] == {"lora": "4"}
+    assert told["options"] == {"rank": "4"}
 
 
 @pytest.mark.parametrize("name", ["weights-*.safetensors", "tokenizer-*.json", "model-*.json"])

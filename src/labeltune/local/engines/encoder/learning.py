@@ -42,7 +42,7 @@ __all__ = ["EncoderRun"]
 _MICRO_TOKENS = {"cpu": 4_096, "mps": 8_192, "cuda": 32_768}
 _MOST_CALIBRATION = 2_000
 """Validation examples that calibration looks at; more would say the same."""
-_ADVICE = "add #lora=8 to the model, use a smaller window or a smaller base, or free some memory"
+_ADVICE = "add #rank=8 to the model, use a smaller window or a smaller base, or free some memory"
 
 
 class EncoderRun:
@@ -136,9 +136,9 @@ class EncoderRun:
             training=self._learning,
             validation=self._validation,
             tilt=self._tilt,
-            adapted=bool(options.lora),
+            adapted=options.lora is not None,
         )
-        rate = base_rate(int(config["hidden_size"]), lora=bool(options.lora))
+        rate = base_rate(int(config["hidden_size"]), lora=options.lora is not None)
         plan = Plan(
             n_epochs=int(self.hyperparameters["n_epochs"]),
             batch_size=int(self.hyperparameters["batch_size"]),
@@ -156,7 +156,7 @@ class EncoderRun:
         if not hidden or not layers:
             raise AccessError(f"{self._base.folder}: config.json names no hidden_size or num_hidden_layers")
         # An adapter of rank r has r·(in + out) weights; the six matrices of a layer are 12 hidden² in all.
-        trainable = layers * lora * 18 * hidden if lora else weights
+        trainable = layers * lora.rank * 18 * hidden if lora else weights
         need = Need(weights, trainable, hidden, layers, kept=1 if self._validation else 0)
         longest = max(example.tokens for example in (*self._learning, *self._validation))
         most = _MICRO_TOKENS[self._device.kind]

@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from labeltune.errors import AccessError, ModelDamagedError
+from labeltune.local.engines.neural.lora import exactly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from labeltune.local.engines.neural.base_model import BaseModel
+    from labeltune.local.engines.neural.lora import Lora
 
 __all__ = ["Network", "add_adapters", "base_network", "pooling_of", "saved_network", "whole_weights"]
 
@@ -159,11 +161,12 @@ def _network(encoder: Any, *, outputs: int, pooling: str) -> Network:
     return Network(encoder, outputs=outputs, pooling=pooling, padding=0 if padding is None else padding)
 
 
-def add_adapters(network: Network, rank: int) -> None:
-    """Low-rank adapters on every linear layer of the encoder; nothing else of it learns from now on."""
+def add_adapters(network: Network, lora: Lora) -> None:
+    """Low-rank adapters on linear layers of the encoder; nothing else of it learns from now on."""
     from peft import LoraConfig, inject_adapter_in_model
 
-    settings = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear")
+    layers = exactly(lora.layers(network.encoder))
+    settings = LoraConfig(r=lora.rank, lora_alpha=2 * lora.rank, lora_dropout=0.0, target_modules=layers)
     inject_adapter_in_model(settings, network.encoder)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from labeltune.errors import SettingsError
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.neural.device import PRECISION
+from labeltune.local.engines.neural.lora import LORA, Lora
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "Options", "base_rate", "positions", "resolved"]
 
 OPTIONS: Mapping[str, str] = {
-    "lora": "the rank of low-rank adapters; without it every weight learns",
+    **LORA,
     "window": "tokens that are read at once; longer texts are read in several windows",
     "pooling": "mean of the tokens, or cls, the first one; auto: what the model was made for",
     **PRECISION,
@@ -27,7 +28,6 @@ OPTIONS: Mapping[str, str] = {
 _WINDOW = 256
 """Tokens of a window where nothing is said: attention's cost grows with its square."""
 _LEAST_WINDOW = 16
-_MOST_RANK = 256
 _LORA_RATE = 10.0
 """LoRA learns best with about ten times the rate of full fine-tuning (Schulman et al., "LoRA Without Regret",
 2025)."""
@@ -39,8 +39,8 @@ _SEEN = 8_000
 class Options:
     """The options of a base, read."""
 
-    lora: int = 0
-    """0: every weight learns."""
+    lora: Lora | None = None
+    """None: every weight learns."""
     window: int = 0
     """0: as the model allows, at most `_WINDOW`."""
     pooling: Literal["auto", "mean", "cls"] = "auto"
@@ -58,7 +58,7 @@ class Options:
         if precision not in ("auto", "bf16", "float32"):
             raise SettingsError(f"precision={precision}: expected auto, bf16 or float32")
         return cls(
-            lora=_whole(base, "lora", least=1, most=_MOST_RANK),
+            lora=Lora.asked(base),
             window=_whole(base, "window", least=_LEAST_WINDOW, most=1 << 20),
             pooling=pooling,  # type: ignore[arg-type]
             precision=precision,

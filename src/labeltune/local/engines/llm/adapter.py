@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from labeltune.errors import AccessError, SettingsError
+from labeltune.errors import AccessError
+from labeltune.local.engines.neural.lora import exactly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,24 +14,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from labeltune.local.engines import Base
     from labeltune.local.engines.neural.device import Device
 
-__all__ = ["lora_options", "put", "quiet", "read_base", "targets", "trainable", "with_lora"]
-
-_ATTENTION = re.compile(r"(^|[._])(self_)?(attn|attention)([._]|$)", re.IGNORECASE)
-RANKS = 512
-
-
-def lora_options(base: Base) -> tuple[int, str]:
-    """Rank, and where LoRA learns. Raises `SettingsError`."""
-    rank = base.options.get("rank", "16")
-    if not rank.isascii() or not rank.isdigit() or not 1 <= int(rank) <= RANKS:
-        raise SettingsError(f"rank={rank}: expected a whole number from 1 to {RANKS}")
-    where = base.options.get("lora", "all")
-    if where not in ("all", "attention"):
-        raise SettingsError(f"lora={where}: expected all or attention")
-    return int(rank), where
+__all__ = ["put", "quiet", "read_base", "trainable", "with_lora"]
 
 
 def read_base(folder: Path, device: Device) -> torch.nn.Module:
@@ -57,24 +42,6 @@ def read_base(folder: Path, device: Device) -> torch.nn.Module:
     return found
 
 
-def targets(model: torch.nn.Module, where: str) -> list[str]:
-    """The names of the layers beside which LoRA learns."""
-    import torch
-
-    whole: Any = model
-    output = whole.get_output_embeddings()
-    found = [
-        name
-        for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear)
-        and layer is not output
-        and (where == "all" or _ATTENTION.search(name.rpartition(".")[0]))
-    ]
-    if not found:
-        raise AccessError(f"the model has no layers for lora={where}", hint="use lora=all")
-    return found
-
-
 def with_lora(model: Any, *, rank: int, names: Sequence[str], seed: int) -> Any:
     """The model with matrices of this rank beside the layers of these names; nothing else learns.
 
@@ -89,8 +56,7 @@ def with_lora(model: Any, *, rank: int, names: Sequence[str], seed: int) -> Any:
         r=rank,
         lora_alpha=2 * rank,
         lora_dropout=0.05,
-        # Anchored: a name alone would fit every layer that ends so.
-        target_modules="|".join(re.escape(name) for name in names),
+        target_modules=exactly(names),
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():

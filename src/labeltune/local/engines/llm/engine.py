@@ -11,7 +11,6 @@ import numpy as np
 from labeltune.local.engines.common.class_weight import is_balanced
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
-from labeltune.local.engines.llm.adapter import lora_options
 from labeltune.local.engines.llm.chat import Chat, check_template
 from labeltune.local.engines.llm.deciding import Decider
 from labeltune.local.engines.llm.grammar import Grammar
@@ -21,6 +20,7 @@ from labeltune.local.engines.llm.saved import Saved
 from labeltune.local.engines.llm.scoring import Request, Scorer
 from labeltune.local.engines.neural.base_model import check_source, find_base
 from labeltune.local.engines.neural.extra import need_torch
+from labeltune.local.engines.neural.lora import Lora
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -71,7 +71,7 @@ class Llm:
         from pathlib import Path
 
         base.check_options(cls.options)
-        lora_options(base)
+        Lora.of(base)
         is_balanced(base)
         need_torch("llm")
         check_source(base)

@@ -18,7 +18,7 @@ from labeltune.local.engines.common.folder import copied_files, read_folder, wri
 from labeltune.local.engines.common.formats import read_format
 from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.common.records import Template, content_of
-from labeltune.local.engines.llm.adapter import lora_options, quiet, read_base, targets, trainable, with_lora
+from labeltune.local.engines.llm.adapter import quiet, read_base, trainable, with_lora
 from labeltune.local.engines.llm.chat import Chat
 from labeltune.local.engines.llm.deciding import Decider, uncalibrated
 from labeltune.local.engines.llm.examples import LEAST_TEXT, Examples, common_beginning
@@ -31,6 +31,7 @@ from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import find_base
 from labeltune.local.engines.neural.device import Need, choose_device
 from labeltune.local.engines.neural.loop import Loop, Plan
+from labeltune.local.engines.neural.lora import Lora
 from labeltune.local.engines.neural.saving import read_tensors, tensor_files
 from labeltune.wording import counted
 
@@ -98,7 +99,7 @@ class LlmRun:
         self._template = Template.of([record[:-1] for record in training])
         self._format = _format_of(training, self._template)
         self._layout = Layout(self._format.heads)
-        self._rank, self._where = lora_options(base)
+        self._lora = Lora.of(base)
         self._device = choose_device(base.options.get("precision", "auto"))
         self._base = find_base(base)
         self._chat = Chat(self._base.folder)
@@ -148,8 +149,8 @@ class LlmRun:
 
     def _prepare(self, rows: Sequence[Example], valid: Sequence[Example]) -> None:
         model: Any = read_base(self._base.folder, self._device)
-        self._layers = targets(model, self._where)
-        self._module = with_lora(model, rank=self._rank, names=self._layers, seed=self._seed)
+        self._layers = self._lora.layers(model)
+        self._module = with_lora(model, rank=self._lora.rank, names=self._layers, seed=self._seed)
         config = model.config.get_text_config()
         self._learner = Learner(self._module, rows, valid, pad=self._chat.pad, device=self._device)
         need = Need(
@@ -206,7 +207,7 @@ class LlmRun:
             common=self._common,
             half=self._device.half,
             base=self._about_base,
-            rank=self._rank,
+            rank=self._lora.rank,
             layers=self._layers,
         )
         state, tensors = self._loop.state()

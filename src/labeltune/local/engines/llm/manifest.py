@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT
 from labeltune.local.engines.neural.device import PRECISION
+from labeltune.local.engines.neural.lora import LORA
 
 __all__ = ["ABOUT", "OPTIONS", "SCORING"]
 
 ABOUT = {"engine": "llm", "format": 1}
 
 OPTIONS = {
-    "rank": "of the matrices that LoRA learns, from 1 to 512; 16 if not given",
-    "lora": "all: every linear layer but the output learns; attention: only those of the attention",
+    **LORA,
     "window": "tokens of a conversation, its answer included, that are read; longer texts lose their middle",
     **PRECISION,
     **CLASS_WEIGHT,
