@@ -51,7 +51,8 @@ def test_every_shipped_row_has_its_day_and_its_source() -> None:
 
 def test_sums() -> None:
     assert training_cost("gpt-4.1-mini", 2_000_000, 3) == pytest.approx(30)
-    assert training_cost("unheard-of", 1, 1) is price_of("unheard-of") is None
+    assert price_of("unheard-of") is None
+    assert training_cost("unheard-of", 1, 1) is None
     price = price_of("gpt-4.1-mini")
     assert price is not None
     assert price.usd(1_000_000, 500_000) == pytest.approx(0.8 + 1.6)
