@@ -38,7 +38,7 @@ ALLOWED = {
     ),
     "jinja2": ("pages/", "local/engines/llm/chat.py"),
     "sklearn": ("evaluation/metrics/", "sklearn.py"),
-    "pandas": ("api.py",),
+    "pandas": ("api/",),
     "ray": ("distributed/on_ray.py",),
     "trafilatura": ("collect/clean/",),
     "ftfy": ("collect/clean/",),

@@ -67,3 +67,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with contextlib.suppress(FileNotFoundError):
         home = tmp_path.__class__(os.environ["LABELTUNE_HOME"])
         stop_worker(home)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A home with a model that was trained on the intents, and its id."""
+    base = tmp_path_factory.mktemp("trained")
+    (base / "task.toml").write_text(tasks.INTENT_TOML)
+    write_chat(base / "train.jsonl", 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(base)
+        patch.setenv("LABELTUNE_HOME", str(base / "home"))
+        result = ran(
+            "train", "train.jsonl", "--model", "linear", "--provider", "local", "--epochs", "3", "-q"
+        )
+    yield base / "home", result.stdout.strip()
+    stop_worker(base / "home")
+
+
+def move_to(folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder of its own, with a task and the local provider of `home`."""
+    monkeypatch.setenv("LABELTUNE_HOME", str(home))
+    monkeypatch.setenv("LABELTUNE_PROVIDER", "local")
+    monkeypatch.chdir(folder)
+    (folder / "task.toml").write_text(tasks.INTENT_TOML)

@@ -163,7 +163,7 @@ def test_outputs_are_no_inputs() -> None:
 def test_a_second_answer_of_one_person_is_told() -> None:
     Path("anna.csv").write_text(ANNA + "0,a text of number 0,c\n")
     result = run("agreement", "anna.csv", "ben.csv")
-    assert "1 rows are another answer of one person to one text: the first one counts" in result.stderr
+    assert "1 row is another answer of one person to one text: the first one counts" in result.stderr
 
 
 def test_no_bootstrap_no_interval() -> None:

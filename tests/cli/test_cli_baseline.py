@@ -57,6 +57,9 @@ def test_from_two_tables_to_predictions_that_can_be_compared(tables: Path) -> No
     job = document(ran("jobs", "show", again["job_id"], "--json"))["job"]
     assert job["metadata"]["labeltune_task"] == tasks.INTENT.fingerprint
     assert again["model"].startswith("ft:linear:local:baseline:")
+    # It is known by the table, not by the chat file that was made in passing.
+    [known] = document(ran("runs", "--json"))["runs"]
+    assert (known["data"], known["rows"]) == ("train.csv", 30)
 
 
 def test_it_stays_on_this_machine(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,7 +174,7 @@ def test_text_cannot_drive_the_terminal() -> None:
         (["good.csv", "-o", "good.csv"], 2, "an input is never overwritten"),
         (["good.csv", "-o", "task.toml"], 2, "an input is never overwritten"),
         (["good.csv", "-o", "no/such.jsonl"], 8, "no/such.jsonl: cannot be written"),
-        (["good.csv", "-o", "-", "--json"], 2, "--json and the chat file both want standard output"),
+        (["good.csv", "-o", "-", "--json"], 2, "--json and --output - would both write to standard output"),
         (["good.csv", "--sep", ";"], 7, 'good.csv:1: no column "text"'),
         (["empty.csv"], 7, "empty.csv: no rows"),
         (["packed.csv"], 7, "packed.csv: this is gzip, not csv"),

@@ -347,8 +347,8 @@ def test_comparison(here: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (other_rows()[1:], "lacks 1 rows"),
-        ([*other_rows(), toxic_row(9, "000000", "000000")], "lacks 1 rows"),
+        (other_rows()[1:], "lacks 1 row that"),
+        ([*other_rows(), toxic_row(9, "000000", "000000")], "lacks 1 row that"),
         ([*other_rows(), other_rows()[0]], "already that of line"),
         (change(other_rows(), 0, "comment_text", "another text"), "q.csv:2: the text differs from"),
         (change(other_rows(), 0, "threat", "1"), "q.csv:2: the labels differ from"),

@@ -42,7 +42,7 @@ def test_the_result_is_the_table_and_the_story_says_why() -> None:
         'labels of "tags" are in the column tags',
         "  dropped: 2 cancelled annotation, first at label-studio-several-tags:1",
         f"{ROWS} records, {ROWS - 2} rows in data.csv",
-        f"→ labeltune agreement data.csv, then: {INIT}",
+        f"→ {INIT}",
     ]
 
 
@@ -53,6 +53,24 @@ def test_the_command_that_comes_next_works() -> None:
     assert run(*words).exit_code == 0
     assert 'name = "intent"' in Path("task.toml").read_text()
     assert 'name = "tone"' in Path("task.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("people", "shared"), [(("anna", "ben"), True), (("anna", "anna"), False), (("anna", ""), False)], ids=str
+)
+def test_agreement_comes_next_where_two_people_labelled_a_text(people: tuple[str, str], shared: bool) -> None:
+    """Where nobody shares a text, there is none to measure, and `agreement` would refuse the table."""
+    answers = [("late", "a", people[0]), ("late", "a", people[1]), ("broken", "b", "carl")]
+    rows = [
+        {"text": text, "label": label, "answer": "accept", "_annotator_id": who}
+        for text, label, who in answers
+    ]
+    Path("two.jsonl").write_text(lines(rows))
+    result = run("import", "two.jsonl", "--json")
+    assert json.loads(result.stdout)["shared"] is shared
+    hint = result.stderr.splitlines()[-1]
+    assert ("labeltune agreement data.csv, then: labeltune init" in hint) is shared
+    assert run("agreement", "data.csv").exit_code == (0 if shared else 7)
 
 
 def test_one_row_is_one() -> None:
@@ -145,7 +163,7 @@ def test_a_task_says_what_the_columns_are() -> None:
     assert result.stdout.splitlines()[0].startswith("__label__Parcel parcel 2 is not here")
     assert "␊please" in result.stdout
     assert "written as ␠ and ␊, which import reads back" in result.stderr
-    assert "not carried over: 1 fields besides topic" in result.stderr
+    assert "not carried over: fields besides topic (1)" in result.stderr
     document = json.loads(run("export", "data.csv", "--to", "argilla", "--json", "-q").stdout)
     assert (document["format"], document["rows"], document["output"]) == (
         "argilla",
@@ -178,7 +196,11 @@ def test_people_who_labelled_one_text_share_its_task() -> None:
         (["--to", "doccanno"], 2, 'did you mean "doccano"?'),
         (["--to", "doccano", "--field", "x"], 2, "--field x: no such field"),
         (["--to", "doccano", "-o", "t.csv"], 2, "an input is never overwritten"),
-        (["--to", "doccano", "-o", "-", "--json"], 2, "both want standard output"),
+        (
+            ["--to", "doccano", "-o", "-", "--json"],
+            2,
+            "--json and --output - would both write to standard output",
+        ),
         ([], 2, "Missing option"),
     ],
 )

@@ -8,18 +8,16 @@ import io
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import tasks
-from cli.remote import LABELS, document, ran, run, write_chat
+from cli.remote import LABELS, document, move_to, ran, run, trained
 from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import Folder
-from protocol.harness import stop_worker
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = ["trained"]
 
 KEY = "sk-canary-0123456789"
 
@@ -333,34 +331,14 @@ def test_spreadsheet_is_for_files_that_cannot_say_what_is_text(folder: Folder, n
 # ------------------------------------------------------------------------------------------ with a trained model
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A home with a model that was trained on the intents, and its id."""
-    base = tmp_path_factory.mktemp("trained")
-    (base / "task.toml").write_text(tasks.INTENT_TOML)
-    write_chat(base / "train.jsonl", 60)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(base)
-        patch.setenv("LABELTUNE_HOME", str(base / "home"))
-        result = ran(
-            "train", "train.jsonl", "--model", "linear", "--provider", "local", "--epochs", "3", "-q"
-        )
-    yield base / "home", result.stdout.strip()
-    stop_worker(base / "home")
-
-
 @pytest.fixture
 def model(trained: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The model, in a folder of its own with a task and a table."""
-    home, name = trained
-    monkeypatch.setenv("LABELTUNE_HOME", str(home))
-    monkeypatch.setenv("LABELTUNE_PROVIDER", "local")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "task.toml").write_text(tasks.INTENT_TOML)
+    move_to(tmp_path, trained[0], monkeypatch)
     with (tmp_path / "data.csv").open("w", newline="") as handle:
         rows = ((f"again {row}: about my {LABELS[row % 3]} please", LABELS[row % 3]) for row in range(30))
         csv.writer(handle).writerows([("text", "label"), *rows])
-    return name
+    return trained[1]
 
 
 def test_a_model_answers_online_as_in_a_batch(model: str, tmp_path: Path) -> None:

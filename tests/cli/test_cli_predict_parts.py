@@ -9,55 +9,33 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import labeltune as lt
 import tasks
-from cli.remote import LABELS, document, ran, run, write_chat
+from cli.remote import LABELS, document, move_to, ran, run, trained
 from faults.fault_folder import kill
 from labeltune.errors import DataError, SettingsError
 from labeltune.files.tables import open_table, write_table
-from protocol.harness import stop_worker
 from waiting import wait_until
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = ["trained"]
 
 NAMES = ("a.csv", "year=2026/month=01/x.jsonl.gz", "year=2026/month=02/x.parquet", "year=2026/month=02/y.tsv")
 ROWS = 30
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A home with a model that was trained on the intents, and its id."""
-    base = tmp_path_factory.mktemp("trained")
-    (base / "task.toml").write_text(tasks.INTENT_TOML)
-    write_chat(base / "train.jsonl", 60)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(base)
-        patch.setenv("LABELTUNE_HOME", str(base / "home"))
-        result = ran(
-            "train", "train.jsonl", "--model", "linear", "--provider", "local", "--epochs", "3", "-q"
-        )
-    yield base / "home", result.stdout.strip()
-    stop_worker(base / "home")
-
-
 @pytest.fixture
 def model(trained: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The model, in a folder of its own with a task and a folder of tables of several formats."""
-    home, name = trained
-    monkeypatch.setenv("LABELTUNE_HOME", str(home))
-    monkeypatch.setenv("LABELTUNE_PROVIDER", "local")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "task.toml").write_text(tasks.INTENT_TOML)
+    move_to(tmp_path, trained[0], monkeypatch)
     for number, part in enumerate(NAMES):
         path = tmp_path / "in" / part
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, ["text", "label"], rows_of(number))
-    return name
+    return trained[1]
 
 
 def rows_of(number: int) -> list[list[str]]:

@@ -82,8 +82,12 @@ class Folder:
         self, provider: FakeProvider, *arguments: str, program: Sequence[str] = ("-m", "labeltune")
     ) -> subprocess.Popen[str]:
         """Start the command as a process of its own."""
+        return self.launch(*program, *self.arguments(provider, *arguments))
+
+    def launch(self, *words: str) -> subprocess.Popen[str]:
+        """Start Python with these words as a process that the folder ends with itself."""
         process = subprocess.Popen(
-            [sys.executable, *program, *self.arguments(provider, *arguments)],
+            [sys.executable, *words],
             cwd=self.path,
             text=True,
             stdout=subprocess.PIPE,

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,7 @@ def command(provider: FakeProvider, *more: str) -> list[str]:
 
 
 def start(folder: Folder, provider: FakeProvider, *more: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labeltune", *command(provider, *more)],
-        cwd=folder.path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    folder.started.append(process)
-    return process
+    return folder.launch("-m", "labeltune", *command(provider, *more))
 
 
 def test_killed_again_and_again_nothing_is_paid_twice_beyond_what_was_in_flight(folder: Folder) -> None:

@@ -8,7 +8,6 @@ import itertools
 import os
 import sqlite3
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,12 +41,7 @@ def command(provider: FakeProvider) -> list[str]:
 
 
 def start(folder: Folder, provider: FakeProvider) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labeltune", *command(provider)],
-        cwd=folder.path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    folder.started.append(process)
-    return process
+    return folder.launch("-m", "labeltune", *command(provider))
 
 
 def test_killed_again_and_again_nothing_is_paid_twice_beyond_what_was_in_flight(seeds: Folder) -> None:

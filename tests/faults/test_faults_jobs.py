@@ -701,17 +701,24 @@ def test_row_100_a_size_of_zero_is_not_counted_rather_than_wrong(fake: FakeProvi
     assert uploaded(at(fake)) == "file-9"
 
 
+def succeeded(model: str | None) -> dict[str, Any]:
+    """A job that is over, whose model goes by that name."""
+    return {
+        "object": "fine_tuning.job",
+        "id": "ftjob-1",
+        "status": "succeeded",
+        "fine_tuned_model": model,
+        "model": MODEL,
+        "training_file": "file-1",
+        "created_at": 1,
+    }
+
+
 def test_row_100_calls_21_a_success_without_a_model_is_told(
     fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labeltune.tuning.watching.NAMELESS_LOOKS", (0.0, 0.0))
-    nameless: dict[str, Any] = {
-        "object": "fine_tuning.job",
-        "id": "ftjob-1",
-        "status": "succeeded",
-        "fine_tuned_model": None,
-    }
-    nameless |= {"model": MODEL, "training_file": "file-1", "created_at": 1}
+    nameless = succeeded(None)
     fake.fail("GET", "/fine_tuning/jobs/ftjob-1", JSONResponse(nameless), times=99)
     for argv in (("train", "train.jsonl", "--model", MODEL), ("jobs", "watch", "ftjob-1")):
         result = cli(*argv, "--provider", fake.url)
@@ -729,13 +736,7 @@ def test_row_100_calls_21_a_model_that_is_named_a_moment_later(
     fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labeltune.tuning.watching.NAMELESS_LOOKS", (0.0, 0.0))
-    nameless: dict[str, Any] = {
-        "object": "fine_tuning.job",
-        "id": "ftjob-1",
-        "status": "succeeded",
-        "fine_tuned_model": "",
-    }
-    nameless |= {"model": MODEL, "training_file": "file-1", "created_at": 1}
+    nameless = succeeded("")
     fake.fail("GET", "/fine_tuning/jobs/ftjob-1", JSONResponse(nameless), times=1)
     assert trained(at(fake)).model == f"ft:{MODEL}:org::ftjob-1"
 

@@ -36,15 +36,7 @@ BOTH = pytest.mark.parametrize("kind", [FREE, PAID])
 
 def start(folder: Folder, provider: FakeProvider, kind: str, *arguments: str) -> subprocess.Popen[str]:
     command = folder.arguments(f"{provider.url}{kind}", "-o", "out", *arguments, data="in")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labeltune", *command],
-        cwd=folder.path,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    folder.started.append(process)
-    return process
+    return folder.launch("-m", "labeltune", *command)
 
 
 def undisturbed(folder: Folder, provider: FakeProvider, kind: str) -> str:

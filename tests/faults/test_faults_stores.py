@@ -81,15 +81,7 @@ def predict(
 
 def start(folder: Folder, provider: FakeProvider, *arguments: str) -> subprocess.Popen[str]:
     command = folder.arguments(f"{provider.url}{FREE}", "-o", OUT, *arguments, data=IN)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labeltune", *command],
-        cwd=folder.path,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    folder.started.append(process)
-    return process
+    return folder.launch("-m", "labeltune", *command)
 
 
 def written(store: Store, out: str = "out") -> dict[str, list[dict[str, str]]]:

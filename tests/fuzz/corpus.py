@@ -9,7 +9,6 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from labeltune.errors import LabeltuneError
-from labeltune.files.jsonl import write_chat
 from labeltune.files.tables import ReadOptions, write_table
 from labeltune.prepare.check import CheckOptions, check
 from labeltune.prepare.check.text import format_checked
@@ -105,7 +104,8 @@ def good_files(folder: Path, names: Sequence[str]) -> Iterator[bytes]:
     for name in names:
         write_table(folder / name, ("text", "label"), rows)
         yield (folder / name).read_bytes()
-    write_chat(folder / "c.jsonl", [record(text, label) for text, label in rows])
+    records = [record(text, label) for text, label in rows]
+    (folder / "c.jsonl").write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records))
     yield (folder / "c.jsonl").read_bytes()
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from labeltune.evaluation.metrics.calibration import (
     BINS,
+    CoverageSums,
     binary_losses,
     calibration_error,
     class_losses,
-    coverage_table,
     reliability,
 )
 from labeltune.evaluation.metrics.intervals import clopper_pearson
@@ -240,7 +240,7 @@ def test_calibration_and_coverage_are_what_their_definitions_count(rows: Any, li
             gap = sum(row[1] for row in inside) / len(inside) - sum(row[0] for row in inside) / len(inside)
             error += len(inside) / len(rows) * abs(gap)
     assert calibration_error(reliability(confidence, right)) == pytest.approx(error, abs=1e-9)
-    [line] = coverage_table(confidence, right, [limit])
+    [line] = CoverageSums.empty([limit]).plus(confidence, right).table()
     kept = [row for row in rows if row[0] >= limit]
     assert (line.kept, line.review) == (len(kept), len(rows) - len(kept))
     assert line.accuracy == (sum(row[1] for row in kept) / len(kept) if kept else None)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import labeltune as lt
-from labeltune.api import in_python
+from labeltune.api.hints import in_python
 from protocol.harness import stop_worker
 
 if TYPE_CHECKING:

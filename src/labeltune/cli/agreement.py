@@ -14,6 +14,7 @@ from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
 from labeltune.errors import GateError, SettingsError
 from labeltune.files.writing import STANDARD_STREAM
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -85,12 +86,9 @@ def agreement(
 
 
 def _tell(story: Output, done: Agreement) -> None:
-    for note in done.notes:
-        story.note(note)
-    for warning in done.warnings:
-        story.warn(warning)
+    story.tell(done.notes, done.warnings)
     if done.output is not None:
-        story.note(f"wrote {done.output}: {done.differing:,} texts on which people differ")
+        story.note(f"wrote {done.output}: {counted(done.differing, 'text')} on which people differ")
     for gate in done.gates:
         if gate.passed:
             story.note(str(gate))

@@ -13,7 +13,6 @@ from labeltune.cli.help import HelpfulApp
 from labeltune.cli.options import (
     DataArgument,
     JsonOption,
-    MaxCostOption,
     ModelOption,
     ProviderOption,
     QuietOption,
@@ -22,15 +21,15 @@ from labeltune.cli.options import (
     TaskOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.cli.reading import reads_tables
+from labeltune.cli.sending import sends_requests
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.errors import GateError
 from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
+    from labeltune.prediction.options import PredictOptions
     from labeltune.studies.audit import InjectionAudit
-    from labeltune.task import ReadOptions
 
 __all__ = ["audit"]
 
@@ -47,7 +46,7 @@ def _audit() -> None: ...
 
 
 @audit.command("injection")
-@reads_tables
+@sends_requests("max_cost")
 def injection(
     data: DataArgument,
     model: ModelOption = None,
@@ -70,20 +69,17 @@ def injection(
             help="Exit with 11 if more than this share of the rows is turned.",
         ),
     ] = None,
-    max_cost: MaxCostOption = None,
-    seed: SeedOption = SEED,
     *,
-    read: ReadOptions,
+    asking: PredictOptions,
+    seed: SeedOption = SEED,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Put orders to the model into some texts, and see how many answers they turn."""
     sink = output.configure(json_mode=json, quiet=quiet)
-    from labeltune.prediction.options import PredictOptions
     from labeltune.studies.audit import audit_injection
     from labeltune.task import read_task
 
-    options = PredictOptions(max_cost=max_cost, read=read)
     definition = read_task(task)
     with RowStory(sink) as story:
         done = audit_injection(
@@ -94,7 +90,7 @@ def injection(
             rows=rows,
             seed=seed,
             output=out,
-            options=options,
+            options=asking,
             state=state,
             story=story,
         )

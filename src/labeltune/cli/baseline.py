@@ -21,7 +21,7 @@ from labeltune.cli.predict_view import warn_of_problems
 from labeltune.cli.progress import JobStory, RowStory
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
-from labeltune.errors import ExitCode, SettingsError
+from labeltune.errors import ExitCode
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.wording import counted, pasted
 
@@ -56,8 +56,7 @@ def baseline(
     from labeltune.task import read_task
 
     sink = output.configure(json_mode=json, quiet=quiet)
-    if json and out == STANDARD_STREAM:
-        raise SettingsError("--json and --output - would both write to standard output")
+    sink.claim_stdout(out)
     definition = read_task(task)
 
     from labeltune.providers import resolve_provider
@@ -96,7 +95,7 @@ def _show(sink: Output, done: Baseline, task: Path) -> None:
     warn_of_problems(sink, predicted.problems)
     if predicted.output != STANDARD_STREAM:
         sink.hint(f"labeltune evaluate PREDICTIONS --compare {pasted(predicted.output)}{task_words(task)}")
-    sink.result(
+    sink.written(
         {
             "output": predicted.output,
             "model": done.trained.model,
@@ -110,5 +109,5 @@ def _show(sink: Output, done: Baseline, task: Path) -> None:
             "problems": dict(predicted.problems),
             "seconds": done.seconds,
         },
-        *([] if predicted.output == STANDARD_STREAM else [predicted.output]),
+        predicted.output,
     )

@@ -182,7 +182,7 @@ _MENDED = {
 
 
 def _tell_mends(out: Output, path: str, fixed: Fixed) -> None:
-    out.note(f"{path}: {fixed.written:,} of {fixed.rows:,} rows are in {fixed.output}")
+    out.note(f"{path}: {fixed.written:,} of {counted(fixed.rows, 'row is', 'rows are')} in {fixed.output}")
     for mend, count in fixed.mends.items():
         lines = ", ".join(map(str, fixed.lines[mend]))
         more = ", …" if count > len(fixed.lines[mend]) else ""

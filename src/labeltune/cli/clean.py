@@ -66,13 +66,10 @@ def clean(
 
     from labeltune.collect.clean import CleanOptions, default_output, is_folder
     from labeltune.collect.clean import clean as run
-    from labeltune.errors import SettingsError
-    from labeltune.files.writing import STANDARD_STREAM
     from labeltune.task import task_if_there
 
     target = default_output(data) if out is None else out
-    if json and target == STANDARD_STREAM:
-        raise SettingsError("--json and the table both want standard output", hint="name a file with -o")
+    story.claim_stdout(target)
     definition = None if is_folder(data) else task_if_there(task)
     options = CleanOptions(
         html=html,
@@ -87,17 +84,14 @@ def clean(
         done = run(data, target, options=options, progress=progress)
     _tell(story, done)
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
-    story.result(document, *([] if target == STANDARD_STREAM else [done.output]))
+    story.written(document, done.output)
 
 
 def _tell(story: Output, done: Cleaned) -> None:
     from labeltune.files.writing import STANDARD_STREAM
     from labeltune.wording import counted
 
-    for note in done.notes:
-        story.note(note)
-    for warning in done.warnings:
-        story.warn(warning)
+    story.tell(done.notes, done.warnings)
     story.note(f"{done.input}: {done.written:,} of {counted(done.rows, 'text')} stay")
     for kind, count in done.changed.items():
         if count:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from labeltune.cli import output
-from labeltune.cli.hints import model_words, task_words
+from labeltune.cli.hints import model_words, place_of, task_words
 from labeltune.cli.options import (
     JsonOption,
     QuietOption,
@@ -17,11 +17,13 @@ from labeltune.cli.options import (
 )
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
-from labeltune.wording import pasted
+from labeltune.files.writing import STANDARD_STREAM
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
     from labeltune.prepare.convert import Converted
+    from labeltune.prepare.convert_parts import PartsConverted
     from labeltune.task import ReadOptions, Task
 
 __all__ = ["convert"]
@@ -72,15 +74,11 @@ def convert(
         return
     from dataclasses import asdict
 
-    from labeltune.errors import SettingsError
-    from labeltune.files.writing import STANDARD_STREAM
     from labeltune.prepare.convert import OnError, default_output
     from labeltune.prepare.convert import convert as run
     from labeltune.task import read_task
 
-    to_stdout = (default_output(data) if out is None else out) == STANDARD_STREAM
-    if json and to_stdout:
-        raise SettingsError("--json and the chat file both want standard output", hint="name a file with -o")
+    story.claim_stdout(default_output(data) if out is None else out)
     definition = read_task(task)
     with story.progress("convert", unit="MB") as progress:
         done = run(
@@ -92,9 +90,9 @@ def convert(
             read=read,
             progress=output.in_megabytes(progress),
         )
-    _tell(story, done, definition, task, to_stdout=to_stdout)
+    _tell(story, done, definition, task)
     document = {key: value for key, value in asdict(done).items() if key not in ("notes", "warnings")}
-    story.result(document, *([] if to_stdout else [done.output]))
+    story.written(document, done.output)
 
 
 def _convert_parts(story: Output, data: str, out: str | None, task: Path, **options: Any) -> None:
@@ -114,12 +112,10 @@ def _convert_parts(story: Output, data: str, out: str | None, task: Path, **opti
     for warning in done.warnings:
         story.warn(warning)
     there = done.parts - len(done.refused)
-    story.note(f"{there:,} of {done.parts:,} parts are in {done.output}, {done.made:,} of them new")
-    story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records")
-    for reason, count in done.left_out.items():
-        story.note(f"  left out: {count:,} {reason}")
-    if done.rejected is not None:
-        story.warn(f"bad rows are in {done.rejected}, each with its line and what is wrong")
+    are = counted(done.parts, "part is", "parts are")
+    story.note(f"{there:,} of {are} in {done.output}, {done.made:,} of them new")
+    story.note(f"{done.input}: {_records(done)}")
+    _tell_left_out(story, done)
     document = asdict(replace(done, refused={}))
     document["refused"] = {name: str(error) for name, error in done.refused.items()}
     del document["warnings"]
@@ -127,27 +123,31 @@ def _convert_parts(story: Output, data: str, out: str | None, task: Path, **opti
     raise_refused(done.refused, done.parts, hint="mend them, then run the same command again")
 
 
-def _tell(story: Output, done: Converted, definition: Task, task: Path, *, to_stdout: bool) -> None:
+def _tell(story: Output, done: Converted, definition: Task, task: Path) -> None:
     from labeltune.task.records import MIN_EXAMPLES
 
-    for note in done.notes:
-        story.note(note)
-    for warning in done.warnings:
-        story.warn(warning)
-    where = "on standard output" if to_stdout else f"in {done.output}"
-    story.note(f"{done.input}: {done.written:,} of {done.rows:,} rows are records {where}")
+    story.tell(done.notes, done.warnings)
+    story.note(f"{done.input}: {_records(done)} {place_of(done.output)}")
     if done.repeated:
         story.note(
             f"  {done.repeated:,} of rare labels are repeated: {done.written + done.repeated:,} in all"
         )
+    _tell_left_out(story, done)
+    if done.written < MIN_EXAMPLES:
+        story.warn(f"{counted(done.written, 'record')}: no provider trains on fewer than {MIN_EXAMPLES}")
+    if done.output != STANDARD_STREAM:
+        story.hint(_next(done.output, definition, task_words(task)))
+
+
+def _records(done: Converted | PartsConverted) -> str:
+    return f"{done.written:,} of {counted(done.rows, 'row is a record', 'rows are records')}"
+
+
+def _tell_left_out(story: Output, done: Converted | PartsConverted) -> None:
     for reason, count in done.left_out.items():
         story.note(f"  left out: {count:,} {reason}")
     if done.rejected is not None:
         story.warn(f"bad rows are in {done.rejected}, each with its line and what is wrong")
-    if done.written < MIN_EXAMPLES:
-        story.warn(f"{done.written} records: no provider trains on fewer than {MIN_EXAMPLES}")
-    if not to_stdout:
-        story.hint(_next(done.output, definition, task_words(task)))
 
 
 def _next(chat: str, definition: Task, words: str) -> str:

@@ -13,6 +13,7 @@ from labeltune.cli.formats import size
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
 from labeltune.errors import ExitCode, LabeltuneError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +108,7 @@ def _home(home: dict[str, Any]) -> Iterator[str]:
     held = size(home["bytes"]) if home["exists"] else "not there yet"
     yield f"LABELTUNE_HOME: {home['path']}, {held} (by {home['chosen_by']})"
     alive = ", ".join(f"process {pid}" for pid in home["workers"]) or "none alive"
-    yield f"workers: {alive}; {home['waiting']:,} jobs and batches to do"
+    yield f"workers: {alive}; {counted(home['waiting'], 'job or batch', 'jobs and batches')} to do"
 
 
 def _extras(extras: dict[str, dict[str, str | None]]) -> Iterator[str]:

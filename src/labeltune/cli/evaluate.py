@@ -18,6 +18,7 @@ from labeltune.cli.options import (
     SeedOption,
     StateOption,
     TaskOption,
+    ThresholdsOption,
     WorkersOption,
 )
 from labeltune.cli.progress import PartStory
@@ -51,13 +52,6 @@ PredictionsArgument = Annotated[
 CompareOption = Annotated[
     list[str] | None,
     typer.Option(metavar="OTHER", help="Other predictions for the same rows. May be given several times."),
-]
-ThresholdsOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="F",
-        help="What `thresholds` wrote: it decides labels of multi fields, and which answers are unsure.",
-    ),
 ]
 HtmlOption = Annotated[
     str | None, typer.Option(metavar="F", help="Write the report as one page to look at in a browser.")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
+from labeltune.cli.hints import place_of
 from labeltune.cli.options import DataArgument, JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.task import ReadOptions
@@ -56,20 +58,13 @@ def export(
     from dataclasses import asdict
 
     from labeltune.collect.exporting import ExportOptions, export_data
-    from labeltune.errors import SettingsError
-    from labeltune.files.writing import STANDARD_STREAM
     from labeltune.task import task_if_there
 
-    if json and out == STANDARD_STREAM:
-        raise SettingsError("--json and the export both want standard output", hint="name a file with -o")
+    story.claim_stdout(out)
     options = ExportOptions(task=task_if_there(task), field=field, read=read)
     done = export_data(data, to, out, options)
-    for note in done.notes:
-        story.note(note)
-    for warning in done.warnings:
-        story.warn(warning)
+    story.tell(done.notes, done.warnings)
     for what, count in done.lost.items():
-        story.note(f"  not carried over: {count:,} {what}")
-    where = "on standard output" if done.output == STANDARD_STREAM else f"in {done.output}"
-    story.note(f"{done.input}: {done.rows:,} rows for {to} {where}")
-    story.result(asdict(done), *([] if done.output == STANDARD_STREAM else [done.output]))
+        story.note(f"  not carried over: {what} ({count:,})")
+    story.note(f"{done.input}: {counted(done.rows, 'row')} for {to} {place_of(done.output)}")
+    story.written(asdict(done), done.output)

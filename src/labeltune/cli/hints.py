@@ -1,4 +1,4 @@
-"""Pieces of the commands that hints propose: what is pasted must work."""
+"""Pieces of the commands that hints propose, where what is pasted must work, and of other sentences."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import os
 from typing import TYPE_CHECKING
 
 from labeltune.defaults import DEFAULT_PROVIDER, DEFAULT_TASK_FILE
+from labeltune.files.writing import STANDARD_STREAM
 from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from labeltune.task import Task
 
-__all__ = ["model_words", "task_words"]
+__all__ = ["model_words", "place_of", "task_words"]
 
 _BASES = {"local": "", "openai": " --model gpt-4.1-mini-2025-04-14"}
 """How a base model is named that the provider has; this machine's has one for whoever names none."""
+
+
+def place_of(output: str) -> str:
+    """Where something was written, behind what it is."""
+    return "on standard output" if output == STANDARD_STREAM else f"in {output}"
 
 
 def task_words(task: str | os.PathLike[str]) -> str:

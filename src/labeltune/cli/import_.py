@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labeltune.cli import completion, output
+from labeltune.cli.hints import place_of
 from labeltune.cli.options import EncodingOption, JsonOption, QuietOption
 from labeltune.wording import pasted
 
@@ -58,12 +59,9 @@ def import_(
     from dataclasses import asdict
 
     from labeltune.collect.importing import ImportOptions, import_data
-    from labeltune.errors import SettingsError
-    from labeltune.files.writing import STANDARD_STREAM
     from labeltune.task import read_task
 
-    if json and out == STANDARD_STREAM:
-        raise SettingsError("--json and the table both want standard output", hint="name a file with -o")
+    story.claim_stdout(out)
     options = ImportOptions(
         format=format_,
         labels=labels,
@@ -74,7 +72,7 @@ def import_(
     with story.progress("import") as progress:
         done = import_data(data, out, options, progress=progress)
     _tell(story, done)
-    story.result(asdict(done), *([] if out == STANDARD_STREAM else [done.output]))
+    story.written(asdict(done), done.output)
 
 
 def _tell(story: Output, done: Imported) -> None:
@@ -82,20 +80,15 @@ def _tell(story: Output, done: Imported) -> None:
     from labeltune.wording import counted
 
     story.note(f"{done.input}: {done.format}, {done.why}")
-    for note in done.notes:
-        story.note(note)
-    for warning in done.warnings:
-        story.warn(warning)
+    story.tell(done.notes, done.warnings)
     for field, columns in done.labels.items():
         story.note(f'labels of "{field}" are in the column{"s" * (len(columns) > 1)} {", ".join(columns)}')
     for reason, count in done.dropped.items():
         story.note(f"  dropped: {count:,} {reason}, first at {done.places[reason]}")
     for what, count in done.lost.items():
-        story.note(f"  not carried over: {count:,} {what}")
-    piped = done.output == STANDARD_STREAM
-    place = "on standard output" if piped else f"in {done.output}"
-    story.note(f"{counted(done.records, 'record')}, {counted(done.rows, 'row')} {place}")
-    if not piped:
+        story.note(f"  not carried over: {what} ({count:,})")
+    story.note(f"{counted(done.records, 'record')}, {counted(done.rows, 'row')} {place_of(done.output)}")
+    if done.output != STANDARD_STREAM:
         story.hint(_next(done))
 
 
@@ -105,4 +98,4 @@ def _next(done: Imported) -> str:
     words = ["labeltune", "init", table, *(f"--text {pasted(name)}" for name in done.text)]
     words += [f"--label {pasted(name)}" for names in done.labels.values() for name in names]
     init = " ".join(words)
-    return init if done.annotator is None else f"labeltune agreement {table}, then: {init}"
+    return init if not done.shared else f"labeltune agreement {table}, then: {init}"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labeltune.cli import completion, output
-from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, moment
 from labeltune.cli.help import HelpfulApp
-from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, TaskOption, WaitTimeoutOption
-from labeltune.defaults import DEFAULT_TASK_FILE
+from labeltune.cli.options import WaitTimeoutOption
+from labeltune.cli.speaking import speaks_to_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from labeltune.cli.output import Output
+    from labeltune.providers import Provider
 
 __all__ = ["jobs"]
 
@@ -30,20 +31,19 @@ JobArgument = Annotated[
 
 
 @jobs.command("list")
+@speaks_to_provider
 def list_(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="How many, newest first.")
     ] = LIMIT,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """List the newest jobs: id, status, when it was created, model."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.jobs import list_jobs
 
-    found = list_jobs(provider_near(provider, task), limit=limit)
+    found = list_jobs(place, limit=limit)
     rows = [
         (job.id, str(job.status), moment(job.created_at), job.fine_tuned_model or job.model) for job in found
     ]
@@ -51,76 +51,71 @@ def list_(
 
 
 @jobs.command()
+@speaks_to_provider
 def show(
     job: JobArgument,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """Show one job, with everything that the provider says about it."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.jobs import show_job
 
-    document = _document(show_job(provider_near(provider, task), job))
+    document = _document(show_job(place, job))
     out.result({"job": document}, *_described(document))
 
 
 @jobs.command()
+@speaks_to_provider
 def watch(
     job: JobArgument,
     wait_timeout: WaitTimeoutOption = None,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """Watch a job to its end, and print its model."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.cli.progress import JobStory
     from labeltune.tuning.jobs import watch_job
 
-    place = provider_near(provider, task)
     with JobStory(out, place) as story:
         done = watch_job(place, job, story=story, wait_timeout=wait_timeout)
     out.result({"job": _document(done), "model": done.fine_tuned_model}, done.fine_tuned_model)
 
 
 @jobs.command()
+@speaks_to_provider
 def events(
     job: JobArgument,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="How many of the newest.")
     ] = EVENT_LIMIT,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """Print what happened to a job, oldest first."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from dataclasses import asdict
 
     from labeltune.tuning.jobs import job_events
 
-    found = job_events(provider_near(provider, task), job, limit=limit)
+    found = job_events(place, job, limit=limit)
     lines = (f"{moment(event.created_at)}  {event.level:5}  {event.message}" for event in found)
     out.result({"events": [asdict(event) for event in found]}, *map(output.visible, lines))
 
 
 @jobs.command()
+@speaks_to_provider
 def checkpoints(
     job: JobArgument,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """Print the models that a job kept on its way, newest first; each can be used like the last."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.jobs import job_checkpoints
 
-    found = [_document(checkpoint) for checkpoint in job_checkpoints(provider_near(provider, task), job)]
+    found = [_document(checkpoint) for checkpoint in job_checkpoints(place, job)]
     out.table(
         ("step", "model", "loss", "full validation loss"),
         [
@@ -140,18 +135,17 @@ def _add(name: str, description: str) -> None:
     """Add a command that asks for another status of a job."""
 
     @jobs.command(name, help=description)
+    @speaks_to_provider
     def change(
         job: JobArgument,
-        task: TaskOption = Path(DEFAULT_TASK_FILE),
-        provider: ProviderOption = None,
-        json: JsonOption = False,
-        quiet: QuietOption = False,
+        *,
+        place: Provider,
+        out: Output,
     ) -> None:
-        out = output.configure(json_mode=json, quiet=quiet)
         from labeltune.tuning.jobs import cancel_job, pause_job, resume_job
 
         act = {"cancel": cancel_job, "pause": pause_job, "resume": resume_job}[name]
-        changed = act(provider_near(provider, task), job)
+        changed = act(place, job)
         out.note(f"{changed.id}: {changed.status}")
         out.result({"job": _document(changed)}, changed.id)
 

@@ -12,7 +12,6 @@ import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import provider_of
-from labeltune.cli.help import RESUME
 from labeltune.cli.hints import task_words
 from labeltune.cli.key_file import read_key
 from labeltune.cli.options import (
@@ -31,8 +30,9 @@ from labeltune.cli.options import (
 )
 from labeltune.cli.progress import RowStory
 from labeltune.cli.reading import reads_tables
+from labeltune.cli.sending import ForceOption
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
-from labeltune.wording import pasted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -108,14 +108,7 @@ def label(
     api_key_file: ApiKeyFileOption = None,
     allow_host: AllowHostOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Replace an output that this command did not write, or that was edited since.",
-            rich_help_panel=RESUME,
-        ),
-    ] = False,
+    force: ForceOption = False,
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
@@ -177,11 +170,12 @@ def _user() -> str:
 
 def _show(sink: Output, done: Labelled, task: Path) -> None:
     sink.note(
-        f"{done.answered:,} of {done.rows:,} rows answered, "
+        f"{done.answered:,} of {counted(done.rows, 'row')} answered, "
         f"{done.skipped:,} skipped, {done.flagged:,} flagged"
     )
     if done.outdated:
-        sink.warn(f"{done.outdated:,} answers are left out: the task no longer has their labels")
+        left_out = counted(done.outdated, "answer is", "answers are")
+        sink.warn(f"{left_out} left out: the task no longer has their labels")
     if done.answers:
         sink.hint(f"labeltune check {pasted(done.output)}{task_words(task)}")
     sink.result(

@@ -13,6 +13,7 @@ from labeltune.cli.defaults import provider_near
 from labeltune.cli.formats import aligned, entry, moment, score, size, whole
 from labeltune.cli.help import HelpfulApp
 from labeltune.cli.options import JsonOption, ProviderOption, QuietOption, StateOption, TaskOption, YesOption
+from labeltune.cli.speaking import speaks_to_provider
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
 from labeltune.wording import counted, pasted
 
@@ -38,18 +39,16 @@ ModelArgument = Annotated[
 
 
 @models.command("list")
+@speaks_to_provider
 def list_(
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
+    *,
+    place: Provider,
     state: StateOption = Path(DEFAULT_STATE),
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    out: Output,
 ) -> None:
     """List fine-tuned models, newest first, with what tells them apart."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.models import list_models
 
-    place = provider_near(provider, task)
     found = list_models(place, state=state)
     document: dict[str, Any] = {"models": [_document(info) for info in found]}
     document |= _tell_home(out, place)
@@ -107,19 +106,18 @@ def _share(value: float | None) -> str:
 
 
 @models.command()
+@speaks_to_provider
 def show(
     model: ModelArgument,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
+    *,
+    place: Provider,
     state: StateOption = Path(DEFAULT_STATE),
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    out: Output,
 ) -> None:
     """Show one model, with everything that is known of it."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.models import show_model
 
-    info = show_model(provider_near(provider, task), model, state=state)
+    info = show_model(place, model, state=state)
     out.result({"model": _document(info)}, *map(output.visible, _described(info)))
 
 
@@ -172,23 +170,23 @@ def _evaluated(info: ModelInfo) -> str:
 
 
 @models.command()
+@speaks_to_provider
 def delete(
     names: Annotated[
         list[str],
         typer.Argument(metavar="MODEL…", autocompletion=completion.models, help="The models' ids: ft:…"),
     ],
     yes: YesOption = False,
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """Delete models with their checkpoints, but not those that a batch still asks."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.models import delete_models
 
-    place = provider_near(provider, task)
-    if out.declined(f"Delete {len(names):,} model(s) at {place.host}: {', '.join(names[:5])}?", yes=yes):
+    if out.declined(
+        f"Delete {counted(len(names), 'model')} at {place.host}: {', '.join(names[:5])}?", yes=yes
+    ):
         return
     delete_models(place, list(dict.fromkeys(names)))
     _tell_home(out, place)
@@ -238,18 +236,16 @@ def export(
 
 
 @models.command("import")
+@speaks_to_provider
 def import_(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that models export wrote.")],
-    task: TaskOption = Path(DEFAULT_TASK_FILE),
-    provider: ProviderOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    place: Provider,
+    out: Output,
 ) -> None:
     """Make an exported model one of this machine's local provider; all its hashes are checked."""
-    out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.tuning.exporting import import_model
 
-    place = provider_near(provider, task)
     name = import_model(place, folder)
     out.hint(f"labeltune predict DATA --model {name}{place.flag}")
     out.result({"model": name}, name)

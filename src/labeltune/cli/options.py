@@ -39,6 +39,7 @@ __all__ = [
     "TableFormatOption",
     "TablesArgument",
     "TaskOption",
+    "ThresholdsOption",
     "WaitTimeoutOption",
     "WorkersOption",
     "YesOption",
@@ -183,6 +184,13 @@ PredictionsOption = Annotated[
 ]
 ProbabilitiesOption = Annotated[
     bool, typer.Option("--probabilities", help="Add a column probability_LABEL for each label.")
+]
+ThresholdsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="F",
+        help="What `thresholds` wrote: it decides labels of multi fields, and which answers are unsure.",
+    ),
 ]
 MaxCostOption = Annotated[
     float | None,

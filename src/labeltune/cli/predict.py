@@ -3,137 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from labeltune.cli import output
 from labeltune.cli.defaults import model_of, provider_of
-from labeltune.cli.help import COST, RESUME
 from labeltune.cli.options import (
-    DistributedOption,
     JsonOption,
-    MaxCostOption,
     ModelOption,
     PredictionsOption,
-    ProbabilitiesOption,
     ProviderOption,
     QuietOption,
     StateOption,
     TablesArgument,
     TaskOption,
-    WorkersOption,
-    YesOption,
 )
 from labeltune.cli.progress import RowStory
-from labeltune.cli.reading import reads_tables
+from labeltune.cli.sending import PREDICTIONS, DryRunOption, sends_requests
 from labeltune.defaults import DEFAULT_STATE, DEFAULT_TASK_FILE
-from labeltune.errors import ExitCode, SettingsError
-from labeltune.files.writing import STANDARD_STREAM
-from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
+from labeltune.errors import ExitCode
+from labeltune.prediction.options import DEFAULT_OUTPUT
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
-    from labeltune.task import ReadOptions
+    from labeltune.prediction.options import PredictOptions
 
 __all__ = ["predict"]
 
-_DEFAULT = PredictOptions()
 
-
-BatchOption = Annotated[
-    bool,
-    typer.Option(
-        "--batch", help="Through the provider's batches: half the price, within a day.", rich_help_panel=COST
-    ),
-]
-ConcurrencyOption = Annotated[
-    int, typer.Option(min=1, max=1024, metavar="N", help="Requests in flight at most.")
-]
-ResendOption = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="How often to ask again where an answer was lost; 0 never pays twice.",
-        rich_help_panel=RESUME,
-    ),
-]
-LimitOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1, metavar="N", help="Only the first N rows; the rest can follow later.", rich_help_panel=COST
-    ),
-]
-TimeoutOption = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="How long one answer may take in all.")
-]
-MaxWaitOption = Annotated[
-    float,
-    typer.Option(
-        min=0, metavar="SECONDS", help="Give up after so long without any answer.", rich_help_panel=RESUME
-    ),
-]
-ConfidenceOption = Annotated[
-    bool, typer.Option("--confidence/--no-confidence", help="Ask for log-probabilities.")
-]
-ThresholdsOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="F",
-        help="What `thresholds` wrote: it decides labels of multi fields, and which answers are unsure.",
-    ),
-]
-SpreadsheetOption = Annotated[
-    bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")
-]
-AcceptChangesOption = Annotated[
-    bool,
-    typer.Option(
-        "--accept-changes",
-        help="Go on where the rows, the settings or the task have changed.",
-        rich_help_panel=RESUME,
-    ),
-]
-RecoverOption = Annotated[
-    bool,
-    typer.Option(
-        "--recover", help="Rebuild a damaged journal from what can be read of it.", rich_help_panel=RESUME
-    ),
-]
-PrefixOption = Annotated[
-    str | None,
-    typer.Option(
-        "--prefix",
-        metavar="P",
-        help="Put P before columns of the table that are called like those that are added, such as answer.",
-    ),
-]
-ForceOption = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        help="Replace an output that this command did not write, or that was edited since.",
-        rich_help_panel=RESUME,
-    ),
-]
-ShardOption = Annotated[
-    str | None,
-    typer.Option(
-        "--shard",
-        metavar="I/N",
-        help="Of a folder's tables make every N-th, from the I-th on; I counts from 1. For array jobs.",
-    ),
-]
-DryRunOption = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Show the first request and the cost, and send nothing.", rich_help_panel=COST
-    ),
-]
-
-
-@reads_tables
+@sends_requests(*PREDICTIONS)
 def predict(
     data: TablesArgument,
     model: ModelOption = None,
@@ -141,28 +40,9 @@ def predict(
     task: TaskOption = Path(DEFAULT_TASK_FILE),
     provider: ProviderOption = None,
     state: StateOption = Path(DEFAULT_STATE),
-    batch: BatchOption = _DEFAULT.batch,
-    concurrency: ConcurrencyOption = _DEFAULT.concurrency,
-    resend: ResendOption = _DEFAULT.resend,
-    limit: LimitOption = _DEFAULT.limit,
-    timeout: TimeoutOption = _DEFAULT.timeout,
-    max_wait: MaxWaitOption = _DEFAULT.max_wait,
-    max_cost: MaxCostOption = _DEFAULT.max_cost,
-    confidence: ConfidenceOption = _DEFAULT.confidence,
-    probabilities: ProbabilitiesOption = _DEFAULT.probabilities,
-    thresholds: ThresholdsOption = _DEFAULT.thresholds,
-    spreadsheet: SpreadsheetOption = _DEFAULT.spreadsheet,
-    accept_changes: AcceptChangesOption = _DEFAULT.accept_changes,
-    recover: RecoverOption = _DEFAULT.recover,
-    prefix: PrefixOption = _DEFAULT.prefix,
-    force: ForceOption = _DEFAULT.force,
-    shard: ShardOption = _DEFAULT.shard,
-    distributed: DistributedOption = _DEFAULT.distributed,
-    workers: WorkersOption = _DEFAULT.workers,
-    dry_run: DryRunOption = False,
     *,
-    read: ReadOptions,
-    yes: YesOption = False,
+    asking: PredictOptions,
+    dry_run: DryRunOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -170,32 +50,10 @@ def predict(
     stopped.
     """
     sink = output.configure(json_mode=json, quiet=quiet)
-    if json and out == STANDARD_STREAM and not dry_run:
-        raise SettingsError("--json and --output - would both write to standard output")
-    options = PredictOptions(
-        concurrency=concurrency,
-        resend=resend,
-        timeout=timeout,
-        max_wait=max_wait,
-        max_cost=max_cost,
-        limit=limit,
-        confidence=confidence,
-        probabilities=probabilities,
-        thresholds=thresholds,
-        spreadsheet=spreadsheet,
-        accept_changes=accept_changes,
-        batch=batch,
-        yes=yes,
-        recover=recover,
-        prefix=prefix,
-        force=force,
-        shard=shard,
-        distributed=distributed,
-        workers=workers,
-        read=read,
-    )
+    if not dry_run:
+        sink.claim_stdout(out)
     _predict(
-        sink, data, model, options, task=task, provider=provider, output=out, state=state, dry_run=dry_run
+        sink, data, model, asking, task=task, provider=provider, output=out, state=state, dry_run=dry_run
     )
 
 

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from labeltune.cli.output import Output
-    from labeltune.collect.annotate import Annotated
+    from labeltune.prediction.outcome import Outcome
     from labeltune.prediction.parts import PartsPredicted, PartsPreview
     from labeltune.prediction.predict import Predicted, Preview
 
 __all__ = [
+    "requests_document",
     "show_parts",
     "show_predicted",
     "show_preview",
@@ -44,7 +45,7 @@ def show_parts(sink: Output, done: PartsPredicted, model: str, task: Path, *, ba
     show_predicted(sink, done, model, task, batch=batch, **more)
 
 
-def warn_of_resent(sink: Output, done: Predicted | Annotated) -> None:
+def warn_of_resent(sink: Output, done: Outcome) -> None:
     """Rows whose answer was lost on the way."""
     if done.resent:
         again = counted(done.resent, "row was", "rows were")
@@ -63,6 +64,19 @@ def warn_of_rejections(sink: Output, rejections: Mapping[str, int]) -> None:
     """Rows that the provider took for no request, by its code."""
     for code, count in rejections.items():
         sink.warn(f"the provider rejected {counted(count, 'row')}: {code}")
+
+
+def requests_document(done: Outcome) -> dict[str, Any]:
+    """What was asked and what it cost, for the document."""
+    return {
+        "asked": done.asked,
+        "kept": done.kept,
+        "maybe_billed": done.maybe_billed,
+        "resent": done.resent,
+        "rejections": dict(done.rejections),
+        "tokens": {"input": done.input_tokens, "output": done.output_tokens},
+        "usd": done.usd,
+    }
 
 
 def show_predicted(
@@ -91,7 +105,7 @@ def show_predicted(
         sink.hint(f"unknown: the answers were lost; {again} asks for them again")
     if done.labelled and done.output != STANDARD_STREAM and not missing:
         sink.hint(f"labeltune evaluate {pasted(done.output)}{task_words(task)}")
-    sink.result(
+    sink.written(
         {
             "output": done.output,
             "model": model,
@@ -100,16 +114,10 @@ def show_predicted(
             "invalid": done.invalid,
             "unsure": done.unsure,
             "problems": dict(done.problems),
-            "asked": done.asked,
-            "kept": done.kept,
-            "maybe_billed": done.maybe_billed,
-            "resent": done.resent,
-            "rejections": dict(done.rejections),
-            "tokens": {"input": done.input_tokens, "output": done.output_tokens},
-            "usd": done.usd,
+            **requests_document(done),
             **more,
         },
-        *([] if done.output == STANDARD_STREAM else [done.output]),
+        done.output,
     )
 
 
@@ -129,7 +137,8 @@ def show_preview(sink: Output, shown: Preview | PartsPreview) -> None:
     if isinstance(shown, PartsPreview):
         more = {"parts": shown.parts, "left": list(shown.left)}
         some = ", ".join(shown.left[:_SHOWN_PARTS]) + (", …" if len(shown.left) > _SHOWN_PARTS else "")
-        sink.note(f"{len(shown.left):,} of {shown.parts:,} parts are to be made{some and ': '}{some}")
+        are = counted(shown.parts, "part is", "parts are")
+        sink.note(f"{len(shown.left):,} of {are} to be made{some and ': '}{some}")
     sink.result(
         {
             "request": request,

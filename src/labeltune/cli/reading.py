@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labeltune.cli.bundles import Bundle, Option, takes
 from labeltune.cli.help import TABLE
 from labeltune.cli.options import EncodingOption, SeparatorOption, StripOption, TableFormatOption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from labeltune.task import ReadOptions
 
-__all__ = ["read_words", "reads_tables"]
+__all__ = ["READING", "read_words", "reads_tables"]
 
 QuoteOption = Annotated[
     str | None,
@@ -47,16 +44,15 @@ SheetOption = Annotated[
     ),
 ]
 
-_OPTIONS: dict[str, tuple[str, Any]] = {
-    "format_": ("format", TableFormatOption),
-    "encoding": ("encoding", EncodingOption),
-    "sep": ("separator", SeparatorOption),
-    "quote": ("quote", QuoteOption),
-    "header": ("header", HeaderOption),
-    "sheet": ("sheet", SheetOption),
-    "strip": ("strip", StripOption),
+_OPTIONS = {
+    "format_": Option(TableFormatOption, None),
+    "encoding": Option(EncodingOption, None),
+    "sep": Option(SeparatorOption, None),
+    "quote": Option(QuoteOption, None),
+    "header": Option(HeaderOption, None),
+    "sheet": Option(SheetOption, None),
+    "strip": Option(StripOption, None),
 }
-"""By the name of the parameter: which of `ReadOptions` it is, and how it is written."""
 
 _FLAGS = {
     "format": "--format",
@@ -67,32 +63,16 @@ _FLAGS = {
 }
 
 
-def reads_tables(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with these options in place of its parameter `read`, which gets them as `ReadOptions`."""
-    signature = inspect.signature(command)
-    # Its own type need not be imported by a command for this.
-    types = get_type_hints(command, localns={"ReadOptions": object}, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        if parameter.name != "read":
-            kind = inspect.Parameter.KEYWORD_ONLY
-            parameters.append(parameter.replace(kind=kind, annotation=types[parameter.name]))
-            continue
-        parameters += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for name, (_, annotation) in _OPTIONS.items()
-        ]
+def _read_options(*, format_: str | None, sep: str | None, **given: Any) -> ReadOptions:
+    from labeltune.task import ReadOptions
 
-    @wraps(command)
-    def run(**given: Any) -> None:
-        from labeltune.task import ReadOptions
+    return ReadOptions(format=format_, separator=sep, **given)
 
-        read = ReadOptions(**{option: given.pop(name) for name, (option, _) in _OPTIONS.items()})
-        command(**given, read=read)
 
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
-    run.__annotations__ = {one.name: one.annotation for one in parameters}
-    return run
+READING = Bundle(_OPTIONS, _read_options)
+
+reads_tables = takes("read", READING)
+"""The command with these options in place of its parameter `read`, which gets them as `ReadOptions`."""
 
 
 def read_words(read: ReadOptions) -> str:

@@ -100,10 +100,7 @@ def split(
 
 
 def _tell(story: Output, done: Split, *, anywhere: bool) -> None:
-    for note in done.notes:
-        story.note(note)
-    for warning in done.warnings:
-        story.warn(warning)
+    story.tell(done.notes, done.warnings)
     _show_balance(story, done)
     sizes = [part.rows for part in done.parts.values()]
     parts = (
@@ -112,7 +109,7 @@ def _tell(story: Output, done: Split, *, anywhere: bool) -> None:
         else f"{len(sizes)} parts of {min(sizes):,} to {max(sizes):,} rows"
     )
     unused = f"; {counted(done.unused, 'row is', 'rows are')} in no part" if done.unused else ""
-    story.note(f"{done.input}: {done.rows:,} rows: {parts}{unused}")
+    story.note(f"{done.input}: {counted(done.rows, 'row')}: {parts}{unused}")
     if done.duplicates:
         story.note(
             f"  {counted(done.duplicates, 'row stays', 'rows stay')} with an earlier one "

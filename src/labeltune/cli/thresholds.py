@@ -12,9 +12,8 @@ from labeltune.cli.hints import task_words
 from labeltune.cli.options import JsonOption, QuietOption, TaskOption
 from labeltune.cli.reading import reads_tables
 from labeltune.defaults import DEFAULT_TASK_FILE
-from labeltune.errors import SettingsError
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.wording import pasted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from labeltune.cli.output import Output
@@ -61,8 +60,7 @@ def thresholds(
     out = output.configure(json_mode=json, quiet=quiet)
     from labeltune.task import read_task
 
-    if json and out_file == STANDARD_STREAM:
-        raise SettingsError("--json and --output - would both write to standard output")
+    out.claim_stdout(out_file)
     definition = read_task(task)
 
     from labeltune.evaluation.output_paths import check_outputs
@@ -75,7 +73,7 @@ def thresholds(
     )
     write_thresholds(out_file, tuning.thresholds)
     _tell(out, tuning)
-    out.result(_document(out_file, tuning), *([] if out_file == STANDARD_STREAM else [out_file]))
+    out.written(_document(out_file, tuning), out_file)
     if out_file != STANDARD_STREAM:
         out.hint(f"labeltune evaluate PREDICTIONS --thresholds {pasted(out_file)}{task_words(task)}")
 
@@ -88,9 +86,10 @@ def _tell(out: Output, tuning: Tuning) -> None:
             title=f"{field}, on the rows they were chosen on",
         )
     if (promise := tuning.promise) is not None:
+        are = counted(promise.rows, "row is", "rows are")
         out.note(
-            f"unsure below {promise.below:g}: {promise.sure:,} of {promise.rows:,} rows are sure "
-            f"({promise.coverage:.1%}), {promise.right / promise.sure:.1%} of them right (on these rows)"
+            f"unsure below {promise.below:g}: {promise.sure:,} of {are} sure ({promise.coverage:.1%}), "
+            f"{promise.right / promise.sure:.1%} of them right (on these rows)"
         )
         out.note(
             f"on new rows like these, at least {promise.accuracy:.4g} of the sure answers are right, "

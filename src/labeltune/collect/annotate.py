@@ -6,7 +6,7 @@ What is asked goes through the one sender and journal of `prediction`; here are 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from labeltune.files.tables import open_table, table_writer
 from labeltune.files.writing import STANDARD_STREAM, same_file
 from labeltune.prediction.asking import ask_rows, check_output, preview_rows
 from labeltune.prediction.options import PredictOptions
+from labeltune.prediction.outcome import Outcome
 from labeltune.prediction.plan import Job
 from labeltune.prediction.story import Silence
 from labeltune.task.chat import Renderer
@@ -31,7 +32,7 @@ from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from labeltune.collect.labelled import Labelled
     from labeltune.prediction.asking import Asked, Preview
@@ -46,37 +47,20 @@ _ASKING = PredictOptions()
 _DEFAULT = AnnotateOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class Annotated:
-    """What a run did. Counts are of rows, but for `asked` and `kept`, which count requests.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotated(Outcome):
+    """What a run did, and to which rows.
 
     `labelled`: rows that the model labelled in `output`; `had_labels`: rows there that had labels before;
     `review`: rows in the file of that name, of which `problems` says why some have no answer.
     """
 
-    output: str
     review_file: str | None
     sample_file: str | None
-    rows: int
     labelled: int
     had_labels: int
     review: int
-    problems: Mapping[str, int]
     examples: int
-    asked: int
-    kept: int
-    maybe_billed: int
-    resent: int
-    input_tokens: int
-    output_tokens: int
-    usd: float | None
-    free: bool = False
-    rejections: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def invalid(self) -> int:
-        """Rows without a valid answer."""
-        return sum(self.problems.values())
 
 
 def annotate(  # noqa: PLR0913  # what predict takes, and how rows are labelled
@@ -190,7 +174,7 @@ def _header(plan: Plan) -> list[str]:
 
 
 def _write(asked: Asked, *, options: AnnotateOptions, examples: int) -> Annotated:
-    job, plan, sent = asked.job, asked.plan, asked.sent
+    job, plan = asked.job, asked.plan
     header = added_columns(job.task, plan.table)
     rows = AnnotatedRows(job.task, plan.table.header, header, job.model, options.review_below)
     sample = Sample(job.task, plan.table.header, options.sample, seed=options.seed)
@@ -220,13 +204,5 @@ def _write(asked: Asked, *, options: AnnotateOptions, examples: int) -> Annotate
         review=rows.reviewed,
         problems=dict(rows.problems.most_common()),
         examples=examples,
-        asked=sent.asked,
-        kept=asked.before.kept,
-        maybe_billed=asked.before.lost,
-        resent=sent.resent,
-        input_tokens=sent.input_tokens,
-        output_tokens=sent.output_tokens,
-        usd=sent.usd,
-        free=job.provider.free,
-        rejections=dict(sent.rejections),
+        **asked.sums(),
     )

@@ -74,6 +74,8 @@ class Imported:
     id: str | None
     annotator: str | None
     """The column that says who labelled a row, where several people did."""
+    shared: bool
+    """Whether two people labelled one text, so that their agreement can be measured."""
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
 
@@ -160,13 +162,14 @@ class _Import:
             labels=shape.label_columns,
             id=ID if shape.has_ids else None,
             annotator=ANNOTATOR if shape.people else None,
+            shared=shape.shared,
             notes=tuple(told),
             warnings=tuple(one.removeprefix(_WARNING) for one in tally.told if one not in told),
         )
 
     def _nothing(self, tally: Tally) -> DataError:
         why = ", ".join(f"{count:,} {reason}" for reason, count in tally.dropped.items())
-        lost = ", ".join(f"{count:,} {what}" for what, count in tally.lost.items())
+        lost = ", ".join(f"{what} ({count:,})" for what, count in tally.lost.items())
         return DataError(
             f"{self._given.path}: nothing to import as {self._format.title} ({self._why}): "
             + (

@@ -13,6 +13,7 @@ from labeltune.prepare.infer import Wishes, propose_task
 from labeltune.task import AnswerFormat, Prompt
 from labeltune.task.cells import LIST_DELIMITER
 from labeltune.task.label_cells import LabelCellError, LabelReader
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,7 +205,8 @@ class _Joining:
         """Raise `DataError` unless two people labelled one text."""
         if self._repeated:
             self._answers.warnings.append(
-                f"{self._repeated:,} rows are another answer of one person to one text: the first one counts"
+                f"{counted(self._repeated, 'row is', 'rows are')} another answer of one person to one text: "
+                "the first one counts"
             )
         if not self._answers.shared:
             joined = "text" if self._key is None else f'column "{self._key}"'

@@ -11,6 +11,7 @@ from labeltune.evaluation.confidence import compare_probabilities
 from labeltune.evaluation.metrics.paired import compare_paired, holm
 from labeltune.evaluation.metrics.quality import metrics_of_vector
 from labeltune.evaluation.report.model import Comparison, OtherAnswer
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def _align(ours: Predictions, other: Predictions) -> IntArray:
         order = _by_id(ours, other)
     elif ours.rows != other.rows:
         raise DataError(
-            f"{other.source}: {other.rows:,} rows, but {ours.source} has {ours.rows:,}",
+            f"{other.source}: {counted(other.rows, 'row')}, but {ours.source} has {ours.rows:,}",
             hint="a comparison needs the same rows; with id = COLUMN in the task file, in any order",
         )
     else:
@@ -118,7 +119,8 @@ def _by_id(ours: Predictions, other: Predictions) -> IntArray:
             named = ", ".join(f'"{name}"' for name in missing[:5])
             elsewhere = other if one is ours else ours
             raise DataError(
-                f"{elsewhere.source}: lacks {len(missing):,} rows that {one.source} has, such as id {named}",
+                f"{elsewhere.source}: lacks {counted(len(missing), 'row')} that {one.source} has, "
+                f"such as id {named}",
                 hint="a comparison needs predictions for the same rows",
             )
     assert ours.ids is not None

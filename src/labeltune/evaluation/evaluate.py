@@ -31,6 +31,7 @@ from labeltune.evaluation.spending import find_spent
 from labeltune.evaluation.sure_answers import find_unsure, measure_sure
 from labeltune.evaluation.training_curves import read_training
 from labeltune.files.threshold_file import read_thresholds
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,4 +188,4 @@ def _read(
 def _described(path: str | None, thresholds: Thresholds) -> str:
     """Where thresholds are from."""
     tuned_on = thresholds.tuned_on
-    return f"{Path(path or '').name}, tuned on {tuned_on.name} ({tuned_on.rows:,} rows)"
+    return f"{Path(path or '').name}, tuned on {tuned_on.name} ({counted(tuned_on.rows, 'row')})"

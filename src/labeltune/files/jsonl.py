@@ -14,16 +14,15 @@ from labeltune.errors import DataError
 from labeltune.files.chat_form import decoded_head, misform
 from labeltune.files.findings import Findings
 from labeltune.files.sources import ByteSource
-from labeltune.files.writing import atomic_write
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Self
 
     from labeltune.errors import Finding
 
-__all__ = ["LONGEST_RECORD", "ChatFile", "Record", "is_chat_file", "write_chat"]
+__all__ = ["LONGEST_RECORD", "ChatFile", "Record", "is_chat_file"]
 
 Record = dict[str, Any]
 
@@ -62,11 +61,6 @@ class ChatFile:
     def findings(self) -> list[Finding]:
         """What is wrong with lines read so far: the first twenty."""
         return self._findings.first
-
-    @property
-    def bad_records(self) -> int:
-        """How many findings there are in all."""
-        return self._findings.total
 
     def reject(self, code: str, line: int, message: str) -> None:
         """Report a record as bad; for users of the file that find fault with it."""
@@ -206,18 +200,3 @@ def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(record, dict) and "messages" in record
-
-
-def write_chat(path: str | os.PathLike[str], records: Iterable[Mapping[str, Any]]) -> int:
-    """Write records as a chat file, with the bytes of `json.dumps(record, ensure_ascii=False)`; how many.
-
-    `path` ends up whole or untouched; `-` is standard output. Raises `DiskError`.
-    """
-    import json
-
-    written = 0
-    with atomic_write(path) as handle:
-        for record in records:
-            handle.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-            written += 1
-    return written

@@ -95,7 +95,8 @@ def _read(store: Store, file_id: str, param: str, *, least: int) -> list[Record]
     if len(file.records) < least:
         raise _RefusedError(
             "invalid_n_examples",
-            f"Only {len(file.records)} examples have a weighted answer, but at least {least} are needed.",
+            f"Only {counted(len(file.records), 'example has', 'examples have')} a weighted answer, "
+            f"but at least {least} are needed.",
             param,
         )
     return file.records

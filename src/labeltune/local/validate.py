@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from labeltune.task.records import MIN_EXAMPLES, record_problems, text_of
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +56,7 @@ class TrainingFile:
             more = f" … and {rest:,} more." if rest else ""
             return "invalid_file_format", f"Invalid file format. {shown}{more}"
         if self.examples < least:
-            has = "1 example" if self.examples == 1 else f"{self.examples} examples"
+            has = counted(self.examples, "example")
             return "invalid_n_examples", f"The file has {has}, but at least {least} are needed."
         return None
 

@@ -76,6 +76,20 @@ class Asked:
         """Keep in the journal what was written to an output, so that nobody's edits of it are lost."""
         _wrote(self.job, self.journal, path)
 
+    def sums(self) -> dict[str, Any]:
+        """What an `Outcome` says of the requests, by its fields."""
+        return {
+            "asked": self.sent.asked,
+            "kept": self.before.kept,
+            "maybe_billed": self.before.lost,
+            "resent": self.sent.resent,
+            "input_tokens": self.sent.input_tokens,
+            "output_tokens": self.sent.output_tokens,
+            "usd": self.sent.usd,
+            "free": self.job.provider.free,
+            "rejections": dict(self.sent.rejections),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:

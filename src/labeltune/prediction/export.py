@@ -24,6 +24,7 @@ from labeltune.prediction.replies import (
 from labeltune.prediction.tokens import has_logprobs
 from labeltune.task.answers import decode_answer
 from labeltune.task.columns import UNSURE, added_columns, predicted_columns
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -132,13 +133,14 @@ class Export:
     def warnings(self) -> Iterator[str]:
         """What log-probabilities there are and do not tell, each once."""
         if self.unspelled:
+            have = counted(self.answered, "answer has", "answers have")
             yield (
-                f"{self.unspelled:,} of {self.answered:,} answers have no confidence: "
+                f"{self.unspelled:,} of {have} no confidence: "
                 "the tokens that came with them do not spell them"
             )
         if self.untold:
             wanted = "--probabilities" if self.probabilities else "--thresholds"
-            yield f"{wanted}: {self.untold:,} of {self.rows:,} answers do not tell"
+            yield f"{wanted}: {self.untold:,} of {counted(self.rows, 'answer does', 'answers do')} not tell"
 
     def _prediction(self, result: Result) -> list[str]:
         choice, answer, problem = outcome(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from labeltune.prediction.asking import Preview, ask_rows, check_output, preview
 from labeltune.prediction.confidence import check_probabilities
 from labeltune.prediction.export import Export, has_labels, output_header, thresholds_of
 from labeltune.prediction.options import DEFAULT_OUTPUT, PredictOptions
+from labeltune.prediction.outcome import Outcome
 from labeltune.prediction.plan import Job, Plan
 from labeltune.prediction.spreadsheet import refuse_exact_formats
 from labeltune.prediction.story import Silence
@@ -22,7 +23,6 @@ from labeltune.tuning.ledger import STATE_FOLDER
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
     from labeltune.files.tables import Source
     from labeltune.files.threshold_file import Thresholds
@@ -36,38 +36,16 @@ __all__ = ["Predicted", "Preview", "predict", "preview"]
 _DEFAULT = PredictOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """What a run did. Counts are of rows, but for `asked`, which counts distinct requests.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted(Outcome):
+    """What a run did, and what else its predictions are."""
 
-    `kept`: requests whose answers were on the disk already. `maybe_billed`: requests whose answers were lost
-    by a killed process. `usd` is what this run spent, None where prices are not known.
-    """
-
-    output: str
-    rows: int
-    problems: Mapping[str, int]
     thinking: int
     """Rows with a problem whose model thought before it answered."""
-    asked: int
-    kept: int
-    maybe_billed: int
-    resent: int
-    input_tokens: int
-    output_tokens: int
-    usd: float | None
-    free: bool = False
-    """Whether nothing of it is billed: the provider is this machine, or a server of the user's own."""
-    rejections: Mapping[str, int] = field(default_factory=dict)
     labelled: bool = True
     """Whether the table has the task's labels, too, so that the predictions can be measured."""
     unsure: int = 0
     """Rows whose answer is valid, and too doubtful by the thresholds."""
-
-    @property
-    def invalid(self) -> int:
-        """Rows without a valid answer."""
-        return sum(self.problems.values())
 
 
 def predict(
@@ -134,7 +112,7 @@ def _header(plan: Plan) -> list[str]:
 
 
 def _write(asked: Asked, thresholds: Thresholds | None) -> Predicted:
-    job, plan, journal, before, sent = asked.job, asked.plan, asked.journal, asked.before, asked.sent
+    job, plan, journal = asked.job, asked.plan, asked.journal
     header = _header(plan)
     probabilities = job.options.probabilities
     export = Export(job.task, probabilities, thresholds)
@@ -152,15 +130,7 @@ def _write(asked: Asked, thresholds: Thresholds | None) -> Predicted:
         rows=export.rows,
         problems=dict(export.problems.most_common()),
         thinking=export.thinking,
-        asked=sent.asked,
-        kept=before.kept,
-        maybe_billed=before.lost,
-        resent=sent.resent,
-        input_tokens=sent.input_tokens,
-        output_tokens=sent.output_tokens,
-        usd=sent.usd,
-        free=job.provider.free,
-        rejections=dict(sent.rejections),
         labelled=has_labels(job.task, plan.table.header),
         unsure=export.unsure,
+        **asked.sums(),
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,10 @@ from labeltune.errors import ConflictError, DataError, Finding, SettingsError, W
 from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, take_off_marks
 from labeltune.files.tables.editing import write_edited
+from labeltune.files.tables.opening import WORKBOOKS
+from labeltune.files.tables.packing import packed_write
 from labeltune.files.tables.written import open_written
-from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
+from labeltune.files.writing import STANDARD_STREAM, same_file
 from labeltune.task import NOTHING_TOLD, ReadOptions
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import PROBLEM, require_columns
@@ -23,10 +24,9 @@ from labeltune.task.label_cells import LabelCellError, LabelReader, written_labe
 from labeltune.task.provenance import VERIFIED, is_verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from labeltune.files.tables import Table
-    from labeltune.files.tables.row_writer import Handle
     from labeltune.task import Task
     from labeltune.task.corrections import Path as Answer
     from labeltune.task.corrections import Question
@@ -119,7 +119,7 @@ def merge(
         merger = _Merger(task, said, table)
         merger.look()
         added = merger.add_missing() if append else []
-        write_edited(table, again, output, _whole, merger.changes, added)
+        write_edited(table, again, output, packed_write, merger.changes, added)
     return Merged(
         output=output,
         joined_by=said.joined_by(table.header),
@@ -141,25 +141,12 @@ def _check_paths(corrections: str, data: str, output: str) -> None:
         if same_file(path, output):
             raise SettingsError(f"{output}: is an input, which is never overwritten", hint="name another")
     ending, own = (_ending(path) for path in (data, output))
-    if own != ending and not (own == ".xlsx" and ending in _WORKBOOKS):
+    if own != ending and not (own == ".xlsx" and ending in WORKBOOKS):
         raise SettingsError(f"{output}: the table stays what {data} is: expected a name with {ending}")
-
-
-_WORKBOOKS = (".xls", ".xlsb", ".xlsm", ".xlsx", ".ods")
 
 
 def _ending(path: str) -> str:
     return Path(path.lower().removesuffix(GZIP_ENDING)).suffix
-
-
-@contextmanager
-def _whole(output: str) -> Iterator[Handle]:
-    with atomic_write(output) as handle:
-        if output.lower().endswith(GZIP_ENDING):  # with neither name nor time: the same rows, the same bytes
-            with gzip.GzipFile("", "wb", fileobj=handle, mtime=0) as packed:
-                yield packed
-        else:
-            yield handle
 
 
 # ------------------------------------------------------------------------------------------- what people said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Price",
     "known_prices",
-    "prediction_cost",
-    "prediction_price",
     "price_of",
     "training_cost",
     "user_file",
@@ -91,26 +89,10 @@ def price_of(model: str) -> Price | None:
     return prices.get(model) or prices.get(base) or prices.get(base_model(model))
 
 
-def prediction_price(model: str, *, batch: bool = False) -> Price | None:
-    """The price of a model's answers, of a batch if `batch`; None if it is not known."""
-    price = price_of(model)
-    if price is None or not batch:
-        return price
-    return replace(price, input=price.input * price.batch, output=price.output * price.batch, batch=1.0)
-
-
 def training_cost(model: str, tokens: float, epochs: int) -> float | None:
     """US dollars for training `model` on so many tokens, so often; None where the price is not known."""
     price = price_of(model)
     return None if price is None else price.training_usd(tokens, epochs)
-
-
-def prediction_cost(
-    model: str, input_tokens: float, output_tokens: float, *, batch: bool = False
-) -> float | None:
-    """US dollars for predictions with so many tokens; None where the price is not known."""
-    price = price_of(model)
-    return None if price is None else price.usd(input_tokens, output_tokens, batch=batch)
 
 
 # ---------------------------------------------------------------------------------------------------- reading

@@ -28,6 +28,7 @@ from labeltune.task.answers import decode_answer, encode_answer
 from labeltune.task.chat import Renderer
 from labeltune.task.columns import ANSWER, PROBLEM
 from labeltune.tuning.ledger import STATE_FOLDER
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     import os
@@ -138,7 +139,7 @@ def audit_injection(  # noqa: PLR0913  # one argument for each thing that predic
         attacked = list(_attacked(task, header, drawn, before, random.Random(seed)))  # noqa: S311  # draws, no secrets
         if not attacked:
             raise DataError(
-                f"{data}: none of {len(drawn):,} rows has a valid answer to begin with",
+                f"{data}: none of {counted(len(drawn), 'row')} has a valid answer to begin with",
                 hint="labeltune predict DATA --model MODEL shows why",
             )
         if options.max_cost is not None:

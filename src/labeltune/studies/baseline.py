@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,7 +107,7 @@ def baseline(  # noqa: PLR0913  # what convert, train and predict need
             settings=Settings(seed=SEED, suffix=SUFFIX),
             task=task,
         )
-        trained = train(plan, new_job=new_job, state=state, story=story)
+        trained = train(replace(plan, named=training), new_job=new_job, state=state, story=story)
     assert trained.model is not None  # a job that was waited for has one, or it was an error
     predicted = predict(
         test,
@@ -133,7 +133,9 @@ def _convert(training: str, chat: Path, task: Task, story: Story, read: ReadOpti
     converted = convert(task, training, chat, read=read)
     for warning in converted.warnings:
         story.warn(warning)
-    story.note(f"{training}: {converted.written:,} of {converted.rows:,} rows are trained on")
+    story.note(
+        f"{training}: {converted.written:,} of {counted(converted.rows, 'row is', 'rows are')} trained on"
+    )
     if unlabelled := converted.left_out.get("no_label"):
         left_out = counted(unlabelled, "row without a label is", "rows without a label are")
         story.warn(

@@ -100,6 +100,8 @@ class Plan:
     validation: LocalFile | str | None = None
     settings: Settings = field(default_factory=Settings)
     task: str | None = None
+    named: str | None = None
+    """What the training data goes by, where its file was made of them in passing."""
     cost: float | None = None
     """The estimate in US dollars, if it was wanted and can be made."""
 
@@ -110,7 +112,9 @@ class Plan:
 
     @property
     def data(self) -> str:
-        """The training file as it was given: a path or an id."""
+        """The training data as they were given: a path or an id."""
+        if self.named is not None:
+            return self.named
         return str(self.training.path) if isinstance(self.training, LocalFile) else self.training
 
     @property

@@ -287,7 +287,7 @@ def test_a_number_beyond_the_names_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text(
         '{"features": {"label": {"names": ["a"], "_type": "ClassLabel"}}}'
     )
-    with pytest.raises(DataError, match=r"in\.data:2: label is 4, and the data set names 1 labels"):
+    with pytest.raises(DataError, match=r"in\.data:2: label is 4, and the data set names 1 label, 0 to 0"):
         rows_of(lines([{"text": "x", "label": 0}, {"text": "y", "label": 4}]), tmp_path)
 
 

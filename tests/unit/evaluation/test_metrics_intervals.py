@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from labeltune.evaluation.metrics.calibration import (
+    CoverageSums,
     Loss,
     calibration_error,
     class_losses,
-    coverage_table,
     reliability,
 )
 from labeltune.evaluation.metrics.intervals import clopper_pearson, percentile_interval, resamples
@@ -186,10 +186,10 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_coverage_sends_rows_without_a_confidence_to_review() -> None:
-    confidence = np.array([0.9, 0.6, np.nan])
-    [line] = coverage_table(confidence, np.array([True, False, False]), [0.8])
+    confidence, right = np.array([0.9, 0.6, np.nan]), np.array([True, False, False])
+    [line] = CoverageSums.empty([0.8]).plus(confidence, right).table()
     assert (line.kept, line.review, line.accuracy, line.errors_found) == (1, 2, 1.0, 2)
-    [line] = coverage_table(confidence, np.array([True, False, False]), [1.0])
+    [line] = CoverageSums.empty([1.0]).plus(confidence, right).table()
     assert (line.kept, line.accuracy) == (0, None)
 
 

@@ -24,7 +24,7 @@ from labeltune.evaluation.report.text import format_text
 from labeltune.evaluation.spending import find_spent
 from labeltune.files.tables import open_table
 from labeltune.prediction.journal import open_journal
-from labeltune.pricing.prices import prediction_cost
+from labeltune.pricing.prices import price_of
 from labeltune.task import parse_task
 
 MODEL = "gpt-4.1-mini-2025-04-14"
@@ -69,9 +69,10 @@ def spent(path: Path, rows: int = len(ANSWERS)) -> Spent | None:
 
 
 def test_tokens_and_price_of_a_hosted_model(tmp_path: Path) -> None:
-    found = spent(make_run(tmp_path))
+    found, price = spent(make_run(tmp_path)), price_of(MODEL)
     assert found is not None
-    assert found.usd == pytest.approx(prediction_cost(MODEL, 2_000, 30))
+    assert price is not None
+    assert found.usd == pytest.approx(price.usd(2_000, 30))
     assert (found.model, found.requests, found.input_tokens, found.output_tokens) == (MODEL, 2, 2_000, 30)
     assert (found.latency_median, found.latency_p95) == (0.5, 1.5)
     assert spent(make_run(tmp_path, output="q.csv", model="house-3b", timed=False)) == Spent(

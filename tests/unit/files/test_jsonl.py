@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from labeltune.errors import DataError, DiskError, SettingsError
+from labeltune.errors import DataError, SettingsError
 from labeltune.files import jsonl as module
-from labeltune.files.jsonl import ChatFile, is_chat_file, write_chat
+from labeltune.files.jsonl import ChatFile, is_chat_file
 
 RECORD = {"messages": [{"role": "user", "content": "é\u2028😀"}, {"role": "assistant", "content": "a"}]}
 LINE = json.dumps(RECORD, ensure_ascii=False)
@@ -54,7 +54,6 @@ def test_broken_lines_are_told_together(tmp_path: Path, line: bytes, message: st
     first, second = str(caught.value).split("\n")
     assert first.startswith(f"{path}:2: {message}")
     assert second.startswith(f"{path}:4: {message}")
-    assert file.bad_records == 2
 
 
 def test_broken_lines_are_handed_on(tmp_path: Path) -> None:
@@ -107,14 +106,3 @@ def test_what_is_a_chat_file(tmp_path: Path, content: str, expected: bool) -> No
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no such file"):
         ChatFile(tmp_path / "c.jsonl")
-
-
-def test_records_are_written_as_json_dumps_has_them(tmp_path: Path) -> None:
-    path = tmp_path / "c.jsonl"
-    assert write_chat(path, [RECORD, RECORD]) == 2
-    assert path.read_text() == f"{LINE}\n{LINE}\n"
-    with pytest.raises(DiskError):
-        write_chat(tmp_path / "missing" / "c.jsonl", [RECORD])
-    with pytest.raises(ZeroDivisionError):
-        write_chat(path, ({"n": 1 / n} for n in (1, 0)))
-    assert path.read_text() == f"{LINE}\n{LINE}\n"

@@ -10,8 +10,6 @@ import pytest
 from labeltune.errors import SettingsError
 from labeltune.pricing.prices import (
     known_prices,
-    prediction_cost,
-    prediction_price,
     price_of,
     training_cost,
     user_file,
@@ -53,13 +51,12 @@ def test_every_shipped_row_has_its_day_and_its_source() -> None:
 
 def test_sums() -> None:
     assert training_cost("gpt-4.1-mini", 2_000_000, 3) == pytest.approx(30)
-    assert prediction_cost("gpt-4.1-mini", 1_000_000, 500_000) == pytest.approx(0.8 + 1.6)
-    assert prediction_cost("gpt-4.1-mini", 1_000_000, 500_000, batch=True) == pytest.approx(1.2)
-    assert training_cost("unheard-of", 1, 1) is prediction_cost("unheard-of", 1, 1) is None
-    batch, single = prediction_price("gpt-4.1", batch=True), prediction_price("gpt-4.1")
-    assert batch is not None
-    assert single is not None
-    assert (batch.input, batch.output) == (single.input / 2, single.output / 2)
+    assert price_of("unheard-of") is None
+    assert training_cost("unheard-of", 1, 1) is None
+    price = price_of("gpt-4.1-mini")
+    assert price is not None
+    assert price.usd(1_000_000, 500_000) == pytest.approx(0.8 + 1.6)
+    assert price.usd(1_000_000, 500_000, batch=True) == pytest.approx(1.2)
 
 
 def test_a_fine_tuned_model_costs_what_its_base_does() -> None:
@@ -73,7 +70,9 @@ def test_the_users_file_replaces_and_adds(own: Path) -> None:
     assert price is not None
     assert (price.training, price.input, price.batch, price.source) == (4, 1, 1, "our contract")
     assert training_cost("house", 1, 1) is None
-    assert prediction_cost("house", 1, 1) == 0
+    house = price_of("house")
+    assert house is not None
+    assert house.usd(1, 1) == 0
     assert price_of("gpt-4.1") is not None
 
 

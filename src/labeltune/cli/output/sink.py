@@ -12,6 +12,7 @@ from labeltune.cli.output.progress_display import show_progress
 from labeltune.cli.output.tables import Grid, Line, grid_as_table, rows_as_table
 from labeltune.cli.output.text import visible
 from labeltune.errors import DataError, LabeltuneError, SettingsError
+from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +46,17 @@ class Output:
             return
         for line in lines:
             sys.stdout.write(f"{line}\n")
+
+    def claim_stdout(self, output: str | None) -> None:
+        """Raise `SettingsError` where a table or file that goes to `-` and a document both want stdout."""
+        if self.json_mode and output == STANDARD_STREAM:
+            raise SettingsError(
+                "--json and --output - would both write to standard output", hint="name a file with -o"
+            )
+
+    def written(self, document: Mapping[str, Any], output: str) -> None:
+        """The result of what wrote `output`: its name, unless what went to `-` was the result itself."""
+        self.result(document, *([] if output == STANDARD_STREAM else [output]))
 
     @property
     def shows_blocks(self) -> bool:
@@ -84,6 +96,13 @@ class Output:
         """Something that went on well enough, yet should be known."""
         if not self.quiet:
             self._say(message, "warning: ", _YELLOW)
+
+    def tell(self, notes: Iterable[str], warnings: Iterable[str]) -> None:
+        """What a use case has to say."""
+        for note in notes:
+            self.note(note)
+        for warning in warnings:
+            self.warn(warning)
 
     def annotate(self, command: str) -> None:
         """A command to the runner of a workflow: asked for like a file, so told whatever the mode."""

@@ -16,6 +16,7 @@ from labeltune.collect.exchange.items import Item
 from labeltune.collect.exchange.values import expect_object, scalars
 from labeltune.errors import DataError, Where
 from labeltune.files.tables.values import needs_package
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -99,7 +100,8 @@ def _path(
         return (names[value],)
     if names:
         raise DataError(
-            f"{where}: {column} is {value}, and the data set names {len(names)} labels, 0 to {len(names) - 1}"
+            f"{where}: {column} is {value}, and the data set names {counted(len(names), 'label')}, "
+            f"0 to {len(names) - 1}"
         )
     if str(value) in given.names:
         return (given.names[str(value)],)

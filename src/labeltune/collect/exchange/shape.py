@@ -29,6 +29,8 @@ _LEVELS = " > "
 """What joins the levels of a path, where a text has several."""
 _MOST_COLUMNS = 200
 """Columns of what else is known; more are the keys of something that is no table."""
+_MOST_REMEMBERED = 4096
+"""Texts that are held against all that come after; an export of any size takes no more memory."""
 
 
 @dataclass(slots=True)
@@ -52,9 +54,13 @@ class Shape:
     extra: dict[str, str] = field(default_factory=dict)
     """The columns of what else is known, by the names that the items have for it."""
     people: bool = False
+    shared: bool = False
+    """Whether two people labelled one text, as far as a look at the first ones tells."""
     ids: bool = False
     nul: Item | None = None
     """The first item with a NUL, which text tables cannot hold."""
+    _labelled_by: dict[int, str] = field(default_factory=dict)
+    """By the hash of a text who labelled it first."""
 
     def add(self, item: Item, tally: Tally) -> None:
         """Take an item into account."""
@@ -63,7 +69,9 @@ class Shape:
             shape = self.fields.setdefault(name, _FieldShape())
             shape.most = max(shape.most, len(paths))
             shape.depth = max([shape.depth, *map(len, paths)])
-        self.people = self.people or bool(item.annotator)
+        if item.annotator:
+            self.people = True
+            self._look_for_others(item)
         self.ids = self.ids or bool(item.id)
         for name in item.extra:
             if name not in self.extra and len(self.extra) < _MOST_COLUMNS:
@@ -72,6 +80,13 @@ class Shape:
                 tally.lose(f"keys beyond the first {_MOST_COLUMNS}")
         if self.nul is None and _has_nul(item):
             self.nul = item
+
+    def _look_for_others(self, item: Item) -> None:
+        text = hash(tuple(item.texts.values()))
+        first = self._labelled_by.get(text)
+        if first is None and len(self._labelled_by) < _MOST_REMEMBERED:
+            self._labelled_by[text] = item.annotator
+        self.shared = self.shared or first not in (None, item.annotator)
 
     def finish(self) -> None:
         """Name the columns of what else is known so that each name stands once."""

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from labeltune.task import Task
     from labeltune.task.labels import Labels
 
-__all__ = ["DEFAULT_PLAN", "read_plan", "write_plan"]
-
-DEFAULT_PLAN = "plan.toml"
+__all__ = ["read_plan", "write_plan"]
 
 _VERSION = 1
 _NUMBERS: dict[str, tuple[type, float, float]] = {

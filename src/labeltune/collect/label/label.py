@@ -23,6 +23,7 @@ from labeltune.local.serving import run_app
 from labeltune.prediction.options import PredictOptions
 from labeltune.prediction.story import Silence
 from labeltune.task import NOTHING_TOLD
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,10 @@ def label(
     allowed = Allowed.at(options.host, options.allow_hosts)
     rows = read_rows(data, task, options.read)
     if rows.repeated:
-        story.note(f"{rows.source}: {rows.repeated:,} rows repeat another one, which is asked about once")
+        story.note(
+            f"{rows.source}: {counted(rows.repeated, 'row repeats', 'rows repeat')} another one, "
+            "which is asked about once"
+        )
     path = journal_path(state, out)
     with open_journal(path, _name(data)) as journal:
         _check_same(journal, data, options, out)

@@ -32,7 +32,6 @@ __all__ = [
     "calibration_error",
     "calibration_interval",
     "class_losses",
-    "coverage_table",
     "largest_losses",
     "reliability",
 ]
@@ -247,13 +246,6 @@ class CoverageSums:
             )
             for limit, kept, hits in zip(self.limits, self.kept.tolist(), self.hits.tolist(), strict=True)
         )
-
-
-def coverage_table(
-    confidence: FloatArray, right: BoolArray, limits: Sequence[float] = COVERAGE_LIMITS
-) -> tuple[Coverage, ...]:
-    """Coverage and accuracy at each limit. A row without a confidence (NaN) is always for review."""
-    return CoverageSums.empty(limits).plus(confidence, right).table()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labeltune.wording import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -91,8 +93,10 @@ def _alpha_document(alpha: Alpha) -> dict[str, Any]:
 def format_agreement(done: Agreement) -> str:
     """The figures as lines of text."""
     people = ", ".join(f"{name} ({texts:,})" for name, texts in done.people.items())
-    lines = [f"{len(done.people)} people: {people}"]
-    lines.append(f"{done.shared:,} of {done.texts:,} texts labelled by at least two, joined by {done.by}")
+    lines = [f"{counted(len(done.people), 'person', 'people')}: {people}"]
+    lines.append(
+        f"{done.shared:,} of {counted(done.texts, 'text')} labelled by at least two, joined by {done.by}"
+    )
     for one in done.fields:
         lines += ["", *_field_lines(one)]
     return "\n".join(lines)
@@ -100,7 +104,7 @@ def format_agreement(done: Agreement) -> str:
 
 def _field_lines(one: FieldAgreement) -> Iterator[str]:
     what = "one label" if one.type == "single" else "a set of labels, all or nothing"
-    yield f"{one.name} ({what}; {one.texts:,} texts)"
+    yield f"{one.name} ({what}; {counted(one.texts, 'text')})"
     yield f"  agreement            {_figure(one.percent)}"
     yield f"  Krippendorff's alpha {_with_interval(one.alpha)}{_verdict(one.alpha)}"
     width = max((len(f"{a} and {b}") for a, b in one.pairs), default=0)

@@ -199,7 +199,7 @@ def _field(field: FieldQuality, most: int, rankings: Sequence[Ranking] | None) -
         ),
     )
     if left:
-        yield f"… and {left:,} labels with a higher F1."
+        yield f"… and {counted(left, 'label')} with a higher F1."
         yield ""
 
 

@@ -9,6 +9,7 @@ from labeltune.evaluation.metrics.calibration import LOSSES
 from labeltune.evaluation.metrics.paired import rows_needed
 from labeltune.evaluation.report.headline import Headline, labels_right
 from labeltune.evaluation.report.shares import Share
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -145,12 +146,14 @@ class Comparison:
             )
         needed = rows_needed(one, rows)
         if needed is None:
-            return f"no difference in macro-F1 between {self.source} and {self.other} on {rows:,} rows"
+            return (
+                f"no difference in macro-F1 between {self.source} and {self.other} on {counted(rows, 'row')}"
+            )
         if needed <= rows:
             # Large enough alone, but not after the correction for several comparisons.
-            return f"no difference in macro-F1 from {self.other} can be shown with {rows:,} rows"
+            return f"no difference in macro-F1 from {self.other} can be shown with {counted(rows, 'row')}"
         return (
-            f"no difference in macro-F1 from {self.other} can be shown with {rows:,} rows; "
+            f"no difference in macro-F1 from {self.other} can be shown with {counted(rows, 'row')}; "
             f"about {_rounded(needed):,} would be needed to see one of {abs(100 * one.difference):.1f} points"
         )
 

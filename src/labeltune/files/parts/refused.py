@@ -21,7 +21,7 @@ def raise_refused(refused: Mapping[str, DataError], of: int, *, hint: str) -> No
         return
     shown = [str(error) for error in [*refused.values()][:_SHOWN]]
     rest = len(refused) - len(shown)
-    shown += [f"… and {rest:,} parts more"] if rest > 0 else []
+    shown += [f"… and {counted(rest, 'part')} more"] if rest > 0 else []
     findings = [finding for error in refused.values() for finding in error.findings]
     message = "\n".join([f"{len(refused):,} of {counted(of, 'part was', 'parts were')} refused:", *shown])
     raise DataError(message, findings=findings, hint=hint)

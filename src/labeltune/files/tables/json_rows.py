@@ -15,6 +15,7 @@ from labeltune.files.findings import Findings
 from labeltune.files.tables.cells import Typed, row_of_text
 from labeltune.files.tables.headers import name_columns
 from labeltune.files.tables.text_table import TextTable
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,8 @@ class JsonTable(TextTable):
             yield line, values, content
         for key, count in missing.items():
             self._note(
-                f'{self.source}: {count:,} of {rows:,} rows have no key "{key}", which is read as empty there'
+                f"{self.source}: {count:,} of {counted(rows, 'row has', 'rows have')} no key "
+                f'"{key}", which is read as empty there'
             )
         self._finish(any_row=rows > 0)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from labeltune.files.tables.table import Table
     from labeltune.task import ReadOptions, Task
 
-__all__ = ["FORMATS", "Source", "open_table"]
+__all__ = ["FORMATS", "WORKBOOKS", "Source", "open_table"]
 
 Source: TypeAlias = "str | os.PathLike[str] | ByteSource | pd.DataFrame"
 """What a table is opened from: a path, `-` for standard input, bytes already at hand, or a DataFrame."""
@@ -40,6 +40,8 @@ FORMATS: dict[str, tuple[Callable[[ByteSource, Reading], Table], tuple[str, ...]
     "excel": (ExcelTable, (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")),
 }
 """Each format that is read: what opens it, and how files of it are called."""
+
+WORKBOOKS = FORMATS["excel"][1]
 
 
 def open_table(

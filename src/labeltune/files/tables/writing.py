@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from contextlib import ExitStack, contextmanager
@@ -15,9 +14,10 @@ from labeltune.errors import SettingsError
 from labeltune.files.sources import GZIP_ENDING
 from labeltune.files.tables.cells import Typed, plain_value
 from labeltune.files.tables.columnar import ParquetTable
+from labeltune.files.tables.packing import packed_write
 from labeltune.files.tables.parquet import parquet_writer
 from labeltune.files.tables.workbook import workbook_writer
-from labeltune.files.writing import STANDARD_STREAM, atomic_write
+from labeltune.files.writing import STANDARD_STREAM
 
 if TYPE_CHECKING:
     import os
@@ -53,7 +53,6 @@ def table_writer(
 ) -> Iterator[WriteRow]:
     """What writes the rows of a table one by one; see `write_table`."""
     name = Path(path).name.lower()
-    packed = name.endswith(GZIP_ENDING)
     ending = ".csv" if name == STANDARD_STREAM else Path(name.removesuffix(GZIP_ENDING)).suffix
     if ending not in WRITERS:
         raise SettingsError(
@@ -61,9 +60,7 @@ def table_writer(
             hint=f"known are {', '.join(WRITERS)}",
         )
     with ExitStack() as stack:
-        handle: Handle = stack.enter_context(atomic_write(path))
-        if packed:  # with neither name nor time: the same rows give the same bytes
-            handle = stack.enter_context(gzip.GzipFile("", "wb", fileobj=handle, mtime=0))
+        handle = stack.enter_context(packed_write(path))
         writer = WRITERS[ending]
         if writer is parquet_writer and isinstance(like, ParquetTable):
             writer = partial(parquet_writer, schema=like.schema)

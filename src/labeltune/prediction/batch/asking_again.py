@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from labeltune.errors import RemoteError, SettingsError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from openai.types import Batch
@@ -34,7 +35,7 @@ class AskingAgain:
         requests = self._journal.batches.size(entry.id)
         deleted = None if remote is None else _deletion(remote)
         if deleted is not None:
-            said = f"{entry.batch}: its {requests:,} answers were deleted {deleted}"
+            said = f"{entry.batch}: its {counted(requests, 'answer was', 'answers were')} deleted {deleted}"
         if not self._agreed(said, requests):
             return RemoteError(said, hint=self._way_on(requests))
         self._journal.batches.drop(entry.id)
@@ -47,7 +48,8 @@ class AskingAgain:
             return False
         self._offered = True
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in unanswered.items())
-        said = f"{self._journal.counts(self._plan.name)['done']:,} answers kept, {kinds}"
+        kept = counted(self._journal.counts(self._plan.name)["done"], "answer")
+        said = f"{kept} kept, {kinds}"
         requests = sum(unanswered.values())
         if not self._agreed(said, requests):
             self._job.story.warn(f"{said}; {self._way_on(requests)}")

@@ -104,7 +104,9 @@ class Collector:
             if lines >= expected:
                 return
             counts.add(lines)
-            self._job.story.warn(f"{file_id}: {lines:,} of {expected:,} answers came: downloading it again")
+            self._job.story.warn(
+                f"{file_id}: {lines:,} of {counted(expected, 'answer')} came: downloading it again"
+            )
         if len(counts) > 1:
             raise TemporaryError(
                 f"{file_id}: does not come whole, {DOWNLOADS} times", hint="run the same command again later"

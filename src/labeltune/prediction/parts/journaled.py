@@ -25,6 +25,7 @@ from labeltune.prediction.plan import PATH
 from labeltune.prediction.sending import Sender, Sent
 from labeltune.providers import run as run_coroutine
 from labeltune.providers.channel import open_channel
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.files.parts import Part
@@ -51,7 +52,10 @@ def predict_journaled(work: PartsWork, pending: list[Part]) -> None:
         return
     if job.options.recover and job.journal.exists():
         damaged, kept = recover_journal(job.journal)
-        job.story.warn(f"{kept:,} answers were read from the damaged journal; it is kept as {damaged}")
+        job.story.warn(
+            f"{counted(kept, 'answer was', 'answers were')} read from the damaged journal; "
+            f"it is kept as {damaged}"
+        )
     with open_journal(job.journal, job.settings) as journal:
         plan = PartsPlan(job, work.listing.place, pending, refuse=work.refuse)
         _Journaled(work, plan, journal).run()
@@ -79,7 +83,7 @@ class _Journaled:
             self._commit_complete()
         elif sent.dropped:
             billed = "" if self._job.provider.free else ", maybe billed"
-            self._story.warn(f"{sent.dropped:,} answers dropped{billed}")
+            self._story.warn(f"{counted(sent.dropped, 'answer')} dropped{billed}")
 
     def _prepare(self) -> int:
         """Enter the rows, and tell what is known of them already; returns how many requests are left."""
@@ -96,9 +100,12 @@ class _Journaled:
         self._work.kept = counts["done"] + counts["failed"]
         if self._work.kept or self._work.lost:
             lost = "lost" if self._job.provider.free else "maybe billed"
-            self._story.note(f"{self._work.kept:,} answers kept, {self._work.lost:,} {lost}")
+            self._story.note(f"{counted(self._work.kept, 'answer')} kept, {self._work.lost:,} {lost}")
         if counts["sent"] and not self._job.options.batch:
-            self._story.warn(f"{counts['sent']:,} requests are in batches: --batch collects their answers")
+            self._story.warn(
+                f"{counted(counts['sent'], 'request is', 'requests are')} in batches: "
+                "--batch collects the answers"
+            )
         return plan.left(journal)
 
     def _ask(self, left: int, rate: Rate | None) -> Sent:

@@ -82,7 +82,8 @@ def predict_parts(
         work = PartsWork(job, listing, run)
         pending = run.pending()
         if len(pending) < len(run.parts):
-            job.story.note(f"{len(run.parts) - len(pending):,} of {len(run.parts):,} parts are there already")
+            are = wording.counted(len(run.parts), "part is", "parts are")
+            job.story.note(f"{len(run.parts) - len(pending):,} of {are} there already")
         if cluster is not None:
             predict_on(cluster, work, pending)
         elif journaled:

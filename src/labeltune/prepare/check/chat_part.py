@@ -12,6 +12,7 @@ from labeltune.prepare.check.converted_records import WrittenForm
 from labeltune.prepare.check.part import BATCH, LONG_TEXT, Batch, Part
 from labeltune.prepare.check.prompts import PromptForm
 from labeltune.task.records import record_problems, text_of
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ class ChatPart(Part):
         if len(lines) == self.examples > 0:
             self.add("nothing_to_learn", "nothing to learn: the answer of every record has the weight 0")
         elif lines:
-            records = "1 record teaches" if len(lines) == 1 else f"{len(lines):,} records teach"
+            records = counted(len(lines), "record teaches", "records teach")
             self.add("untaught", f"{records} nothing: the answer's weight is 0", lines[0])
 
     def _fill(self, batch: Batch, lines: Iterator[tuple[int, bytes]], read: RecordReader) -> bool:

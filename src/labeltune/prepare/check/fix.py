@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import json
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,10 @@ from labeltune.files.sources import GZIP_ENDING, ByteSource
 from labeltune.files.tables import open_table, table_writer
 from labeltune.files.tables.copying import copy_rows, workbook_like
 from labeltune.files.tables.excel import ExcelTable
+from labeltune.files.tables.opening import WORKBOOKS
+from labeltune.files.tables.packing import packed_write
 from labeltune.files.tables.text_table import TextTable
-from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
+from labeltune.files.writing import STANDARD_STREAM, same_file
 from labeltune.prepare.check.opening import is_chat
 from labeltune.prepare.check.prompts import PromptForm
 from labeltune.task import ReadOptions
@@ -32,7 +33,7 @@ from labeltune.task.label_cells import LabelCellError, LabelReader, stripped
 from labeltune.task.records import record_problems, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from labeltune.files.jsonl import Record
     from labeltune.files.tables import Table
@@ -90,7 +91,7 @@ def fix(path: str | os.PathLike[str], output: str, task: Task | None, options: C
     fixed = Fixed(output)
     with _open(path, output) as source:
         if options.read.format is None and is_chat(source, task):
-            with ChatFile(source) as chat, _whole(output) as handle:
+            with ChatFile(source) as chat, packed_write(output) as handle:
                 _fix_chat(chat, handle, fixed, task)
             return fixed
         if task is None:
@@ -101,13 +102,15 @@ def fix(path: str | os.PathLike[str], output: str, task: Task | None, options: C
             )
             row = _RowMender(task, table, fixed)
             if isinstance(table, TextTable) and table.header_bytes is not None:
-                _fix_lines(table, again, stack.enter_context(_whole(output)), row)
+                _fix_lines(table, again, stack.enter_context(packed_write(output)), row)
             elif table.format == "parquet":
                 routes = ([] if row(line, values) is None else [0] for line, values in table)
-                copy_rows(again, source, routes, [stack.enter_context(_whole(output))])
+                copy_rows(again, source, routes, [stack.enter_context(packed_write(output))])
             else:
                 if isinstance(table, ExcelTable) and output.lower().endswith(".xlsx"):
-                    write = stack.enter_context(workbook_like(table, stack.enter_context(_whole(output))))
+                    write = stack.enter_context(
+                        workbook_like(table, stack.enter_context(packed_write(output)))
+                    )
                 else:
                     write = stack.enter_context(table_writer(output, table.header, like=table))
                 for line, values in table:
@@ -119,13 +122,9 @@ def fix(path: str | os.PathLike[str], output: str, task: Task | None, options: C
 
 def copy_options(path: str | os.PathLike[str], output: str, options: CheckOptions) -> CheckOptions:
     """The options to check a copy with: those of what it is the copy of, as far as its format has them."""
-    if not os.fspath(path).lower().endswith(_NOT_WRITTEN) or output.lower().endswith(".xlsx"):
+    if not os.fspath(path).lower().endswith(WORKBOOKS) or output.lower().endswith(".xlsx"):
         return options
     return replace(options, read=ReadOptions(strip=options.read.strip))
-
-
-_NOT_WRITTEN = (".xls", ".xlsb", ".xlsm", ".xlsx", ".ods")
-"""The copy of such a file may be of any format that is written."""
 
 
 def _open(path: str | os.PathLike[str], output: str) -> ByteSource:
@@ -135,22 +134,12 @@ def _open(path: str | os.PathLike[str], output: str) -> ByteSource:
         raise SettingsError(f"{output}: is the file itself, which is never overwritten", hint="name another")
     source = ByteSource(path)
     ending = Path(output.lower().removesuffix(GZIP_ENDING)).suffix
-    if source.ending not in (*_NOT_WRITTEN, ending):
+    if source.ending not in (*WORKBOOKS, ending):  # the copy of a workbook may be of any format
         source.close()
         raise SettingsError(
             f"--fix {output}: the copy stays what {source.name} is: expected a name with {source.ending}"
         )
     return source
-
-
-@contextmanager
-def _whole(output: str) -> Iterator[Handle]:
-    with atomic_write(output) as handle:
-        if output.lower().endswith(GZIP_ENDING):  # with neither name nor time: the same rows, the same bytes
-            with gzip.GzipFile("", "wb", fileobj=handle, mtime=0) as packed:
-                yield packed
-        else:
-            yield handle
 
 
 class _Seen(set[bytes]):

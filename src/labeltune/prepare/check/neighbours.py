@@ -20,6 +20,7 @@ from labeltune.prepare.check.rule import Rule
 from labeltune.prepare.duplicates import TOO_MANY, composed, encoded_words, plain_of_composed, similar_groups
 from labeltune.pricing.tokens import BETWEEN_TEXTS, JoinedTexts
 from labeltune.task.cells import nfc
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +179,7 @@ class Neighbours(Rule):
         """See `Rule`."""
         lines, self._repeats = self._repeats, []
         if lines:
-            records = "1 record repeats" if len(lines) == 1 else f"{len(lines):,} records repeat"
+            records = counted(len(lines), "record repeats", "records repeat")
             meant = "as `convert --repeat-rare` writes rows of rare labels"
             part.add("repeated", f"{records} the one before, {meant}", lines[0])
 

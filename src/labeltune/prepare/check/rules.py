@@ -10,6 +10,7 @@ from labeltune.prepare.check.private import Private
 from labeltune.prepare.check.rule import Rule
 from labeltune.pricing.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD
 from labeltune.task.records import MIN_EXAMPLES
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from labeltune.prepare.check.part import Batch, Part
@@ -123,7 +124,7 @@ class LabelCounts(Rule):
         sets, self._sets = self._sets, Counter()
         left_out, self._left_out = self._left_out, 0
         if left_out:
-            have = "1 row has" if left_out == 1 else f"{left_out:,} rows have"
+            have = counted(left_out, "row has", "rows have")
             part.add("left_out", f"{have} no label, and the task no answer for it: left out of training")
         task = self.setting.task
         if task is None or not part.examples:
@@ -139,7 +140,7 @@ class LabelCounts(Rule):
             if part.role == "train":
                 _balance(part, rows_of, of)
         if advised:
-            have = "1 label has" if len(advised) == 1 else f"{len(advised)} labels have"
+            have = counted(len(advised), "label has", "labels have")
             rest = f" and {len(advised) - NAMED} more" if len(advised) > NAMED else ""
             names = ", ".join(advised[:NAMED])
             part.add("few_rows", f"{have} fewer than {ADVISED_ROWS} rows: {names}{rest}")
@@ -154,7 +155,7 @@ def _few(part: Part, rows_of: dict[str, int], of: str) -> list[str]:
         elif part.role != "train":
             continue
         elif rows < FEWEST_ROWS:
-            has = "1 row has" if rows == 1 else f"{rows} rows have"
+            has = counted(rows, "row has", "rows have")
             part.add("rare_label", f'{has} the label "{label}"{of}, expected at least {FEWEST_ROWS}')
         elif rows < ADVISED_ROWS:
             advised.append(f'"{label}" {rows}')
@@ -167,7 +168,9 @@ def _balance(part: Part, rows_of: dict[str, int], of: str) -> None:
         (most, often), (least, seldom) = max(present), min(present)
         if most > IMBALANCE * least:
             times = f"{most / least:,.0f} times as many"
-            part.add("imbalance", f'label "{often}"{of} has {most:,} rows, "{seldom}" {least:,}: {times}')
+            part.add(
+                "imbalance", f'label "{often}"{of} has {counted(most, "row")}, "{seldom}" {least:,}: {times}'
+            )
 
 
 RULES: tuple[type[Rule], ...] = (

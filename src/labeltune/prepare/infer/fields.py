@@ -85,7 +85,7 @@ def _flag_field(made: Fields, chosen: LabelColumns, *, name: str) -> Field:
         if no and column.emptiness:
             made.lacks = True
             made.warnings.append(
-                f'column "{column.name}" is empty in {column.rows - column.filled:,} rows, neither '
+                f'column "{column.name}" is empty in {counted(column.rows - column.filled, "row")}, neither '
                 f"{yes} nor {no}: fill them, or convert --on-error skip leaves them out"
             )
     return Field(name, "multi", names, columns=names, yes=yes, no=no)
@@ -110,14 +110,16 @@ def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) 
     labels = tuple(sorted({nfc(part.strip()) for part in parts} - {""}))
     if in_lists and all(len(cell) == 1 for cell in pieces):
         made.conclusions.append(
-            f"{column.name}: a single field of {len(labels)} labels, each in a list of its own: "
+            f"{column.name}: a single field of {counted(len(labels), 'label')}, each in a list of its own: "
             f"{listed(labels)}"
         )
         _look_at(made, column, labels, parts)
         return Field(column.name, "single", labels, column=column.name)
     shown = {"\n": "line breaks", "\r\n": "line breaks"}.get(delimiter, f'"{delimiter}"')
     joined = "in lists" if in_lists else f"joined by {shown}"
-    made.conclusions.append(f"{column.name}: a multi field, {len(labels)} labels {joined}: {listed(labels)}")
+    made.conclusions.append(
+        f"{column.name}: a multi field, {counted(len(labels), 'label')} {joined}: {listed(labels)}"
+    )
     _look_at(made, column, labels, parts)
     return Field(column.name, "multi", labels, column=column.name, delimiter=delimiter)
 
@@ -174,7 +176,8 @@ def _refined(made: Fields, table: Table, singles: list[Column], also: Sequence[C
     chosen = [_single_field(made, table.source, column) for column in columns]
     for column, field_ in zip(columns, chosen, strict=True):
         made.conclusions.append(
-            f"{column.name}: a single field of {len(field_.labels)} labels: {listed(field_.labels)}"
+            f"{column.name}: a single field of {counted(len(field_.labels), 'label')}: "
+            f"{listed(field_.labels)}"
         )
     final = chosen if len(chosen) < 2 else _in_levels(made, seen, chosen)
     _tell_empty(made, columns, final)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeltune.wording import pasted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def text_taken(column: Column, others: Sequence[Column]) -> str:
 
 def other_labels(taken: Sequence[Column], also: Sequence[Column]) -> str:
     """Which other columns could be meant as labels, and how to take the first of them with those taken."""
-    named = all_of([f"{quoted(column.name)} ({len(column.labels)} values)" for column in also])
+    named = all_of([f"{quoted(column.name)} ({counted(len(column.labels), 'value')})" for column in also])
     if len(taken) >= _SHOWN:
         return f"{named} could be labels, too; --label COLUMN for each column of labels says which are"
     return f"{named} could be labels, too: {_options('--label', [*taken, also[0]])}"

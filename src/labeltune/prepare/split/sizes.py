@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, SettingsError
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,7 @@ def row_counts(sizes: Mapping[str, float | Fraction], n_rows: int, *, source: st
         counts = [int(number) for number in numbers]
         if sum(counts) > n_rows:
             raise DataError(
-                f"{source}: {sum(counts):,} rows are asked for, and there are {n_rows:,}",
+                f"{source}: {counted(sum(counts), 'row is', 'rows are')} asked for, and there are {n_rows:,}",
                 hint="give smaller sizes, or fractions",
             )
         return counts

@@ -10,6 +10,7 @@ from labeltune.errors import DataError
 from labeltune.prepare.duplicates import merged
 from labeltune.prepare.stratify import NO_PART, Combinations, stratify
 from labeltune.task.provenance import SEEDS, SOURCE, is_synthetic, seeds_of
+from labeltune.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +106,7 @@ def parts_apart(
         names = ", ".join(f'"{name}"' for name in sizes if not is_measured(name)) or "none of the parts"
         raise DataError(
             f"{source}: {needed:,} synthetic rows and rows that stay with them go into {names}, where "
-            f"{room:,} rows have room",
+            f"{counted(room, 'row has', 'rows have')} room",
             hint="give --sizes with more room there; --synthetic-anywhere lets them into parts that measure",
         )
     parts = np.full(len(synthetic), NO_PART, np.int64)
