@@ -202,8 +202,8 @@ class Engine(Protocol):
 
     The module of an engine imports nothing heavy: what trains is imported by `fit`, what answers by `load`.
     One with `slow = True`, the class or the model, answers in a thread of its own, one batch of requests at
-    a time, while the server does other things; without it, answers are made between two requests, which costs
-    less for each.
+    a time, while the server does other things; without it, answers are made between two requests, which
+    costs less for each.
     `preparation`, if a class has it, says what `fit` does before the first step; jobs tell it as an event.
     """
 
