@@ -56,7 +56,7 @@ def with_lora(model: Any, *, rank: int, names: Sequence[str], seed: int) -> Any:
         r=rank,
         lora_alpha=2 * rank,
         lora_dropout=0.05,
-        target_modules=exactly(names),
+        target_modules=exactly(list(names)),
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():
