@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labeltune.cli.hints import pasted, task_words
+from labeltune.cli.hints import task_words
 from labeltune.cli.predict_view import requests_document, warn_of_problems, warn_of_rejections, warn_of_resent
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from pathlib import Path
