@@ -124,7 +124,7 @@ def trained(provider: Provider, *, story: Told | None = None, new_job: bool = Fa
 
 def uploaded(provider: Provider, told: Told | None = None) -> str:
     """Upload without waiting for anything but the provider."""
-    file = LocalFile.read("train.jsonl", None)
+    file = LocalFile.read("train.jsonl", None, provider)
 
     async def work() -> str:
         with open_ledger() as ledger:
@@ -435,7 +435,7 @@ def test_a_file_is_waited_for(fake: FakeProvider) -> None:
 
 
 def test_a_file_that_changes_while_it_is_sent(fake: FakeProvider) -> None:
-    file = replace(LocalFile.read("train.jsonl", None), bytes=7)
+    file = replace(LocalFile.read("train.jsonl", None, at(fake)), bytes=7)
 
     async def work() -> None:
         with open_ledger() as ledger:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune.errors import SettingsError
+from labeltune.local.engines import ENGINES
 from labeltune.pricing.pairs import BETWEEN_TEXTS, estimate
 
 if TYPE_CHECKING:
@@ -210,8 +211,12 @@ def _encoding_name(model: str | None) -> str | None:
     return "cl100k_base" if _OLD.match(base) else None
 
 
-def example_limit(model: str | None) -> int:
-    """How many tokens an example may have to be learnt whole."""
+def example_limit(model: str | None) -> int | None:
+    """How many tokens an example may have; None for an engine of this machine, which reads of long texts what
+    it can and says so.
+    """
+    if model and re.split("[:#]", model, maxsplit=1)[0] in ENGINES:
+        return None
     return OLD_EXAMPLE_LIMIT if model and re.match(r"gpt-3\.?5", base_model(model)) else EXAMPLE_LIMIT
 
 

@@ -184,7 +184,7 @@ def plan_training(
         raise SettingsError("--model is empty: which model is to be trained?")
     model = settings.base(model, provider)
     names = [name for name in (training, validation) if name is not None]
-    files = [_local_or_id(name, task, number) for number, name in enumerate(names)]
+    files = [_local_or_id(name, task, provider, number) for number, name in enumerate(names)]
     trained = files[0]
     path = trained.path if isinstance(trained, LocalFile) else None
     cost = None
@@ -220,7 +220,7 @@ def preview(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _local_or_id(name: str, task: Task | None, number: int) -> LocalFile | str:
+def _local_or_id(name: str, task: Task | None, provider: Provider, number: int) -> LocalFile | str:
     if name.startswith("file-") and not Path(name).exists():
         return name
-    return LocalFile.read(name, task, number=number)
+    return LocalFile.read(name, task, provider, number=number)

@@ -89,7 +89,7 @@ def upload(
     Raises `DataError` for files that it could not train on, `RemoteError` and the errors of
     `providers.translate` for what goes wrong there, `DiskError` if the ledger cannot be written.
     """
-    files = [LocalFile.read(path, task, number=number) for number, path in enumerate(paths)]
+    files = [LocalFile.read(path, task, provider, number=number) for number, path in enumerate(paths)]
 
     async def send() -> list[Uploaded]:
         with open_ledger(state) as ledger:
@@ -109,13 +109,16 @@ class LocalFile:
     sha256: str
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], task: Task | None, *, number: int = 0) -> LocalFile:
-        """The file, which is to train (0) or to validate (1), as `check` counts them.
+    def read(
+        cls, path: str | os.PathLike[str], task: Task | None, provider: Provider, *, number: int = 0
+    ) -> LocalFile:
+        """The file, which is to train (0) or to validate (1) there, as `check` counts them.
 
         Raises `SettingsError` if there is no such file, `DataError` with every finding if it is bad.
         """
         # It brings numpy along, which predictions in batches need no upload's checks for.
         from labeltune.prepare.check import refuse_errors, role_of
+        from labeltune.pricing.tokens import EXAMPLE_LIMIT
 
         place = Path(path)
         if not place.is_file():
@@ -123,7 +126,9 @@ class LocalFile:
             raise SettingsError(
                 f"{path}: {what}", hint="expected a chat file, as `labeltune convert DATA` writes it"
             )
-        refuse_errors(place, task, role=role_of(number))
+        # The engines of this machine read of long texts what they can, and say of how many.
+        limit = None if provider.local else EXAMPLE_LIMIT
+        refuse_errors(place, task, role=role_of(number), limit=limit)
         return cls(place, place.stat().st_size, sha256_of(place))
 
     @property

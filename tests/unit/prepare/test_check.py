@@ -468,6 +468,14 @@ def test_the_limit_is_that_of_the_model(tmp_path: Path) -> None:
     assert lines_of(check([path], tasks.INTENT, ESTIMATE), "too_long") == []
 
 
+def test_engines_of_this_machine_read_texts_of_any_length(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(intents(f"{'word ' * 100_000},lost card"))
+    assert lines_of(check([path], tasks.INTENT, ESTIMATE), "too_long") == [NEXT]
+    local = CheckOptions(model="embed", tokens="estimate")
+    assert lines_of(check([path], tasks.INTENT, local), "too_long") == []
+
+
 def test_progress(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text(intents())

@@ -149,6 +149,7 @@ def test_names_and_limits() -> None:
     assert base_model("gpt-4o") == "gpt-4o"
     assert example_limit("ft:gpt-3.5-turbo-0125:org::id") == 16_385
     assert example_limit("gpt-4.1") == example_limit(None) == 65_536
+    assert example_limit("linear") is example_limit("llm:small#rank=8") is None
 
 
 @pytest.mark.parametrize(

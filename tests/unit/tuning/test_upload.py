@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cli.remote import write_chat
+from labeltune.errors import DataError
 from labeltune.providers import connect, resolve_provider, run
 from labeltune.tuning.ledger import open_ledger
 from labeltune.tuning.upload import LocalFile, Uploaded, Uploader
@@ -36,7 +38,7 @@ async def _no_sleep(_: float) -> None:
 
 def uploaded(provider: Provider, *, state: str = ".labeltune", told: list[str] | None = None) -> Uploaded:
     """Upload 30 records, with a limit that they are above."""
-    file = LocalFile.read(write_chat(Path("train.jsonl"), 30), None)
+    file = LocalFile.read(write_chat(Path("train.jsonl"), 30), None, provider)
     assert file.bytes > LIMIT
 
     async def work() -> Uploaded:
@@ -98,3 +100,17 @@ def test_a_provider_without_parts_gets_the_file_whole(
         uploaded(resolve_provider(f"{address}/v1#like=nebius"))
     assert there.calls.count("POST /files") == 1
     assert not any("/uploads" in call for call in there.calls)
+
+
+def test_the_limit_of_an_example_is_that_of_other_peoples_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_chat(Path("train.jsonl"), 10)
+    record = json.loads(path.read_text().splitlines()[0])
+    record["messages"][1]["content"] = "word " * 200_000
+    with path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    assert LocalFile.read(path, None, resolve_provider("local")).bytes > 1_000_000
+    with pytest.raises(DataError, match="the answer would be cut off"):
+        LocalFile.read(path, None, resolve_provider("openai"))

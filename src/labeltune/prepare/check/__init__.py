@@ -14,7 +14,7 @@ from labeltune.prepare.check.opening import open_part
 from labeltune.prepare.check.options import CheckOptions
 from labeltune.prepare.check.rules import REFUSALS, RULES
 from labeltune.prepare.check.setting import Setting
-from labeltune.pricing.tokens import example_limit, token_counter
+from labeltune.pricing.tokens import EXAMPLE_LIMIT, example_limit, token_counter
 from labeltune.wording import pasted
 
 if TYPE_CHECKING:
@@ -151,13 +151,20 @@ SENT_IN_PARTS = "too_large"
 """An error that upload itself takes care of."""
 
 
-def refuse_errors(path: str | os.PathLike[str], task: Task | None, *, role: str = ROLES[0]) -> None:
+def refuse_errors(
+    path: str | os.PathLike[str],
+    task: Task | None,
+    *,
+    role: str = ROLES[0],
+    limit: int | None = EXAMPLE_LIMIT,
+) -> None:
     """Raise a `DataError` with every error of a chat file: what a provider would refuse, or learn wrongly.
 
-    Of the rules, that of the fewest examples holds for a file to train on only.
+    Of the rules, that of the fewest examples holds for a file to train on only. `limit` are the tokens that
+    an example may have, None being any number.
     """
     log = FindingLog()
-    setting = Setting(task, log, token_counter(mode="estimate"))
+    setting = Setting(task, log, token_counter(mode="estimate"), limit)
     _run([(path, role)], setting, _DEFAULTS, [rule(setting) for rule in REFUSALS], lambda _: None)
     errors = [finding for finding in log.findings if _refused(finding.code)]
     if errors:

@@ -49,20 +49,24 @@ class Length(Rule):
     """Examples over the model's token limit, whose answer would be cut off."""
 
     _left = 0
-    """How many tokens are left for what differs between examples."""
+    """How many tokens of the limit are left for what differs between examples."""
 
     def begin(self, part: Part) -> None:
         """See `Rule`."""
+        if self.setting.limit is None:
+            return
         fixed = self.setting.counter.total(part.fixed)
         self._left = self.setting.limit - round(fixed) - 3 * TOKENS_PER_MESSAGE - TOKENS_PER_RECORD
 
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
+        limit, counter = self.setting.limit, self.setting.counter
+        if limit is None:
+            return
         # No token is shorter than a byte, and no character longer than four: most need not be counted.
         harmless = self._left // 8
         if max(map(len, batch.prompts), default=0) <= harmless:
             return
-        limit, counter = self.setting.limit, self.setting.counter
         for line, prompt, answer in zip(batch.lines, batch.prompts, batch.answers, strict=True):
             if len(prompt) > harmless:
                 tokens = limit - self._left + round(counter.total((prompt, answer or "")))

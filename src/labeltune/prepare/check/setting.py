@@ -22,6 +22,7 @@ class Setting:
     task: Task | None
     log: FindingLog
     counter: TokenCounter
-    limit: int = EXAMPLE_LIMIT
+    limit: int | None = EXAMPLE_LIMIT
+    """How many tokens an example may have, None being any number."""
     similar: bool | None = None
     """See `CheckOptions.similar`."""
