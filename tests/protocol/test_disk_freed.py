@@ -10,8 +10,10 @@ import openai
 import pytest
 
 from labeltune.errors import DiskError
+from labeltune.local import training
 from labeltune.local.engines.linear.engine import Linear
 from labeltune.local.store import Store
+from labeltune.local.stored_models import hash_of_model
 from labeltune.local.sweep import sweep
 from labeltune.local.training import train, validate
 from protocol.harness import Provider, log_of, run
@@ -203,7 +205,7 @@ def test_a_finished_job_keeps_no_state_of_its_training(
     mishap: BaseException | None, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever happens meanwhile, it succeeds; killed, the next worker removes the rest."""
-    forget, troubles = Linear.forget_state, iter([mishap])
+    forget, troubles = Linear.forget_state, iter([None, mishap])
 
     def stumble(folder: Path) -> None:
         if (trouble := next(troubles, None)) is not None:
@@ -212,23 +214,15 @@ def test_a_finished_job_keeps_no_state_of_its_training(
 
     async def go() -> None:
         with provider.without_worker():
-            job = await provider.job(model="linear", hyperparameters={"n_epochs": 3, "batch_size": 2})
-            store = Store(provider.directory)
-
-            def row() -> dict[str, Any]:
-                found = store.row("SELECT * FROM jobs WHERE id = ?", job.id)
-                assert found is not None
-                return found
-
-            validate(store, row())
             monkeypatch.setattr(Linear, "forget_state", stumble)
+            store, job = await _validated(provider)
             if isinstance(mishap, _KilledError):
                 with pytest.raises(_KilledError):
-                    train(store, row(), lambda: "running")
-                assert row()["status"] == "running"
-            train(store, row(), lambda: "running")
-            assert row()["status"] == "succeeded"
-            steps = list((provider.directory / "models" / job.id).iterdir())
+                    train(store, job(), lambda: "running")
+                assert job()["status"] == "running"
+            train(store, job(), lambda: "running")
+            assert job()["status"] == "succeeded"
+            steps = list((provider.directory / "models" / job()["id"]).iterdir())
             assert len(steps) == 3
             left = [step for step in steps if list(step.glob("all_weights-*"))]
             assert len(left) == (1 if isinstance(mishap, DiskError) else 0)
@@ -236,3 +230,52 @@ def test_a_finished_job_keeps_no_state_of_its_training(
                 Linear.load(step)
 
     run(go())
+
+
+def test_a_worker_killed_when_all_states_are_gone_leaves_a_job_that_succeeds(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the models of its checkpoints are to predict the same as before their states went."""
+    before: dict[str, str | None] = {}
+    forget_all = training._Training._forget_states
+
+    async def go() -> None:
+        with provider.without_worker():
+            store, job = await _validated(provider)
+
+            def hashes() -> dict[str, str | None]:
+                names = [row["name"] for row in store.rows("SELECT name FROM models ORDER BY name")]
+                return {name: hash_of_model(provider.directory, name) for name in names}
+
+            def killed(of: training._Training) -> None:
+                before.update(hashes())
+                forget_all(of)
+                raise _KilledError
+
+            with monkeypatch.context() as patched:
+                patched.setattr(training._Training, "_forget_states", killed)
+                with pytest.raises(_KilledError):
+                    train(store, job(), lambda: "running")
+            assert job()["status"] == "running"
+            train(store, job(), lambda: "running")
+            assert job()["status"] == "succeeded"
+            after = hashes()
+            assert len(before) == 3
+            assert None not in before.values()
+            assert before == {name: after[name] for name in before}
+
+    run(go())
+
+
+async def _validated(provider: Provider) -> tuple[Store, Callable[[], dict[str, Any]]]:
+    """The store, and a job in it as it is at any time, whose files are good."""
+    created = await provider.job(model="linear", hyperparameters={"n_epochs": 3, "batch_size": 2})
+    store = Store(provider.directory)
+
+    def row() -> dict[str, Any]:
+        found = store.row("SELECT * FROM jobs WHERE id = ?", created.id)
+        assert found is not None
+        return found
+
+    validate(store, row())
+    return store, row

@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from labeltune.errors import LabeltuneError
 from labeltune.files.writing import sha256_of
@@ -21,7 +21,7 @@ from labeltune.local.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labeltune.local.engines import Engine
+    from labeltune.local.engines import Engine, Lasting
     from labeltune.local.store import Row
 
 __all__ = [
@@ -96,18 +96,25 @@ def _unknown(name: str) -> NoReturn:
 
 
 def hash_of_model(directory: Path, name: str) -> str | None:
-    """A hash of every file of a trained model, by which another model of the same name is told from it; None
-    if there is none of that name in the local provider's folder.
+    """A hash of every file of a trained model that answering needs, by which another model of the same name
+    is told from it; None if there is none of that name in the local provider's folder.
+
+    Raises `ModelDamagedError`, `DiskError`.
     """
     store = Store(directory)
-    row = store.row("SELECT job_id, step FROM models WHERE name = ?", name)
+    row = store.row("SELECT job_id, step, engine FROM models WHERE name = ?", name)
     if row is None:
         return None
     folder = store.model_folder(row["job_id"], row["step"])
+    engine = engines.get_engine(Base.parse(row["engine"]).engine)
+    if hasattr(engine, "lasting"):
+        files = cast("type[Lasting]", engine).lasting(folder)
+    else:
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
+    for file in sorted(files):
+        digest.update(f"{file}\0{files[file]}\n".encode())
     return digest.hexdigest()
 
 

@@ -115,3 +115,16 @@ def test_the_order_of_rows_changes_nothing() -> None:
     assert choose_promise(sure, right, accuracy=0.9) == choose_promise(
         sure[order], right[order], accuracy=0.9
     )
+
+
+@pytest.mark.parametrize("rows", [59, 62, 80, 93])
+def test_few_rows_get_no_more_false_promises_than_many(rows: int) -> None:
+    """There many files have the very same chance: taken as passing together, they were one in ten."""
+    generator, files = np.random.default_rng(5), 1_000
+    confidence = np.linspace(1.0, 0.1, rows)
+    kept = sum(
+        choose_promise(confidence, generator.random(rows) < 0.95, accuracy=0.95) is not None
+        for _ in range(files)
+    )
+    # Three standard deviations of a count of so many with the probability 0.05.
+    assert kept <= 0.05 * files + 3 * (files * 0.05 * 0.95) ** 0.5

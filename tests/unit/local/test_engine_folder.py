@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labeltune.errors import ModelDamagedError
-from labeltune.local.engines.common.folder import copied_files, read_folder, remove_from_folder, write_folder
+from labeltune.local.engines.common.folder import (
+    copied_files,
+    hashes_without,
+    read_folder,
+    remove_from_folder,
+    write_folder,
+)
 
 ABOUT = {"engine": "some", "format": 1}
 
@@ -65,3 +72,23 @@ def test_what_is_removed_leaves_the_rest_whole(tmp_path: Path) -> None:
     before = (folder / "manifest.json").read_bytes()
     remove_from_folder(folder, about=ABOUT, names={"weights.safetensors"})
     assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_a_removal_that_was_killed_is_done_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved(tmp_path / "model", b"one")
+    gone = {"weights.safetensors", "w.npy"}
+    before = hashes_without(folder, names=gone)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_from_folder(folder, about=ABOUT, names=gone)
+    assert len(list(folder.iterdir())) == 4
+    remove_from_folder(folder, about=ABOUT, names=gone)
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    assert found == before == hashes_without(folder, names=gone)
+
+
+def killed(path: Path, **_: object) -> None:
+    raise KeyboardInterrupt(path)

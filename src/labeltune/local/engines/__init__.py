@@ -351,6 +351,15 @@ class Lasting(Protocol):
         """
         ...
 
+    @classmethod
+    def lasting(cls, folder: Path) -> Mapping[str, str]:
+        """The SHA-256 of each file, by its name in the folder, as `forget_state` leaves it: the same before
+        and after. By it a model that answers while its job runs is the same one when the job has ended.
+
+        Raises `ModelDamagedError` for what is not as it was saved.
+        """
+        ...
+
 
 class Portable(Protocol):
     """What an engine may have besides, for models that leave this machine. Each method may be missing.

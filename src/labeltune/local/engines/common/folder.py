@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["copied_files", "read_folder", "remove_from_folder", "write_folder"]
+__all__ = ["copied_files", "hashes_without", "read_folder", "remove_from_folder", "write_folder"]
 
 MANIFEST = "manifest.json"
 
@@ -72,12 +72,9 @@ def write_folder(
         files[name] = {"file": stored, "sha256": digest}
         with source.open("rb") as original, atomic_write(folder / stored) as handle:
             shutil.copyfileobj(original, handle, 1 << 20)
-    _write_manifest(folder, {**about, "files": files})
-    kept = {MANIFEST, *(entry["file"] for entry in files.values())}
-    sweep_leftovers(folder)
-    for path in folder.iterdir():
-        if path.name not in kept and path.suffix in _KINDS:
-            path.unlink(missing_ok=True)
+    manifest = {**about, "files": files}
+    _write_manifest(folder, manifest)
+    _sweep(folder, manifest)
     return {name: folder / files[name]["file"] for name in copies}
 
 
@@ -88,14 +85,39 @@ def remove_from_folder(folder: Path, *, about: Mapping[str, Any], names: Abstrac
     Raises `ModelDamagedError`, `DiskError`.
     """
     manifest = _read_manifest(folder, about)
-    entries = manifest["files"]
-    gone = [entry["file"] for name, entry in entries.items() if name in names]
-    if not gone:
-        return
-    kept = {name: entry for name, entry in entries.items() if name not in names}
-    _write_manifest(folder, {**manifest, "files": kept})
-    for file in gone:
-        _inside(folder, file).unlink(missing_ok=True)
+    left = _without(manifest, names)
+    if left != manifest:
+        _write_manifest(folder, left)
+    # Also what a process that was killed between the two had no time to remove.
+    _sweep(folder, left)
+
+
+def hashes_without(folder: Path, *, names: AbstractSet[str]) -> dict[str, str]:
+    """The SHA-256 of each file of a folder, by its name there, as `remove_from_folder` would leave them.
+
+    Raises `ModelDamagedError`, `DiskError`.
+    """
+    left = _without(_read_manifest(folder, {}), names)
+    files = [entry["file"] for entry in left["files"].values()]
+    return {
+        MANIFEST: hashlib.sha256(_manifest_bytes(left)).hexdigest(),
+        **{file: sha256_of(_inside(folder, file)) for file in files},
+    }
+
+
+def _without(manifest: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:
+    kept = {name: entry for name, entry in manifest["files"].items() if name not in names}
+    return {**manifest, "files": kept}
+
+
+def _sweep(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Remove what a manifest does not name."""
+    kept = {MANIFEST, *(entry["file"] for entry in manifest["files"].values())}
+    with disk_errors(folder):
+        sweep_leftovers(folder)
+        for path in folder.iterdir():
+            if path.name not in kept and path.suffix in _KINDS:
+                path.unlink(missing_ok=True)
 
 
 def read_folder(
@@ -148,9 +170,12 @@ def copied_files(
 
 
 def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    whole = {**manifest, "sha256": hashlib.sha256(_json(manifest)).hexdigest()}
     with atomic_write(folder / MANIFEST) as handle:
-        handle.write(_json(whole))
+        handle.write(_manifest_bytes(manifest))
+
+
+def _manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    return _json({**manifest, "sha256": hashlib.sha256(_json(manifest)).hexdigest()})
 
 
 def _read_manifest(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from labeltune.errors import AccessError, ModelDamagedError
 from labeltune.local.engines import Explanation, Hyperparameters
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import copied_files, read_folder, remove_from_folder
+from labeltune.local.engines.common.folder import (
+    copied_files,
+    hashes_without,
+    read_folder,
+    remove_from_folder,
+)
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.hub import licence_of
 from labeltune.local.engines.embed.manifest import ABOUT, STATE
@@ -154,6 +159,11 @@ class Embed:
     def forget_state(cls, folder: Path) -> None:
         """See `Lasting`."""
         remove_from_folder(folder, about=ABOUT, names=STATE)
+
+    @classmethod
+    def lasting(cls, folder: Path) -> dict[str, str]:
+        """See `Lasting`."""
+        return hashes_without(folder, names=STATE)
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import copied_files, read_folder, remove_from_folder
+from labeltune.local.engines.common.folder import (
+    copied_files,
+    hashes_without,
+    read_folder,
+    remove_from_folder,
+)
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.encoder.manifest import ABOUT, STATE
@@ -114,6 +119,11 @@ class Encoder:
     def forget_state(cls, folder: Path) -> None:
         """See `Lasting`."""
         remove_from_folder(folder, about=ABOUT, names=frozenset({STATE}))
+
+    @classmethod
+    def lasting(cls, folder: Path) -> dict[str, str]:
+        """See `Lasting`."""
+        return hashes_without(folder, names=frozenset({STATE}))
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:

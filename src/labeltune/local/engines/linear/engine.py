@@ -10,7 +10,7 @@ from labeltune.errors import AccessError
 from labeltune.local.engines import Base, Explanation, Hyperparameters, WordWeight
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import read_folder, remove_from_folder
+from labeltune.local.engines.common.folder import hashes_without, read_folder, remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.linear.features import Vocabulary
@@ -117,6 +117,11 @@ class Linear:
     def forget_state(cls, folder: Path) -> None:
         """See `Lasting`."""
         remove_from_folder(folder, about=ABOUT, names=STATE)
+
+    @classmethod
+    def lasting(cls, folder: Path) -> dict[str, str]:
+        """See `Lasting`."""
+        return hashes_without(folder, names=STATE)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Linear:

@@ -11,7 +11,7 @@ import numpy as np
 from labeltune.errors import SettingsError
 from labeltune.local.engines.common.answers import LabelFormat
 from labeltune.local.engines.common.class_weight import is_balanced
-from labeltune.local.engines.common.folder import remove_from_folder
+from labeltune.local.engines.common.folder import hashes_without, remove_from_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.llm.chat import Chat, check_template
@@ -115,6 +115,11 @@ class Llm:
     def forget_state(cls, folder: Path) -> None:
         """See `Lasting`."""
         remove_from_folder(folder, about=ABOUT, names=frozenset({STATE}))
+
+    @classmethod
+    def lasting(cls, folder: Path) -> dict[str, str]:
+        """See `Lasting`."""
+        return hashes_without(folder, names=frozenset({STATE}))
 
     @classmethod
     def export(cls, folder: Path, out: Path) -> None:
