@@ -149,6 +149,14 @@ def test_without_any_example_the_labels_are_told_alone(place: Place) -> None:
     assert len(place.provider.requests[0]["messages"]) == 2
 
 
+def test_where_no_row_lacks_labels_nothing_was_told(place: Place) -> None:
+    place.write("done.csv", [("where is my parcel", "delivery")])
+    said = place.run("done.csv")
+    assert "1 row: 0 labelled by teacher, 1 had labels" in said
+    assert "no examples" not in said
+    assert not place.provider.requests
+
+
 @pytest.mark.parametrize("name", ["test.csv", "my-test.csv", "parts/test.csv.gz"])
 def test_examples_are_never_from_a_part_named_test(place: Place, name: str) -> None:
     said = place.run("data.csv", "--examples", name, code=2)
@@ -450,8 +458,9 @@ def test_a_sheet_for_several_labels(place: Place) -> None:
 
 
 @pytest.mark.parametrize("command", ["annotate", "generate"])
-def test_the_model_that_is_tuned_is_no_teacher(place: Place, command: str) -> None:
+@pytest.mark.parametrize("told", [[], ["--model", ""]], ids=["none", "empty"])
+def test_the_model_that_is_tuned_is_no_teacher(place: Place, command: str, told: list[str]) -> None:
     (place.path / "task.toml").write_text(f'{TASK}\n[defaults]\nmodel = "ft:mine"\n')
-    result = CliRunner().invoke(app, [command, "data.csv", "--provider", place.provider.url])
+    result = CliRunner().invoke(app, [command, "data.csv", "--provider", place.provider.url, *told])
     assert result.exit_code == 2
     assert "no model: --model says which one is asked" in result.stderr

@@ -366,9 +366,10 @@ def test_a_provider_that_the_task_names_wrongly_is_named_with_its_line(
 @pytest.mark.parametrize(
     "argv", ["predict rows.csv", "train train.jsonl --provider openai", "audit injection rows.csv"]
 )
-def test_without_any_model_the_two_ways_to_name_one_are_said(here: Path, argv: str) -> None:
+@pytest.mark.parametrize("told", [[], ["--model", ""]], ids=["none", "empty"])
+def test_without_any_model_the_two_ways_to_name_one_are_said(here: Path, argv: str, told: list[str]) -> None:
     Path("rows.csv").write_text("text,label\na,lost card\n")
-    result = run(*argv.split())
+    result = run(*argv.split(), *told)
     assert result.exit_code == 2
     assert "no model: --model says" in result.stderr
     assert 'write model = "…" under [defaults] in the task file' in result.stderr

@@ -44,7 +44,7 @@ def test_a_row_for_each_training_with_its_last_scores(here: Path) -> None:
     }
     assert {key: older[key] for key in expected} == expected
     assert older["metrics"] == report["metrics"]
-    assert older["intervals"] == report["intervals"]
+    assert older["intervals"] == report["intervals"] | report["exact_intervals"]
     assert older["evaluated"]["predictions"] == "predictions.csv"
     assert older["cost_usd"] == 0.0
     shown = ran("runs").stdout.splitlines()

@@ -81,7 +81,7 @@ def test_dry_run_sends_nothing_and_masks_the_key(here: Path, monkeypatch: pytest
         (["--suffix", "x" * 65], 2, "65 characters, expected 1 to 64"),
         (["--suffix", ""], 2, "0 characters"),
         (["--seed", "-1"], 2, "seed"),
-        (["--model", " "], 2, "--model is empty"),
+        (["--model", " "], 2, "no model: --model says on which base"),
         (["--model", "lineal"], 4, "lineal"),
         (
             ["--model", "house-3b", "--max-cost", "1", "--provider", "http://127.0.0.1:9/v1"],

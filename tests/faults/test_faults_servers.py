@@ -466,6 +466,19 @@ def test_row_93_what_cannot_be_read_is_not_from_the_api(body: bytes) -> None:
     assert "the answer is not from the API" in result.stderr
 
 
+@pytest.mark.parametrize("body", [b"[1]", b"null", b'"welcome"'], ids=["list", "null", "string"])
+def test_row_93_json_that_is_no_object_is_not_from_the_api(folder: Folder, body: bytes) -> None:
+    folder.table(3)
+    with serving(lambda *_: body) as served:
+        listed = CliRunner().invoke(app, ["jobs", "list", "--provider", served.url])
+        asked = folder.predict(served.url)
+    assert listed.exit_code == 5, listed.exception
+    assert f"the answer is not from the API: expected an object, not {body.decode()}" in listed.stderr
+    # The jobs are looked through for the model's task: what comes instead does not end the run.
+    assert asked.code == 3, asked.stderr
+    assert "3 rows have no valid answer: 3 bad_response" in asked.stderr
+
+
 STREAMS = {
     "events": (b'data: {"choices": [{"delta": {"content": "al"}}]}\n\ndata: [DONE]\n\n', "text/event-stream"),
     "lines": (b'{"message": {"content": "al"}, "done": false}\n{"done": true}\n', "application/x-ndjson"),

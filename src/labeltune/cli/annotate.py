@@ -51,7 +51,7 @@ TeacherOption = Annotated[
 
 def teacher_of(told: str | None) -> str:
     """The model that was told. That of the task's `[defaults]` is the one that is tuned, and no teacher."""
-    if told is None:
+    if told is None or not told.strip():
         raise SettingsError(
             "no model: --model says which one is asked",
             hint="a large model that was not tuned on the task; the one under [defaults] is not meant",

@@ -28,7 +28,7 @@ def show_annotated(sink: Output, done: Annotated, model: str, task: Path) -> Non
     spent = "" if not done.usd else f", ${done.usd:,.2f}"
     had = f", {done.had_labels:,} had labels" if done.had_labels else ""
     sink.note(f"{counted(done.rows, 'row')}: {done.labelled:,} labelled by {model}{had}{spent}")
-    if not done.examples:
+    if not done.examples and done.had_labels < done.rows:
         sink.warn("no examples: the model was told the labels alone (--examples names labelled rows)")
     warn_of_resent(sink, done)
     warn_of_problems(sink, done.problems)

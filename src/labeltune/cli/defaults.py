@@ -41,7 +41,8 @@ def provider_near(told: str | None, task: Path) -> Provider:
 def model_of(told: str | None, task: Task | None, *, what: str) -> str:
     """The model that was told, else that of the task's `[defaults]`. Raises `SettingsError` if neither is."""
     model = told if told is not None or task is None else task.defaults.model
-    if model is None:
+    # A shell variable that was never set comes as an empty word.
+    if model is None or not model.strip():
         raise SettingsError(
             f"no model: --model says {what}",
             hint='give --model, or write model = "…" under [defaults] in the task file',

@@ -33,7 +33,9 @@ def remember(
         rows=quality.rows,
         metrics={name: float(value) for name, value in quality.metrics.items()},
         intervals={
-            name: {"low": float(one.low), "high": float(one.high)} for name, one in quality.intervals.items()
+            name: {"low": float(one.low), "high": float(one.high)}
+            for name in quality.intervals
+            if (one := quality.interval(name)) is not None
         },
         usd=spent.usd,
     )

@@ -108,6 +108,9 @@ async def _refuse_broken_successes(response: httpx2.Response) -> None:
     except (ValueError, RecursionError):
         # The SDK would read it a second time, and not expect this.
         raise TemporaryError(f"{NOT_THE_API}: {shown_start(response.text)}") from None
+    if is_read and not isinstance(document, dict):
+        # The SDK would take it for one, and stumble.
+        raise TemporaryError(f"{NOT_THE_API}: expected an object, not {shown_start(response.text)}")
     hidden = hidden_error(document)
     if hidden is not None:
         status, error = hidden

@@ -124,7 +124,8 @@ class LocalFile:
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "there is no such file"
             raise SettingsError(
-                f"{path}: {what}", hint="expected a chat file, as `labeltune convert DATA` writes it"
+                f"{path}: {what}",
+                hint="expected a table, or a chat file as `labeltune convert DATA` writes it",
             )
         # The engines of this machine read of long texts what they can, and say of how many.
         limit = None if provider.local else EXAMPLE_LIMIT

@@ -60,6 +60,7 @@ def classified(code: str, out: Path, texts: Sequence[str]) -> list[Any]:
         text=True,
         check=True,
     )
+    assert run.stderr == "", "the runtime has nothing to warn of"
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 

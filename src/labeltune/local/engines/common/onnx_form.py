@@ -248,12 +248,17 @@ def _decide(
     part = add("Slice", [scores, first, last], "part")
     sloped = add("Mul", [part, constant("slope", decision["slope"])], "sloped")
     z = add("Add", [sloped, constant("offset", decision["offset"])], "z")
-    places = constant("places", np.arange(ends[1] - ends[0]), np.int64)
+
+    def only(best: str, output: str) -> str:
+        # Not before it is needed: a runtime warns of constants that nothing reads.
+        places = constant("places", np.arange(ends[1] - ends[0]), np.int64)
+        return add("Equal", [places, best], output)
+
     if head.kind == "choice":
         shares = add("Softmax", [z], "shares", axis=0)
         leaning = add("Add", [z, constant("leaning", decision.get("leaning", 0.0))], "leaning_z")
         best = add("ArgMax", [leaning], "best", axis=0, keepdims=1)
-        return add("Equal", [places, best], "holds"), shares
+        return only(best, "holds"), shares
     clipped = add("Clip", [z, constant("low", -30.0), constant("high", 30.0)], "clipped")
     shares = add("Sigmoid", [clipped], "shares")
     thresholds = np.array(decision["thresholds"], dtype=np.float64)
@@ -261,7 +266,7 @@ def _decide(
     if head.at_least_one:
         lead = add("Sub", [z, constant("logits", np.log(thresholds / (1 - thresholds)))], "lead")
         best = add("ArgMax", [lead], "best", axis=0, keepdims=1)
-        likeliest = add("Equal", [places, best], "likeliest")
+        likeliest = only(best, "likeliest")
         counted = add("Cast", [holds], "counted", to=7)
         some = add("ReduceMax", [counted], "some", keepdims=1)
         any_ = add("Cast", [some], "any", to=9)
