@@ -106,7 +106,7 @@ def test_an_option_that_a_message_names_exists() -> None:
     known = {
         name for one in commands for param in one.params for name in (*param.opts, *param.secondary_opts)
     }
-    known |= {"--help", "--version", "--extra-index-url"}  # the last is pip's
+    known |= {"--help", "--version", "--extra-index-url", "--nnodes"}  # the last two are pip's and torchrun's
     named = {
         (option, f"{path.relative_to(ROOT)}:{line}")
         for path in sorted(ROOT.rglob("*.py"))

@@ -114,7 +114,8 @@ def _way_to_labels(profile: Profile) -> str:
     if len(profile.columns) == 1:
         return (
             "the table has one column: if another sign than , ; | or a tab stands between columns, name it "
-            "with --sep; rows without labels get them by labeltune label, once task.toml names the labels"
+            "with --sep; rows without labels get them by labeltune label DATA, once task.toml names the "
+            "labels"
         )
     return "name them with --label COLUMN"
 
