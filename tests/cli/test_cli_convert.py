@@ -145,7 +145,7 @@ def test_no_more_than_twenty_are_shown() -> None:
     result = convert("many.csv")
     assert result.exit_code == 7
     assert result.stderr.count("many.csv:") == 20
-    assert result.stderr.endswith("… and 11 more\n")
+    assert "… and 11 more\n→ mend these rows" in result.stderr
 
 
 def test_text_cannot_drive_the_terminal() -> None:
