@@ -13,7 +13,7 @@ import json
 import shutil
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["copied_files", "hashes_without", "read_folder", "remove_from_folder", "write_folder"]
+__all__ = [
+    "ForgetsState",
+    "copied_files",
+    "hashes_without",
+    "read_folder",
+    "remove_from_folder",
+    "write_folder",
+]
 
 MANIFEST = "manifest.json"
 
@@ -103,6 +110,25 @@ def hashes_without(folder: Path, *, names: AbstractSet[str]) -> dict[str, str]:
         MANIFEST: hashlib.sha256(_manifest_bytes(left)).hexdigest(),
         **{file: sha256_of(_inside(folder, file)) for file in files},
     }
+
+
+class ForgetsState:
+    """See `Lasting`: for an engine whose `Run.save` writes by `write_folder`."""
+
+    about: ClassVar[Mapping[str, Any]]
+    """What the manifest says of the model."""
+    state: ClassVar[AbstractSet[str]]
+    """The names, each with its ending, of what only a training that goes on needs."""
+
+    @classmethod
+    def forget_state(cls, folder: Path) -> None:
+        """See `Lasting`."""
+        remove_from_folder(folder, about=cls.about, names=cls.state)
+
+    @classmethod
+    def lasting(cls, folder: Path) -> dict[str, str]:
+        """See `Lasting`."""
+        return hashes_without(folder, names=cls.state)
 
 
 def _without(manifest: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:

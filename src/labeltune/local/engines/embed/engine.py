@@ -12,10 +12,9 @@ from labeltune.local.engines import Explanation, Hyperparameters
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import (
+    ForgetsState,
     copied_files,
-    hashes_without,
     read_folder,
-    remove_from_folder,
 )
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.hub import licence_of
@@ -42,11 +41,13 @@ _ARRAYS = frozenset({"weights", "intercepts", "scales", "head_weights", "head_in
 _MODEL = frozenset({"model", "vocabulary", "sentences"}) | _ARRAYS
 
 
-class Embed:
+class Embed(ForgetsState):
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "embed"
     preparation = "Computing sentence vectors"
+    about = ABOUT
+    state = STATE
     options: ClassVar[Mapping[str, str]] = {
         **CLASS_WEIGHT,
         "prefix": "what the sentence model wants before each text, such as `query: `",
@@ -154,16 +155,6 @@ class Embed:
             intercepts=arrays["head_intercepts"],
             mix=Mix.from_json(model["mix"]),
         )
-
-    @classmethod
-    def forget_state(cls, folder: Path) -> None:
-        """See `Lasting`."""
-        remove_from_folder(folder, about=ABOUT, names=STATE)
-
-    @classmethod
-    def lasting(cls, folder: Path) -> dict[str, str]:
-        """See `Lasting`."""
-        return hashes_without(folder, names=STATE)
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:

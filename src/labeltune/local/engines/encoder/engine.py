@@ -8,10 +8,9 @@ import numpy as np
 
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import (
+    ForgetsState,
     copied_files,
-    hashes_without,
     read_folder,
-    remove_from_folder,
 )
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
@@ -38,11 +37,13 @@ _ANSWER_TOKENS = 8_192
 """Tokens that are read together when answering."""
 
 
-class Encoder:
+class Encoder(ForgetsState):
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "encoder"
     preparation = "Loading the base model and reading texts"
+    about = ABOUT
+    state = frozenset({STATE})
     options: ClassVar[Mapping[str, str]] = OPTIONS
     slow: ClassVar[bool] = True
 
@@ -114,16 +115,6 @@ class Encoder:
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer's probabilities depend on its company by less than 1e-5."""
         return self._speaker.answers(self._scores(conversations), top_logprobs)
-
-    @classmethod
-    def forget_state(cls, folder: Path) -> None:
-        """See `Lasting`."""
-        remove_from_folder(folder, about=ABOUT, names=frozenset({STATE}))
-
-    @classmethod
-    def lasting(cls, folder: Path) -> dict[str, str]:
-        """See `Lasting`."""
-        return hashes_without(folder, names=frozenset({STATE}))
 
     @classmethod
     def to_onnx(cls, folder: Path, out: Path, *, around: tuple[str, str] | None) -> TextConversion:

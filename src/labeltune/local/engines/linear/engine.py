@@ -10,7 +10,7 @@ from labeltune.errors import AccessError
 from labeltune.local.engines import Base, Explanation, Hyperparameters, WordWeight
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
-from labeltune.local.engines.common.folder import hashes_without, read_folder, remove_from_folder
+from labeltune.local.engines.common.folder import ForgetsState, read_folder
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.linear.features import Vocabulary
@@ -37,11 +37,13 @@ _NOTHING = 1e-9
 _MODEL = frozenset({"model", "vocabulary", "weights", "intercepts", "scales"})
 
 
-class Linear:
+class Linear(ForgetsState):
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "linear"
     preparation = "Reading features"
+    about = ABOUT
+    state = STATE
     options: ClassVar[Mapping[str, str]] = CLASS_WEIGHT
 
     def __init__(
@@ -112,16 +114,6 @@ class Linear:
     def load(cls, folder: Path) -> Linear:
         """See `Engine`."""
         return cls.of(*read_folder(folder, about=ABOUT, names=_MODEL))
-
-    @classmethod
-    def forget_state(cls, folder: Path) -> None:
-        """See `Lasting`."""
-        remove_from_folder(folder, about=ABOUT, names=STATE)
-
-    @classmethod
-    def lasting(cls, folder: Path) -> dict[str, str]:
-        """See `Lasting`."""
-        return hashes_without(folder, names=STATE)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Linear:

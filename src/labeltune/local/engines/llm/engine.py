@@ -11,7 +11,7 @@ import numpy as np
 from labeltune.errors import SettingsError
 from labeltune.local.engines.common.answers import LabelFormat
 from labeltune.local.engines.common.class_weight import is_balanced
-from labeltune.local.engines.common.folder import hashes_without, remove_from_folder
+from labeltune.local.engines.common.folder import ForgetsState
 from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.llm.chat import Chat, check_template
@@ -50,11 +50,13 @@ _LOOKED_AT = 100
 """So many answers are looked at for those to compare."""
 
 
-class Llm:
+class Llm(ForgetsState):
     """A trained model: `load` it and `answer`."""
 
     name: ClassVar[str] = "llm"
     preparation = "Loading the base model and reading texts"
+    about = ABOUT
+    state = frozenset({STATE})
     options: ClassVar[Mapping[str, str]] = OPTIONS
     slow: ClassVar[bool] = True
 
@@ -110,16 +112,6 @@ class Llm:
         need_torch("llm")
         saved, base, adapter = Saved.read(folder)
         return cls(saved, Chat(base), read_model(saved, base, adapter))
-
-    @classmethod
-    def forget_state(cls, folder: Path) -> None:
-        """See `Lasting`."""
-        remove_from_folder(folder, about=ABOUT, names=frozenset({STATE}))
-
-    @classmethod
-    def lasting(cls, folder: Path) -> dict[str, str]:
-        """See `Lasting`."""
-        return hashes_without(folder, names=frozenset({STATE}))
 
     @classmethod
     def export(cls, folder: Path, out: Path) -> None:
