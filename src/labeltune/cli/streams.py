@@ -7,8 +7,12 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from labeltune.errors import DiskError
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 __all__ = ["refused_by_system", "silence_stdout", "take_streams"]
 
@@ -22,18 +26,14 @@ class _Story(io.TextIOWrapper):
         try:
             return super().write(text)
         except OSError:
-            self._go_nowhere()
+            _send_nowhere(self)
             return len(text)
 
     def flush(self) -> None:
         try:
             super().flush()
         except OSError:
-            self._go_nowhere()
-
-    def _go_nowhere(self) -> None:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            _send_nowhere(self)
 
 
 def take_streams() -> None:
@@ -55,8 +55,12 @@ def take_streams() -> None:
 
 def silence_stdout() -> None:
     """Whoever read our output is gone, or it is full; let the interpreter's last flush go nowhere."""
+    _send_nowhere(sys.stdout)
+
+
+def _send_nowhere(stream: TextIO) -> None:
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def refused_by_system(error: OSError) -> DiskError | None:
