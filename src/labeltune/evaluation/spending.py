@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from labeltune.evaluation.report.model import Spent
 from labeltune.files.writing import STANDARD_STREAM
-from labeltune.pricing.prices import price_of
 from labeltune.task.columns import ANSWER
 from labeltune.tuning.ledger import STATE_FOLDER
 
@@ -58,6 +57,8 @@ def find_spent(
 
 
 def _spent(run: PastRun) -> Spent:
+    from labeltune.pricing.prices import price_of
+
     model = str(run.settings.get("model", ""))
     provider = str(run.settings.get("provider", ""))
     local = provider.startswith("local:")

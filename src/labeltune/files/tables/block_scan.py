@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockScan"]
 
-_QUOTE, _LINE_END, _RETURN, _SPACE = b'"\n\r '
+_NUL, _QUOTE, _LINE_END, _RETURN, _SPACE = b'\0"\n\r '
 _LARGE = 1 << 24
 _DECODED = 1 << 14
 _FEW, _SAMPLED = 16, 61
@@ -51,7 +51,7 @@ class BlockScan:
         _let_memory_be_kept()
         rest, any_row = b"", False
         for chunk in chunks:
-            if b"\0" in chunk or len(rest) + len(chunk) > LONGEST_VALUE:
+            if len(rest) + len(chunk) > LONGEST_VALUE:
                 raise UnusualTableError
             block, rest = self._block(b"".join((rest, chunk, PADDING)))
             if block is not None:
@@ -72,7 +72,8 @@ class BlockScan:
     def _block(self, data: bytes) -> tuple[RowBlock | None, bytes]:
         """The whole rows with which a piece of padded text begins, and the text that is left."""
         text = np.frombuffer(data, np.uint8)
-        places, foreign = self._marks(text, ascii_only=data.isascii())
+        many = bool(np.mean(text[::_SAMPLED] > _LAST_ASCII) * _FEW > 1)
+        places = self._marks(text, own_only=many)
         kinds = text.take(places)
         breaks = kinds == _LINE_END
         # Within quotes is what an odd number of them stands before.
@@ -84,29 +85,32 @@ class BlockScan:
             return None, data[: -len(PADDING)]
         places, kinds, breaks, outside = places[:count], kinds[:count], breaks[:count], outside[:count]
         end = int(places[-1]) + 1
-        if foreign is None:
+
+        def holds(sign: int) -> bool:
+            return data.find(sign, 0, end) >= 0 if many else bool((kinds == sign).any())
+
+        if many:
             _check_utf8_by_pieces(data, end)
-        elif foreign:
-            beyond = np.flatnonzero(kinds > _LAST_ASCII)
+        elif (beyond := np.flatnonzero(kinds > _LAST_ASCII)).size:
             _check_utf8(places.take(beyond), kinds.take(beyond))
+        if holds(_NUL):
+            raise UnusualTableError
         stops = self._stops(text, places[(breaks | (kinds == self._separator)) & outside], row_ends)
         within, own = places[breaks & ~outside], places[turns[: np.searchsorted(turns, count)]]
         self._check_quotes(text, own)
-        if b"\r" in data:
+        if holds(_RETURN):
             within = np.concatenate([within, self._lone_returns(text[:end], own)])
         return RowBlock(data, stops, self._lines(stops[:, -1], within)), data[end : -len(PADDING)]
 
-    def _marks(self, text: NDArray[np.uint8], *, ascii_only: bool) -> tuple[Ints, bool | None]:
-        """Where quotes, separators, line ends and signs beyond ASCII are, and whether there are any of those.
+    def _marks(self, text: NDArray[np.uint8], *, own_only: bool) -> Ints:
+        """Where quotes, separators and line ends are and, unless `own_only`, signs of control and beyond ASCII.
 
-        Where they are many they are left out, and what is said of them is None. Signs of control may be among
-        the marks: as signed numbers, all of these are below a space.
+        As signed numbers, all of these are below a space.
         """
-        many = not ascii_only and np.mean(text[::_SAMPLED] > _LAST_ASCII) * _FEW > 1
-        marks = text == _LINE_END if many else text.view(np.int8) < _SPACE
+        marks = text == _LINE_END if own_only else text.view(np.int8) < _SPACE
         marks |= text == _QUOTE
         marks |= text == self._separator
-        return np.flatnonzero(marks), None if many else not ascii_only
+        return np.flatnonzero(marks)
 
     def _stops(self, text: NDArray[np.uint8], found: Ints, row_ends: NDArray[np.bool_]) -> Ints:
         """(n_rows, width) what ends each cell, if every row has as many as it should."""
