@@ -409,6 +409,32 @@ def test_the_worst_comes_first(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_the_estimate_of_many_texts_is_that_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, ordered: bool
+) -> None:
+    """Of many batches some are looked at, and the others' texts may be longer, or in another script."""
+    texts = [
+        f"为什么我的卡还没有到 {n}" if n % 3 == 0 else f"is it {n}" + " again" * (n % 40)
+        for n in range(8_000)
+    ]
+    texts = sorted(texts) if ordered else texts
+    path = tmp_path / f"data.{kind}"
+    if kind == "csv":
+        path.write_text("text,label\n" + "".join(f"{text},lost card\n" for text in texts), encoding="utf-8")
+    else:
+        path.write_text("".join(record(text) + "\n" for text in texts), encoding="utf-8")
+
+    def tokens(all_of: int) -> int:
+        monkeypatch.setattr("labeltune.prepare.check.cost._ALL_OF", all_of)
+        return check([path], tasks.INTENT, ESTIMATE).tokens[str(path)].tokens
+
+    every, some = tokens(len(texts)), tokens(4)
+    assert some != every
+    assert some == pytest.approx(every, rel=0.02)
+
+
 def test_a_table_and_its_chat_file_cost_the_same(tmp_path: Path) -> None:
     table = checked(tmp_path, intents(), tasks.INTENT).tokens[str(tmp_path / "data.csv")]
     records = checked(tmp_path, chat(), tasks.INTENT, "data.jsonl").tokens[str(tmp_path / "data.jsonl")]

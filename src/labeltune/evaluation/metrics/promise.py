@@ -77,7 +77,7 @@ class Ranking:
         known = ~np.isnan(confidence)
         hits, misses = np.sort(confidence[known & right]), np.sort(confidence[known & ~right])
         both = np.concatenate([misses, hits])
-        both.sort(kind="stable")  # a merge of two rising halves, where sorting all again would take as long again
+        both.sort(kind="stable")  # merges two rising halves; another sort of all takes as long as the first
         return cls(len(confidence), both[::-1], hits)
 
     def hits(self, kept: IntArray) -> IntArray:

@@ -103,7 +103,7 @@ class BlockScan:
         return RowBlock(data, stops, self._lines(stops[:, -1], within)), data[end : -len(PADDING)]
 
     def _marks(self, text: NDArray[np.uint8], *, own_only: bool) -> Ints:
-        """Where quotes, separators and line ends are and, unless `own_only`, signs of control and beyond ASCII.
+        """Where quotes, separators, line ends and, unless `own_only`, signs of control and beyond ASCII are.
 
         As signed numbers, all of these are below a space.
         """

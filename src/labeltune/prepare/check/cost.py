@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 
 from labeltune.prepare.check.rule import Rule
 from labeltune.pricing.prices import known_prices, price_of
-from labeltune.pricing.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD, auto_epochs
+from labeltune.pricing.tokens import TOKENS_PER_MESSAGE, TOKENS_PER_RECORD, JoinedTexts, auto_epochs
 
 if TYPE_CHECKING:
     from labeltune.prepare.check.part import Batch, Part
     from labeltune.prepare.check.setting import Setting
     from labeltune.pricing.prices import Price
+    from labeltune.pricing.tokens import TokenCounter
 
 __all__ = ["Cost", "FileTokens", "TokenTally", "costs"]
 
 _KEPT = 10_000
+
+_ALL_OF, _EVERY = 64, 4
+"""Where tokens are estimated, so many batches are looked at, then one in so many of those that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class TokenTally(Rule):
     def begin(self, part: Part) -> None:
         """See `Rule`."""
         self._tokens = self._answers = 0.0
+        self._prompts = _Measured()
         self._messages = 0
         self._fixed = self._counter.total(part.fixed)
 
@@ -64,9 +69,7 @@ class TokenTally(Rule):
         if None in batch.answers:
             pairs = zip(prompts, batch.answers, strict=True)
             prompts = [prompt for prompt, answer in pairs if answer is not None]
-        count = self._counter
-        same = prompts is batch.texts
-        self._tokens += count.total_of_joined(batch.joined) if same else count.total(prompts)
+        self._prompts.add(self._counter, batch.joined if prompts is batch.texts else JoinedTexts(prompts))
         self._tokens += batch.regular * self._fixed
         self._tokens += sum(map(self._once, batch.others))
         for answer, number in Counter(batch.answers).items():
@@ -88,11 +91,36 @@ class TokenTally(Rule):
         self.files.append(
             FileTokens(
                 records=part.examples,
-                tokens=round(self._tokens + self._answers + frames),
+                tokens=round(self._prompts.tokens + self._tokens + self._answers + frames),
                 answers=round(self._answers),
                 estimated=self._counter.estimated,
             )
         )
+
+
+class _Measured:
+    """Tokens of prompts, batch by batch. An estimate looks at some of many, and at the length of all."""
+
+    def __init__(self) -> None:
+        self._batches = self._length = self._looked_at = 0
+        self._found = 0.0
+
+    def add(self, counter: TokenCounter, prompts: JoinedTexts) -> None:
+        """Take the prompts of a batch."""
+        if not counter.estimated:
+            self._found += counter.total_of_joined(prompts)
+            return
+        length = len(prompts.content)
+        self._length += length
+        if self._batches < _ALL_OF or self._batches % _EVERY == 0:
+            self._looked_at += length
+            self._found += counter.total_of_joined(prompts)
+        self._batches += 1
+
+    @property
+    def tokens(self) -> float:
+        """Of all prompts: what was found, for each byte that was looked at, times all bytes."""
+        return self._found * self._length / self._looked_at if self._looked_at else self._found
 
 
 def costs(files: list[FileTokens], model: str | None) -> dict[str, Cost]:
