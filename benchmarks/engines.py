@@ -1,7 +1,8 @@
 """Every engine of the local provider on the same data, from the command line: quality, time and memory.
 
     python benchmarks/engines.py [--engines linear embed encoder:FOLDER llm:FOLDER …]
-                                 [--data banking77_10 banking77 goemotions] [--folder ../shared/data]
+                                 [--data banking77_10 banking77 goemotions messages_hi messages_zh_CN]
+                                 [--folder ../shared/data]
                                  [--vectors FOLDER] [--rows N] [--seed 42]
 
 A row for each engine and data set: `labeltune train` with `--model` as the row says, then `predict --batch`
@@ -11,6 +12,10 @@ the model with it. `--vectors` adds `embed:FOLDER` to the engines. Another engin
 `--engines`; `encoder` and `llm` want a model's folder and the extra `[torch]`. `--rows` asks for so many rows
 of the test part only, drawn by the seed: an `llm` on a processor takes long for each. Below the rows of a
 data set stand figures that others have published for all of its test part, to see the size of things by.
+
+`messages_hi` and `messages_zh_CN` are made of what this machine's programs say in Hindi and Chinese (see
+`messages.py`), and left out where it has too few: vectors of a model for English must not make `embed` worse
+than `linear` there.
 """
 
 from __future__ import annotations
@@ -24,15 +29,23 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeltune.local.engines import Base
-from quality import DATA_SETS, ROOT, labeltune
+from messages import write_parts
+from quality import DATA_SETS, ROOT, DataSet, labeltune
 from worker_cost import WorkerCost
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ENGINES = ("linear", "embed")
-SETS = ("banking77_10", "banking77", "goemotions")
+SETS = ("banking77_10", "banking77", "goemotions", "messages_hi", "messages_zh_CN")
+_MESSAGES = "messages_"
+_FEWEST = 4
+"""With messages of fewer programs a language is left out."""
 
 SHOWN = {
     "rows": "test rows",
@@ -58,9 +71,8 @@ PUBLISHED = {
 """Accuracies on the whole official test part that others have published, as read in 2026-11."""
 
 
-def measure(engine: str, name: str, data: Path, *, rows: int | None, seed: int) -> dict[str, Any]:
+def measure(engine: str, data_set: DataSet, data: Path, *, rows: int | None, seed: int) -> dict[str, Any]:
     """One engine on one data set, in a folder that is removed again."""
-    data_set = DATA_SETS[name]
     folder = Path(tempfile.mkdtemp(prefix="labeltune-engines-"))
     try:
         labeltune(folder, "init", str(data / data_set.train), *data_set.init, "-q")
@@ -91,6 +103,18 @@ def measure(engine: str, name: str, data: Path, *, rows: int | None, seed: int) 
         }
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def parts_of(name: str, folder: Path) -> Iterator[tuple[DataSet | None, Path]]:
+    """A data set and the folder that it lies in; None where this machine has none of that name."""
+    if not name.startswith(_MESSAGES):
+        yield DATA_SETS[name], folder
+        return
+    with tempfile.TemporaryDirectory(prefix="labeltune-messages-") as made:
+        programs = write_parts(Path(made), name.removeprefix(_MESSAGES))
+        found = DataSet("train.csv", "test.csv", init=("--text", "text", "--label", "label"))
+        yield found if programs >= _FEWEST else None, Path(made)
 
 
 def drawn(table: Path, out: Path, *, rows: int, seed: int) -> Path:
@@ -128,12 +152,13 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     print(f"| data | engine | {' | '.join(SHOWN.values())} |\n|---|---|{'---:|' * len(SHOWN)}", flush=True)
     for name in asked.data:
-        for engine in engines:
-            # Commands run in folders of their own: the base's is named from the root on.
-            base = str(Base.parse(engine).located())
-            found = measure(base, name, asked.folder.resolve(), rows=asked.rows, seed=asked.seed)
-            values = [_shown(found.get(key)) for key in SHOWN]
-            print(f"| {name} | `{short(engine)}` | {' | '.join(values)} |", flush=True)
+        with parts_of(name, asked.folder.resolve()) as (data_set, folder):
+            for engine in engines if data_set else ():
+                # Commands run in folders of their own: the base's is named from the root on.
+                base = str(Base.parse(engine).located())
+                found = measure(base, data_set, folder, rows=asked.rows, seed=asked.seed)
+                values = [_shown(found.get(key)) for key in SHOWN]
+                print(f"| {name} | `{short(engine)}` | {' | '.join(values)} |", flush=True)
         for model, accuracy in PUBLISHED.get(name, {}).items():
             empty = " | " * (len(SHOWN) - 2)
             print(f"| {name} | {model}, published |  | {accuracy}{empty} |", flush=True)

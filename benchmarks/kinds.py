@@ -9,22 +9,21 @@ checkout, Python's own source, and the message catalogues that programs on Linux
 from __future__ import annotations
 
 import csv
-import gettext
 import gzip
 import json
 import random
 import sysconfig
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from messages import LOCALES, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "data"
-LOCALES = Path("/usr/share/locale")
 MANUALS = Path("/usr/share/man")
 MOST = 60_000
 """Characters of a kind that are looked at."""
@@ -341,12 +340,7 @@ def catalogue(folder: Path) -> list[str]:
     """What programs say in one language: the translated messages that differ from the English ones."""
     texts: list[str] = []
     for name in CATALOGUES:
-        path = folder / "LC_MESSAGES" / name
-        # Not every program speaks every language, and some headers are not as gettext has them.
-        with suppress(OSError, IndexError, ValueError), path.open("rb") as handle:
-            messages = vars(gettext.GNUTranslations(handle))["_catalog"]
-            translated = ((key, text) for key, text in messages.items() if isinstance(key, str) and key)
-            texts += [text for key, text in translated if text and text != key]
+        texts += messages(folder / "LC_MESSAGES" / name)
     return random.Random(folder.name).sample(texts, len(texts))
 
 
