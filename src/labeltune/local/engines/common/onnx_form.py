@@ -261,13 +261,14 @@ def _decide(
         best = add("ArgMax", [leaning], "best", axis=0, keepdims=1)
         return only(best, "holds"), shares
     clipped = add("Clip", [z, constant("low", -LARGEST), constant("high", LARGEST)], "clipped")
-    shares = add("Sigmoid", [clipped], "independent")
-    odds, counts = z, Counts.of(decision)
+    shares = independent = add("Sigmoid", [clipped], "independent")
+    counts = Counts.of(decision)
     if counts != INDEPENDENT:
-        shares, odds = _counted(add, constant, z, clipped, shares, counts)
+        shares = _counted(add, constant, clipped, independent, counts)
     thresholds = np.array(decision["thresholds"], dtype=np.float64)
     holds = add("GreaterOrEqual", [shares, constant("thresholds", thresholds)], "above")
     if head.at_least_one:
+        odds = z if shares == independent else _moved(add, constant, z, independent, shares)
         lead = add("Sub", [odds, constant("logits", np.log(thresholds / (1 - thresholds)))], "lead")
         best = add("ArgMax", [lead], "best", axis=0, keepdims=1)
         likeliest = only(best, "likeliest")
@@ -280,21 +281,10 @@ def _decide(
 
 
 def _counted(
-    add: Callable[..., str],
-    constant: Callable[..., str],
-    z: str,
-    clipped: str,
-    independent: str,
-    counts: Counts,
-) -> tuple[str, str]:
-    """What `Counts.probabilities` gives, and the odds in `deciding`: the names of both."""
-    one, ends = constant("one", 1.0), [constant("least", LEAST_SHARE), constant("most", 1 - LEAST_SHARE)]
-
-    def logit(p: str, name: str) -> str:
-        inside = add("Clip", [p, *ends], f"{name}_inside")
-        outside = add("Log", [add("Sub", [one, inside], f"{name}_not")], f"{name}_log_not")
-        return add("Sub", [add("Log", [inside], f"{name}_log"), outside], f"{name}_logit")
-
+    add: Callable[..., str], constant: Callable[..., str], clipped: str, independent: str, counts: Counts
+) -> str:
+    """The probabilities of `Counts.probabilities`."""
+    one = constant("one", 1.0)
     absent = add("Log", [add("Sigmoid", [add("Neg", [clipped], "against")], "absence")], "absent")
     all_absent = add("ReduceSum", [absent], "all_absent", keepdims=1)
     without = add("Exp", [add("Sub", [all_absent, absent], "others_absent")], "without")
@@ -302,11 +292,25 @@ def _counted(
     single = add("ReduceSum", [add("Mul", [independent, without], "singles")], "single", keepdims=1)
     fewer = add("Sub", [add("Sub", [one, empty], "not_empty"), single], "not_few")
     several = add("Max", [fewer, constant("zero", 0.0)], "several")
-    weighed = add("Mul", [empty, constant("none", counts.none)], "empty_counted")
-    weighed_too = add("Mul", [single, constant("alone", counts.alone)], "single_counted")
+    weighed = add("Mul", [empty, constant("count_of_none", counts.none)], "empty_counted")
+    weighed_too = add("Mul", [single, constant("count_of_one", counts.alone)], "single_counted")
     total = add("Add", [add("Add", [weighed, weighed_too], "few"), several], "total")
     more = add("Mul", [without, constant("alone_more", counts.alone - 1)], "more")
     joint = add("Mul", [independent, add("Add", [more, one], "factor")], "joint")
-    shares = add("Min", [add("Div", [joint, total], "share"), one], "shares")
-    moved = add("Sub", [logit(shares, "share"), logit(independent, "apart")], "moved")
-    return shares, add("Add", [z, moved], "odds")
+    return add("Min", [add("Div", [joint, total], "share"), one], "shares")
+
+
+def _moved(
+    add: Callable[..., str], constant: Callable[..., str], z: str, independent: str, shares: str
+) -> str:
+    """The logits of the probabilities, beyond what a probability can say."""
+    ends = [constant("least", LEAST_SHARE), constant("most", 1 - LEAST_SHARE)]
+
+    def logit(p: str, name: str) -> str:
+        inside = add("Clip", [p, *ends], f"{name}_inside")
+        outside = add("Sub", [constant("whole", 1.0), inside], f"{name}_not")
+        logs = add("Log", [inside], f"{name}_log"), add("Log", [outside], f"{name}_log_not")
+        return add("Sub", [*logs], f"{name}_logit")
+
+    change = add("Sub", [logit(shares, "share"), logit(independent, "apart")], "change")
+    return add("Add", [z, change], "odds")
