@@ -36,8 +36,10 @@ _OWN = 10.0
 label of few examples stays near it."""
 _COUNTED = 1.0
 """The same for the logarithms of `none` and `alone`."""
-_MOST_ROWS = 20_000
-"""More rows would say the same."""
+_ENOUGH_SCORES = 600_000
+"""More would say the same,"""
+_ENOUGH_ROWS = 2_000
+"""if there are so many rows."""
 _MOST_LOG = 12.0
 
 
@@ -54,7 +56,7 @@ class Counts:
         return cls(decision.get("none", 1.0), decision.get("alone", 1.0))
 
     def probabilities(self, z: Floats) -> tuple[Floats, Floats]:
-        """Of each label, if labels were independent and as they are; z and both are (n, labels)."""
+        """Of each label, float (n, labels): if labels were independent, and as it is. `z` are as many scores."""
         p, without, _, _, total = self.parts(z)
         if self == INDEPENDENT:
             return p, p  # to the last bit
@@ -103,8 +105,8 @@ def fit_subset(z: Floats, y: Bools) -> dict[str, Any]:
     # Whoever only answers need not wait for it.
     from scipy.optimize import minimize
 
-    every = -(-len(z) // _MOST_ROWS)
-    n, k = len(z), z.shape[1]
+    n, k = z.shape
+    every = -(-n // max(_ENOUGH_ROWS, _ENOUGH_SCORES // k))
     z, y = z[::every], y[::every]
     held = y.sum(axis=1)
     shares = np.array([(held == 0).mean(), (held == 1).mean()])
