@@ -56,7 +56,7 @@ class Counts:
         return cls(decision.get("none", 1.0), decision.get("alone", 1.0))
 
     def probabilities(self, z: Floats) -> tuple[Floats, Floats]:
-        """Of each label, float (n, labels): if labels were independent, and as it is. `z` are as many scores."""
+        """Of each label, if labels were independent, and as it is; `z` and both are float (n, labels)."""
         p, without, _, _, total = self.parts(z)
         if self == INDEPENDENT:
             return p, p  # to the last bit
