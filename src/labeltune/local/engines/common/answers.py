@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 import numpy as np
 
 from labeltune.local.engines import Answer, TokenLogprob
+from labeltune.local.engines.common.subsets import INDEPENDENT, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +55,9 @@ class Verdict:
     """Numbers of the labels that hold, rising; of a choice exactly one."""
     probabilities: Floats
     """Of each label, shape (labels,)."""
+    independent: Floats | None = None
+    """Of a subset, where they differ: what they are before `counts`."""
+    counts: Counts = INDEPENDENT
 
 
 class AnswerFormat(Protocol):
@@ -162,16 +166,14 @@ class ListFormat:
         (verdict,) = verdicts
         (head,) = self.heads
         tokens: list[TokenLogprob] = []
-        before = -1
         for place in (*verdict.chosen.tolist(), None):
-            first = before < 0
-            logprob, options = next_labels(head, verdict.probabilities, before, place, top)
+            first = not tokens
+            logprob, options = next_labels(head, verdict, place, top)
             lead, end = ("", self.none) if first else (self.separator, "")
             spelled = tuple(
                 (end if label is None else lead + head.labels[label], value) for label, value in options
             )
             tokens.append(TokenLogprob(end if place is None else lead + head.labels[place], logprob, spelled))
-            before = before if place is None else place
         return Answer("".join(token.token for token in tokens), tuple(tokens))
 
     def to_json(self) -> dict[str, Any]:
@@ -219,21 +221,25 @@ def ranked(tokens: Sequence[str], probabilities: Floats, top: int) -> tuple[tupl
 
 
 def next_labels(
-    head: Head, probabilities: Floats, before: int, chosen: int | None, top: int
+    head: Head, verdict: Verdict, chosen: int | None, top: int
 ) -> tuple[float, list[tuple[int | None, float]]]:
     """The log-probability that `chosen` is the next label of a list, None being its end, and the likeliest
-    nexts.
+    nexts. Before it stand the labels of the verdict that come before it.
 
-    The labels are independent and come in their order, so that the next one is j if j holds and none between
-    `before` and j does. If a list cannot be empty, its first label is given that there is one.
+    The labels come in their order, so that the next one is j if j holds and none between the last one and j
+    does. If a list cannot be empty, its first label is given that there is one. The product over a list is
+    the probability of its set, as `Counts` has it.
     """
-    start = before + 1
-    p = np.clip(probabilities[start:], LEAST, 1 - LEAST)
+    before = verdict.chosen if chosen is None else verdict.chosen[verdict.chosen < chosen]
+    start = int(before[-1]) + 1 if len(before) else 0
+    p = verdict.probabilities if verdict.independent is None else verdict.independent
+    p = np.clip(p[start:], LEAST, 1 - LEAST)
     absent = np.concatenate([[1.0], np.cumprod(1 - p)])
     following = np.append(p * absent[:-1], absent[-1])
-    if before < 0 and head.at_least_one:
+    following *= verdict.counts.of_next(len(before), p)
+    if not len(before) and head.at_least_one:
         following[-1] = 0.0
-        following /= following.sum()
+    following /= following.sum()
     place = len(p) if chosen is None else chosen - start
     options: list[tuple[int | None, float]] = []
     if top > 0:

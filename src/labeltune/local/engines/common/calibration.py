@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labeltune.local.engines.common.subsets import Counts, fit_subset
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,12 +35,19 @@ _PRIOR_NAMED = 100.0
 
 
 def decisions(
-    layout: Layout, scores: Floats, targets: Bools, tilt: NDArray[np.float32] | None = None
+    layout: Layout,
+    scores: Floats,
+    targets: Bools,
+    tilt: NDArray[np.float32] | None = None,
+    *,
+    together: bool = True,
 ) -> list[dict[str, Any]]:
     """For each head what makes its scores probabilities and its probabilities decisions.
 
     `scores` and `targets` (n, labels), of examples that were held out. `tilt` (labels,) is what decisions
     lean by, where rare labels counted more (`class_weight.ClassWeights`); probabilities know nothing of it.
+    `together`: the labels of a subset are scored without regard to each other, and how many hold is counted
+    besides (`subsets`); not so where each is scored given others, or where decisions lean.
     """
     found: list[dict[str, Any]] = []
     for part, kind in zip(layout.slices, layout.kinds, strict=True):
@@ -48,10 +57,26 @@ def decisions(
         elif kind == "choice":
             found.append({"slope": temperature(z, y.argmax(axis=1)), "offset": 0.0, "thresholds": []})
         else:
-            slope, offset = platt(z, y)
-            tuned = thresholds(_sigmoid(slope * z + offset), y).tolist()
-            found.append({"slope": slope, "offset": offset, "thresholds": tuned})
+            found.append(_subset(z, y, together=together and len(z) > 0 and z.shape[1] > 1))
     return found
+
+
+def _subset(z: Floats, y: Bools, *, together: bool) -> dict[str, Any]:
+    slope, offset = platt(z, y)
+    calibrated = slope * z + offset
+    if not together:
+        tuned = thresholds(_sigmoid(calibrated), y).tolist()
+        return {"slope": slope, "offset": offset, "thresholds": tuned}
+    fitted = fit_subset(calibrated, y)
+    own, added, counts = fitted["slope"], fitted["offset"], Counts.of(fitted)
+    _, p = counts.probabilities(own * calibrated + added)
+    return {
+        "slope": (own * slope).tolist(),
+        "offset": (own * offset + added).tolist(),
+        "thresholds": thresholds(p, y).tolist(),
+        "none": counts.none,
+        "alone": counts.alone,
+    }
 
 
 def _leaning(kind: str, z: Floats, y: Bools, tilt: Floats) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from labeltune.local.engines import Reason
 from labeltune.local.engines.common.answers import Verdict
 from labeltune.local.engines.common.formats import plain_label
 from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.subsets import Counts, logit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ __all__ = ["Contrast", "Speaker"]
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A label that was decided for, as a sum: its score is `direction · scores + offset`.
+    """A label that was decided for, as a sum: its score is `direction · scores + offset + counted`.
 
     The score of a label of a choice is ln(p / q) against the next likely one; of a label of a subset it is
     ln(p / (1 - p)).
@@ -39,6 +40,8 @@ class Contrast:
     direction: Floats
     """What the scores of all outputs count, float (k,)."""
     offset: float
+    counted: float = 0.0
+    """What it adds how many other labels may hold; see `subsets`."""
 
     def reason(
         self, scores: Floats, *, words: tuple[WordWeight, ...], constant: float, rest: float = 0.0
@@ -50,9 +53,9 @@ class Contrast:
             label=self.label,
             against=self.against,
             chosen=self.chosen,
-            score=float(self.direction @ scores) + self.offset,
+            score=float(self.direction @ scores) + self.offset + self.counted,
             bias=constant + self.offset,
-            rest=rest,
+            rest=rest + self.counted,
             words=words,
         )
 
@@ -101,6 +104,7 @@ class Speaker:
                         chosen,
                         direction,
                         float(np.broadcast_to(decider.offset, signs.shape) @ signs),
+                        _counted(verdict, label),
                     )
                 )
         return found
@@ -125,15 +129,23 @@ def _pairs(head: Head, verdict: Verdict) -> list[tuple[int, int | None, bool]]:
     return [(label, int(others[verdict.probabilities[others].argmax()]), True)]
 
 
+def _counted(verdict: Verdict, label: int) -> float:
+    if verdict.independent is None:
+        return 0.0
+    after, before = logit(verdict.probabilities[[label]]), logit(verdict.independent[[label]])
+    return float((after - before)[0])
+
+
 class _Decider:
     """From the scores of one head to its verdict."""
 
     def __init__(self, head: Head, decision: Mapping[str, Any]) -> None:
         self._is_choice = head.kind == "choice"
         self._at_least_one = head.at_least_one
-        self.slope = float(decision["slope"])
+        self.slope = np.array(decision["slope"], dtype=np.float64)
         self.offset = np.array(decision["offset"], dtype=np.float64)
         self._thresholds = np.array(decision["thresholds"], dtype=np.float64)
+        self._counts = Counts.of(decision)
         # What a choice leans by; only where rare labels were counted more.
         self._leaning = np.array(decision.get("leaning", 0.0), dtype=np.float64)
 
@@ -144,10 +156,13 @@ class _Decider:
             e = np.exp(z - z.max(axis=1, keepdims=True))
             p = e / e.sum(axis=1, keepdims=True)
             return list(map(Verdict, (z + self._leaning).argmax(axis=1)[:, None], p))
-        p = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
+        independent, p = self._counts.probabilities(z)
         holds = p >= self._thresholds
         if self._at_least_one:
             none = np.flatnonzero(~holds.any(axis=1))
-            t = self._thresholds
-            holds[none, (z[none] - np.log(t / (1 - t))).argmax(axis=1)] = True
-        return list(map(Verdict, map(np.flatnonzero, holds), p))
+            odds = z[none] + logit(p[none]) - logit(independent[none])
+            holds[none, (odds - logit(self._thresholds)).argmax(axis=1)] = True
+        return [
+            Verdict(np.flatnonzero(held), of_one, alone, self._counts)
+            for held, of_one, alone in zip(holds, p, independent, strict=True)
+        ]

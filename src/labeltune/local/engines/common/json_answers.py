@@ -204,16 +204,16 @@ class _Writer:
 
     def array(self, head: Head, verdict: Verdict, items: Sequence[str], style: Style) -> None:
         self.fixed("[")
-        before = -1
+        first = True
         for place in (*verdict.chosen.tolist(), None):
-            logprob, options = next_labels(head, verdict.probabilities, before, place, self._top)
-            lead = style.line(2) if before < 0 else style.between(2)
-            end = "]" if before < 0 else style.line(1) + "]"
+            logprob, options = next_labels(head, verdict, place, self._top)
+            lead = style.line(2) if first else style.between(2)
+            end = "]" if first else style.line(1) + "]"
             spelled = tuple(
                 (end if label is None else lead + items[label], value) for label, value in options
             )
             self.decided(end if place is None else lead + items[place], logprob, spelled)
-            before = before if place is None else place
+            first = False
 
     def value(self, values: Sequence[str], verdict: Verdict, possible: Bools) -> Bools:
         """Write one value of a combination; returns which combinations are possible after it.

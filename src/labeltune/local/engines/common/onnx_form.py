@@ -13,6 +13,7 @@ import numpy as np
 from labeltune.errors import AccessError, SettingsError
 from labeltune.local.engines.common.formats import plain_label
 from labeltune.local.engines.common.records import Frame, content_of
+from labeltune.local.engines.common.subsets import INDEPENDENT, LARGEST, LEAST_SHARE, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -259,12 +260,16 @@ def _decide(
         leaning = add("Add", [z, constant("leaning", decision.get("leaning", 0.0))], "leaning_z")
         best = add("ArgMax", [leaning], "best", axis=0, keepdims=1)
         return only(best, "holds"), shares
-    clipped = add("Clip", [z, constant("low", -30.0), constant("high", 30.0)], "clipped")
-    shares = add("Sigmoid", [clipped], "shares")
+    clipped = add("Clip", [z, constant("low", -LARGEST), constant("high", LARGEST)], "clipped")
+    shares = independent = add("Sigmoid", [clipped], "independent")
+    counts = Counts.of(decision)
+    if counts != INDEPENDENT:
+        shares = _counted(add, constant, clipped, independent, counts)
     thresholds = np.array(decision["thresholds"], dtype=np.float64)
     holds = add("GreaterOrEqual", [shares, constant("thresholds", thresholds)], "above")
     if head.at_least_one:
-        lead = add("Sub", [z, constant("logits", np.log(thresholds / (1 - thresholds)))], "lead")
+        odds = z if shares == independent else _moved(add, constant, z, independent, shares)
+        lead = add("Sub", [odds, constant("logits", np.log(thresholds / (1 - thresholds)))], "lead")
         best = add("ArgMax", [lead], "best", axis=0, keepdims=1)
         likeliest = only(best, "likeliest")
         counted = add("Cast", [holds], "counted", to=7)
@@ -273,3 +278,39 @@ def _decide(
         alone = add("And", [likeliest, add("Not", [any_], "nobody")], "alone")
         holds = add("Or", [holds, alone], "holds")
     return holds, shares
+
+
+def _counted(
+    add: Callable[..., str], constant: Callable[..., str], clipped: str, independent: str, counts: Counts
+) -> str:
+    """The probabilities of `Counts.probabilities`."""
+    one = constant("one", 1.0)
+    absent = add("Log", [add("Sigmoid", [add("Neg", [clipped], "against")], "absence")], "absent")
+    all_absent = add("ReduceSum", [absent], "all_absent", keepdims=1)
+    without = add("Exp", [add("Sub", [all_absent, absent], "others_absent")], "without")
+    empty = add("Exp", [all_absent], "empty")
+    single = add("ReduceSum", [add("Mul", [independent, without], "singles")], "single", keepdims=1)
+    fewer = add("Sub", [add("Sub", [one, empty], "not_empty"), single], "not_few")
+    several = add("Max", [fewer, constant("zero", 0.0)], "several")
+    weighed = add("Mul", [empty, constant("count_of_none", counts.none)], "empty_counted")
+    weighed_too = add("Mul", [single, constant("count_of_one", counts.alone)], "single_counted")
+    total = add("Add", [add("Add", [weighed, weighed_too], "few"), several], "total")
+    more = add("Mul", [without, constant("alone_more", counts.alone - 1)], "more")
+    joint = add("Mul", [independent, add("Add", [more, one], "factor")], "joint")
+    return add("Min", [add("Div", [joint, total], "share"), one], "shares")
+
+
+def _moved(
+    add: Callable[..., str], constant: Callable[..., str], z: str, independent: str, shares: str
+) -> str:
+    """The logits of the probabilities, beyond what a probability can say."""
+    ends = [constant("least", LEAST_SHARE), constant("most", 1 - LEAST_SHARE)]
+
+    def logit(p: str, name: str) -> str:
+        inside = add("Clip", [p, *ends], f"{name}_inside")
+        outside = add("Sub", [constant("whole", 1.0), inside], f"{name}_not")
+        logs = add("Log", [inside], f"{name}_log"), add("Log", [outside], f"{name}_log_not")
+        return add("Sub", [*logs], f"{name}_logit")
+
+    change = add("Sub", [logit(shares, "share"), logit(independent, "apart")], "change")
+    return add("Add", [z, change], "odds")

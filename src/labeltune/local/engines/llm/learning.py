@@ -205,7 +205,9 @@ class LlmRun:
         found = scorer.run(prompts, [decider.walk() for _ in self._held])
         scores = np.stack([decided.scores for decided in found])
         tilt = np.array(self._tilt, dtype=np.float32) if self._tilt else None
-        return decisions(self._layout, scores, np.stack([targets for _, targets in self._held]), tilt)
+        targets = np.stack([targets for _, targets in self._held])
+        # Each label of a set was scored given those before it.
+        return decisions(self._layout, scores, targets, tilt, together=False)
 
     def save(self, folder: Path) -> None:
         """See `Run`. A finished model is saved without the optimiser's state."""
