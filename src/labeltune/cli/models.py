@@ -131,6 +131,8 @@ def _described(info: ModelInfo) -> Iterator[str]:
         "id": info.id,
         "created": moment(info.created_at),
         "base": info.base,
+        "revision of the base": (info.details.get("base_model") or {}).get("revision"),
+        "licence of the base": (info.details.get("base_model") or {}).get("licence"),
         "suffix": info.suffix,
         "job": info.job,
         "training file": _file(info.details.get("training_file")) or info.training_file,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from labeltune.errors import TrainingRefusedError
+from labeltune.local.engines import Base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from labeltune.local.engines import Record, Run
+    from labeltune.local.engines import Fetched, Record, Run
     from labeltune.local.store import Row, Store
 
-__all__ = ["bytes_below", "card_of", "keep_card", "model_facts", "write_card"]
+__all__ = ["base_of", "bytes_below", "card_of", "keep_base", "keep_card", "model_facts", "write_card"]
 
 Card = dict[str, Any]
 
@@ -40,7 +42,24 @@ def write_card(
     for key, records in (("training_file", training), ("validation_file", validation)):
         if card[key] is not None:
             card[key]["rows"] = len(records)
-    keep_card(store, job["id"], card)
+    # What is known of the base was kept before.
+    base = card_of(store, job["id"]).get("base_model")
+    keep_card(store, job["id"], card if base is None else {**card, "base_model": base})
+
+
+def keep_base(store: Store, job: Row, fetched: Fetched) -> None:
+    """Keep which base model a job has: of a hub's name what it stood for when the job began."""
+    known = {"revision": fetched.revision, "licence": fetched.licence}
+    keep_card(store, job["id"], {**card_of(store, job["id"]), "base_model": known})
+
+
+def base_of(store: Store, job: Row) -> Base:
+    """The base model of a job; of a hub's name, with the revision that the job began with."""
+    base = Base.parse(job["model"])
+    revision = (card_of(store, job["id"]).get("base_model") or {}).get("revision")
+    if revision is None:
+        return base
+    return replace(base, source=f"{base.source.partition('@')[0]}@{revision}")
 
 
 def keep_card(store: Store, job_id: str, card: Card) -> None:

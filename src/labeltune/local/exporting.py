@@ -98,7 +98,7 @@ def export_model(
             proved = len(conversations)
             if conversations:
                 prove_engine(engine.load(saved), engine.load(stage / MODEL), conversations)
-        licence = engine.licence(base) if hasattr(engine, "licence") else "not known"
+        licence = _licence(facts, base)
         (stage / "README.md").write_text(card(facts, licence, code), encoding="utf-8")
         if wishes.task is not None:
             (stage / "task.toml").write_bytes(wishes.task)
@@ -145,6 +145,15 @@ def _about(row: dict[str, Any], facts: dict[str, Any], form: Form) -> dict[str, 
         "versions": versions,
         "facts": made,
     }
+
+
+def _licence(facts: dict[str, Any], base: Base) -> str:
+    """The licence of the base model: as it was when the job began, or as its card says now."""
+    known = (facts.get("base_model") or {}).get("licence")
+    engine = engines.get_engine(base.engine)
+    if known:
+        return str(known)
+    return cast("type[Portable]", engine).licence(base) if hasattr(engine, "licence") else "not known"
 
 
 def _copy(folder: Path, out: Path) -> None:

@@ -79,7 +79,9 @@ def _data(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _training(facts: dict[str, Any], licence: str) -> Iterator[str]:
-    yield f"- base model: `{_plain(str(facts.get('base')))}`"
+    revision = (facts.get("base_model") or {}).get("revision")
+    at = f" at revision `{_plain(str(revision))}`" if revision else ""
+    yield f"- base model: `{_plain(str(facts.get('base')))}`{at}"
     yield f"- licence of the base model: {_plain(licence)}"
     for key, value in (facts.get("hyperparameters") or {}).items():
         yield f"- {_plain(str(key))}: {_plain(str(value))}"

@@ -21,18 +21,18 @@ from labeltune.local.engines.llm.legal import Legal
 from labeltune.local.engines.llm.manifest import ABOUT, OPTIONS, STATE
 from labeltune.local.engines.llm.saved import Saved
 from labeltune.local.engines.llm.scoring import Scorer
-from labeltune.local.engines.neural.base_model import check_source, find_base
+from labeltune.local.engines.neural.base_model import check_source, fetch_base, licence_on_this_disk
 from labeltune.local.engines.neural.extra import need_torch
 from labeltune.local.engines.neural.lora import Lora
 from labeltune.local.engines.neural.processes import processes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, Base, Fetched, Hyperparameters, Message, Record
     from labeltune.local.engines.llm.learning import LlmRun
     from labeltune.local.engines.llm.legal import Written
     from labeltune.local.engines.llm.scoring import Request
@@ -88,6 +88,11 @@ class Llm(ForgetsState):
             check_template(folder)
 
     @classmethod
+    def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:
+        """See `Fetching`."""
+        return fetch_base(base, tell, look=check_template)
+
+    @classmethod
     def fit(
         cls,
         training: Sequence[Record],
@@ -130,8 +135,8 @@ class Llm(ForgetsState):
 
     @classmethod
     def licence(cls, base: Base) -> str:
-        """The licence that the base model's card names."""
-        return find_base(base).licence or "not known"
+        """See `Portable`."""
+        return licence_on_this_disk(base) or "not known"
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`."""
