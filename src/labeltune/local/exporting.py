@@ -19,6 +19,7 @@ from labeltune.local import engines
 from labeltune.local.cards import model_facts
 from labeltune.local.engines import Base
 from labeltune.local.errors import ApiError
+from labeltune.local.model_files import files_of, write_files
 from labeltune.local.portable import MODEL, is_export, seal
 from labeltune.local.proving import conversations_of, prove_conversion, prove_engine
 from labeltune.local.store import Store
@@ -94,7 +95,10 @@ def export_model(
             proved = prove_conversion(conversion, stage, conversations)
         else:
             (stage / MODEL).mkdir()
-            getattr(engine, "export", _copy)(saved, stage / MODEL)
+            if hasattr(engine, "export"):
+                cast("type[Portable]", engine).export(saved, stage / MODEL)
+            else:
+                write_files(files_of(row["engine"], saved), stage / MODEL)
             proved = len(conversations)
             if conversations:
                 prove_engine(engine.load(saved), engine.load(stage / MODEL), conversations)
@@ -154,10 +158,6 @@ def _licence(facts: dict[str, Any], base: Base) -> str:
     if known:
         return str(known)
     return cast("type[Portable]", engine).licence(base) if hasattr(engine, "licence") else "not known"
-
-
-def _copy(folder: Path, out: Path) -> None:
-    shutil.copytree(folder, out, dirs_exist_ok=True)
 
 
 def _check_target(out: Path, *, force: bool) -> None:

@@ -358,9 +358,10 @@ class Lasting(Protocol):
         ...
 
     @classmethod
-    def lasting(cls, folder: Path) -> Mapping[str, str]:
-        """The SHA-256 of each file, by its name in the folder, as `forget_state` leaves it: the same before
-        and after. By it a model that answers while its job runs is the same one when the job has ended.
+    def lasting(cls, folder: Path) -> Mapping[str, Path | bytes]:
+        """Each file that answering needs, by its name in the folder, as `forget_state` leaves it: where it
+        lies, or what is in it where `forget_state` writes it anew. The same before and after: so a model that
+        answers while its job runs is the same one when the job has ended, and is copied whole at any moment.
 
         Raises `ModelDamagedError` for what is not as it was saved.
         """

@@ -19,7 +19,7 @@ from labeltune.local.engines.llm.deciding import Decider, choices_of
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.legal import Legal
 from labeltune.local.engines.llm.manifest import ABOUT, OPTIONS, STATE
-from labeltune.local.engines.llm.saved import Saved
+from labeltune.local.engines.llm.saved import Saved, is_merged
 from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import check_source, fetch_base, licence_on_this_disk
 from labeltune.local.engines.neural.extra import need_torch
@@ -117,6 +117,14 @@ class Llm(ForgetsState):
         need_torch("llm")
         saved, base, adapter = Saved.read(folder)
         return cls(saved, Chat(base), read_model(saved, base, adapter))
+
+    @classmethod
+    def lasting(cls, folder: Path) -> dict[str, Path | bytes]:
+        """See `Lasting`. A merged model, as it is imported, holds nothing else."""
+        if not is_merged(folder):
+            return super().lasting(folder)
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path for path in paths}
 
     @classmethod
     def export(cls, folder: Path, out: Path) -> None:
