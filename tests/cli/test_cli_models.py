@@ -181,9 +181,38 @@ def test_an_export_replaces_only_exports(model: str) -> None:
     _export(model, "--force")
     assert not Path("out/mine.txt").exists()
     _export(model)
+    # What people write into a card is theirs.
+    card = Path("out/README.md")
+    card.write_text(card.read_text() + "Ask Jo before you use it.")
+    refused = run("models", "export", model, "-o", "out")
+    assert (refused.exit_code, "README.md is not as it was exported" in refused.stderr) == (9, True)
+    assert "Ask Jo" in card.read_text()
+    _export(model, "--force")
+    Path("out/notes.txt").write_text("mine")
+    refused = run("models", "export", model, "-o", "out")
+    assert (refused.exit_code, "notes.txt is not as it was exported" in refused.stderr) == (9, True)
     assert run("models", "export", model, "-o", ".", "--force").exit_code == 2
     assert run("models", "export", "ft:linear:local::missing0", "-o", "new").exit_code == 4
     assert not Path("new").exists()
+
+
+def test_an_export_replaces_no_other_model_and_no_other_form(model: str) -> None:
+    pytest.importorskip("onnx")
+    out = _export(model)
+    before = (out / "manifest.json").read_bytes()
+    refused = run("models", "export", model, "-o", "out", "--to", "onnx")
+    assert refused.exit_code == 9
+    assert "holds this model in another form, as labeltune reads it" in " ".join(refused.stderr.split())
+    other = ran("train", "train.jsonl", "--model", "linear", "--epochs", "1", "-q").stdout.strip()
+    refused = run("models", "export", other, "-o", "out")
+    assert refused.exit_code == 9
+    assert f"holds another model, {model}" in " ".join(refused.stderr.split())
+    assert (out / "manifest.json").read_bytes() == before
+    _export(model, "--to", "onnx", "--force")
+    _export(model, "--to", "onnx")
+    refused = run("models", "export", model, "-o", "out")
+    assert "holds this model in another form, as ONNX" in " ".join(refused.stderr.split())
+    assert (out / "model" / "model.onnx").exists() or (out / "model.onnx").exists()
 
 
 def test_an_export_that_answers_otherwise_ends_with_11(model: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,10 @@ def export(
     folder: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="The folder that is written; a former export is replaced."
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The folder that is written; an export of the same model in the same form is replaced.",
         ),
     ],
     to: Annotated[
