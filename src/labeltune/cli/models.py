@@ -88,6 +88,9 @@ def _entry(info: ModelInfo) -> str:
     """The same for a terminal."""
     rows = "" if info.rows is None else counted(info.rows, "row")
     labels = "" if info.labels is None else counted(info.labels, "label")
+    pairs = len(info.details.get("pairs") or ())
+    if labels and pairs:
+        labels += f" in {counted(pairs, 'pair')}"
     scored = score(info.evaluated, "macro_f1")
     return entry(
         info.id,
@@ -139,6 +142,7 @@ def _described(info: ModelInfo) -> Iterator[str]:
         "validation file": _file(info.details.get("validation_file")),
         "rows": whole(info.rows),
         "labels": ", ".join(info.details.get("labels") or ()) or whole(info.labels),
+        "pairs": ", ".join(info.details.get("pairs") or ()),
         "hyperparameters": _pairs(info.details.get("hyperparameters")),
         "seed": info.details.get("seed"),
         "task": info.details.get("task"),

@@ -34,7 +34,7 @@ def write_card(
     card = {
         **_of_job(store, job),
         "rows": len(training),
-        "labels": _labels(training),
+        **_labels(training),
         "prompt": _prompt(training),
         "hyperparameters": dict(run.hyperparameters),
         "versions": {"labeltune": version("labeltune"), "python": platform.python_version()},
@@ -125,16 +125,21 @@ def _file(store: Store, file_id: str) -> Card:
     return {"id": file_id, **known, "rows": None}
 
 
-def _labels(training: Sequence[Record]) -> list[str] | None:
-    """The labels of the answers, in the order of the questions; None where they are no labels."""
+def _labels(training: Sequence[Record]) -> dict[str, list[str] | None]:
+    """The `labels` of the answers, as the engines read them, and the `pairs` that occur of two levels; None
+    where the answers are no labels.
+    """
     # It brings numpy along, which the app does without.
-    from labeltune.local.engines.common.formats import plain_label, read_format
+    from labeltune.local.engines.common.formats import labels_of, read_format
+    from labeltune.local.engines.common.records import Template, content_of
 
+    declared = Template.of([record[:-1] for record in training]).declared_labels()
     try:
-        heads = read_format([str(record[-1]["content"]) for record in training]).heads
+        found = read_format([content_of(record[-1]) for record in training], declared)
     except TrainingRefusedError:
-        return None
-    return [plain_label(label) for head in heads for label in head.labels]
+        return {"labels": None, "pairs": None}
+    labels, pairs = labels_of(found)
+    return {"labels": labels, "pairs": pairs or None}
 
 
 def _prompt(training: Sequence[Record]) -> list[dict[str, str]] | None:

@@ -62,6 +62,8 @@ def _task(facts: dict[str, Any], task: Task | None) -> Iterator[str]:
     yield f"Fingerprint `{_plain(str(fingerprint))}`; the file is not here." if fingerprint else "Not known."
     if facts.get("labels"):
         yield f"- labels: {_labels(facts['labels'])}"
+    if facts.get("pairs"):
+        yield f"- pairs: {_labels(facts['pairs'])}"
 
 
 def _labels(labels: list[str]) -> str:
