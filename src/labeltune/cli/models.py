@@ -214,7 +214,10 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="FORM", help="The form: labeltune, or onnx, a graph that runs without it."
+            "--to",
+            metavar="FORM",
+            help="The form: labeltune, or onnx, a graph that runs without it.",
+            autocompletion=completion.forms,
         ),
     ] = _FORM,
     force: Annotated[
