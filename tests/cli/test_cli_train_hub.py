@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.remote import document, here, ran, run
-from labeltune.local.cards import base_of, card_of
+from cli.remote import LABELS, document, here, ran, run
 from labeltune.local.engines import get_engine
-from labeltune.local.store import Store
 from model_hub import SIGNATURE, ModelHub, Reply, serving_models
 from protocol.harness import stop_worker
 from unit.local.chat_models import chat_model
@@ -169,14 +167,11 @@ def test_offline_only_what_was_fetched_is_a_base(
     assert hub.asked == []
 
 
-def test_a_job_that_goes_on_has_the_base_that_it_began_with(here: Path, hub: ModelHub) -> None:
-    first = hub.put("someone/small", made("encoder"))
-    model = trained("encoder:someone/small")
-    hub.publish("someone/small", {"README.md": b"another"})
-    store = Store(home())
-    row = store.row("SELECT * FROM models WHERE name = ?", model)
-    assert row is not None
-    job = store.row("SELECT * FROM jobs WHERE id = ?", row["job_id"])
-    assert job is not None
-    assert card_of(store, job["id"])["base_model"]["revision"] == first
-    assert str(base_of(store, job)) == f"encoder:someone/small@{first}"
+def test_what_looks_for_wrong_labels_tells_what_it_fetches(here: Path, hub: ModelHub) -> None:
+    commit = hub.put("someone/small", made("embed"))
+    rows = [f"text {number} about my {label},{label}" for number in range(8) for label in LABELS]
+    Path("rows.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    said = ran("check", "rows.csv", "--noise", "--model", "embed:someone/small").stderr
+    assert f"someone/small is at revision {commit}" in said
+    assert "Fetching someone/small: 1 file of weights" in said
+    assert "by embed:someone/small models" in said

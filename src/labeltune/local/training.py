@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from labeltune.local.engines import Fetching, Lasting, Record, Run, Step
+    from labeltune.local.engines import Lasting, Record, Run, Step
     from labeltune.local.store import Row, Store
 
 __all__ = ["MAX_ATTEMPTS", "fit", "records_of", "train", "validate"]
@@ -188,11 +188,9 @@ class _Training:
             if job["saved_step"] is not None:
                 started = f"Fine-tuning job goes on after step {job['saved_step']}"
             add_event(store, job["id"], started)
-        base = base_of(store, job)
-        engine = engines.get_engine(base.engine)
-        if hasattr(engine, "fetch"):
-            tell = partial(add_event, store, job["id"])
-            keep_base(store, job, cast("type[Fetching]", engine).fetch(base, tell))
+        base = engines.fetched(base_of(store, job), partial(add_event, store, job["id"]))
+        if base is not None:
+            keep_base(store, job, base)
 
     def run(self) -> None:
         run = self._begin()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 from urllib.parse import parse_qsl, urlencode
 
 from labeltune.errors import AccessError, SettingsError, did_you_mean
@@ -47,6 +47,7 @@ __all__ = [
     "TokenLogprob",
     "WordWeight",
     "engine_names",
+    "fetched",
     "get_engine",
 ]
 
@@ -416,6 +417,12 @@ class Portable(Protocol):
     def licence(cls, base: Base) -> str:
         """The licence of the base model, in a few words."""
         ...
+
+
+def fetched(base: Base, tell: Callable[[str], None]) -> Fetched | None:
+    """See `Fetching`; None where the engine has no bases that lie elsewhere. Raises `AccessError`."""
+    engine = get_engine(base.engine)
+    return cast("type[Fetching]", engine).fetch(base, tell) if hasattr(engine, "fetch") else None
 
 
 def engine_names() -> list[str]:
