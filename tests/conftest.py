@@ -66,7 +66,7 @@ def _closed_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     monkeypatch.setattr(socket.socket, "connect", _guarded_connect)
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
     for name in list(os.environ):
-        if name.startswith(("OPENAI_", "AZURE_", "NEBIUS_", "LABELTUNE_", "GITHUB_")):
+        if name.startswith(("OPENAI_", "AZURE_", "NEBIUS_", "LABELTUNE_", "GITHUB_", "HF_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LABELTUNE_HOME", str(tmp_path_factory.mktemp("home")))
 

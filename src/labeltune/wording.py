@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-__all__ = ["counted", "pasted"]
+__all__ = ["counted", "pasted", "sized"]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -14,6 +14,16 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     `many` is what stands for more than one, if it is not `one` with an s.
     """
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def sized(count: float) -> str:
+    """Bytes in the largest unit that makes at least one of them; powers of 1000."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
 
 
 def pasted(name: str | os.PathLike[str]) -> str:

@@ -12,6 +12,7 @@ from cli.remote import document, here, ran, write_chat
 from labeltune.cli.app import COMMANDS, app
 from labeltune.local.engines import ENGINES
 from labeltune.providers import PROFILES
+from labeltune.tuning.exporting import FORMS
 
 __all__ = ["here"]
 
@@ -50,6 +51,10 @@ def test_commands_are_proposed_without_being_made() -> None:
         ("labeltune convert x.csv --format js", ["jsonl", "json"]),
         ("labeltune import x.json --from label", ["label-studio", "label-studio-min", "label-text"]),
         ("labeltune export x.csv --to ", ["doccano", "label-studio", "prodigy", "argilla", "fasttext"]),
+        ("labeltune models export m --to ", ["labeltune", "onnx"]),
+        ("labeltune models export m --to o", ["onnx"]),
+        ("labeltune predict in --distributed ", ["ray", "ray:"]),
+        ("labeltune evaluate in --distributed r", ["ray", "ray:"]),
         ("labeltune agreement x.csv --fail-under a", ["alpha="]),
         ("labeltune init table.csv --label ", ["text", "intent", "when"]),
         ("labeltune init table.csv --text text --label i", ["intent"]),
@@ -66,6 +71,10 @@ def test_values(line: str, values: list[str], tmp_path: Path, monkeypatch: pytes
 def test_what_is_written_here_again_to_import_nothing_is_what_there_is() -> None:
     assert set(proposed("labeltune predict x.csv --provider ")) == set(PROFILES)
     assert {base.partition(":")[0] for base in proposed("labeltune train x.csv --model ")} == set(ENGINES)
+
+
+def test_an_export_has_the_forms_that_are_proposed() -> None:
+    assert proposed("labeltune models export m --to ") == [*FORMS]
 
 
 def test_gates_are_the_task_s_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

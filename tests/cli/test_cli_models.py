@@ -90,6 +90,32 @@ def test_show_tells_everything_and_the_last_score(model: str) -> None:
     assert f"{report['metrics']['macro_f1']:.3f} (" in listed
 
 
+def _write_chat(path: Path, prompt: str, answers: list[str]) -> None:
+    with path.open("w", encoding="utf-8") as handle:
+        for number, answer in enumerate(answers):
+            roles = {"user": prompt.format(f"text {number} about {answer}"), "assistant": answer}
+            messages = [{"role": role, "content": content} for role, content in roles.items()]
+            handle.write(json.dumps({"messages": messages}) + "\n")
+
+
+def test_labels_are_counted_and_not_their_combinations(here: Path) -> None:
+    """Of a small file whose prompt says which labels there are, and of one with two levels."""
+    (here / "task.toml").unlink()
+    lists = ["a,b", "a,c", "b,c", "a,d", "b,d", "c,d"] * 2
+    _write_chat(Path("several.jsonl"), "Which of ['a', 'b', 'c', 'd'] fit? {}", lists)
+    model = ran("train", "several.jsonl", "--model", "linear", "--epochs", "1", "-q").stdout.strip()
+    shown = document(ran("models", "show", model, "--json"))["model"]
+    assert (shown["labels"], shown["details"]["labels"]) == (4, ["a", "b", "c", "d"])
+    pairs = [("Orders", "Cancel"), ("Orders", "Track"), ("Billing", "Refund"), ("Billing", "Cancel")]
+    paths = [json.dumps({"category": parent, "sub_category": child}) for parent, child in pairs] * 4
+    _write_chat(Path("levels.jsonl"), "{}", paths)
+    model = ran("train", "levels.jsonl", "--model", "linear", "--epochs", "1", "-q").stdout.strip()
+    shown = ran("models", "show", model).stdout
+    assert "labels: Orders, Billing, Cancel, Track, Refund\n" in shown
+    assert "pairs: Orders > Cancel, Orders > Track, Billing > Refund, Billing > Cancel\n" in shown
+    assert document(ran("models", "list", "--json"))["models"][0]["labels"] == 5
+
+
 def test_deleting_frees_the_disk_checkpoints_too(model: str) -> None:
     other = ran(
         "train", "train.jsonl", "--model", "linear", "--epochs", "1", "--new-job", "-q"
@@ -181,9 +207,38 @@ def test_an_export_replaces_only_exports(model: str) -> None:
     _export(model, "--force")
     assert not Path("out/mine.txt").exists()
     _export(model)
+    # What people write into a card is theirs.
+    card = Path("out/README.md")
+    card.write_text(card.read_text() + "Ask Jo before you use it.")
+    refused = run("models", "export", model, "-o", "out")
+    assert (refused.exit_code, "README.md is not as it was exported" in refused.stderr) == (9, True)
+    assert "Ask Jo" in card.read_text()
+    _export(model, "--force")
+    Path("out/notes.txt").write_text("mine")
+    refused = run("models", "export", model, "-o", "out")
+    assert (refused.exit_code, "notes.txt is not as it was exported" in refused.stderr) == (9, True)
     assert run("models", "export", model, "-o", ".", "--force").exit_code == 2
     assert run("models", "export", "ft:linear:local::missing0", "-o", "new").exit_code == 4
     assert not Path("new").exists()
+
+
+def test_an_export_replaces_no_other_model_and_no_other_form(model: str) -> None:
+    pytest.importorskip("onnx")
+    out = _export(model)
+    before = (out / "manifest.json").read_bytes()
+    refused = run("models", "export", model, "-o", "out", "--to", "onnx")
+    assert refused.exit_code == 9
+    assert "holds this model in another form, as labeltune reads it" in " ".join(refused.stderr.split())
+    other = ran("train", "train.jsonl", "--model", "linear", "--epochs", "1", "-q").stdout.strip()
+    refused = run("models", "export", other, "-o", "out")
+    assert refused.exit_code == 9
+    assert f"holds another model, {model}" in " ".join(refused.stderr.split())
+    assert (out / "manifest.json").read_bytes() == before
+    _export(model, "--to", "onnx", "--force")
+    _export(model, "--to", "onnx")
+    refused = run("models", "export", model, "-o", "out")
+    assert "holds this model in another form, as ONNX" in " ".join(refused.stderr.split())
+    assert (out / "model" / "model.onnx").exists() or (out / "model.onnx").exists()
 
 
 def test_an_export_that_answers_otherwise_ends_with_11(model: str, monkeypatch: pytest.MonkeyPatch) -> None:

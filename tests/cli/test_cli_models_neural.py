@@ -15,6 +15,7 @@ import pytest
 from cli.remote import document, here, ran, run
 from labeltune.local.engines import get_engine
 from labeltune.local.store import Store
+from labeltune.local.stored_models import hash_of_model
 from protocol.harness import stop_worker
 from unit.local.chat_models import chat_model
 from unit.local.onnx_forms import classified
@@ -89,6 +90,7 @@ def test_a_language_model_is_carried_elsewhere_with_its_template(
         assert ran("models", "import", "out").stdout.strip() == model
         assert ran("models", "import", "out").stdout.strip() == model, "it is here already"
         assert len(list((there / "models").iterdir())) == 1
+        assert hash_of_model(there, model), "predictions know it by this"
         (answer,) = document(ran("classify", "about my card please", "--model", model, "--json"))["answers"]
         (before,) = told["answers"]
         assert answer["labels"] == before["labels"]

@@ -10,8 +10,10 @@ import openai
 import pytest
 
 from labeltune.errors import DiskError
-from labeltune.local import training
+from labeltune.local import carrying, exporting, training
 from labeltune.local.engines.linear.engine import Linear
+from labeltune.local.importing import import_model
+from labeltune.local.model_files import Files, files_of
 from labeltune.local.store import Store
 from labeltune.local.stored_models import hash_of_model
 from labeltune.local.sweep import sweep
@@ -265,6 +267,64 @@ def test_a_worker_killed_when_all_states_are_gone_leaves_a_job_that_succeeds(
             assert before == {name: after[name] for name in before}
 
     run(go())
+
+
+@pytest.mark.parametrize("largest", [1 << 30, 0], ids=["as bytes", "by its folder"])
+def test_a_checkpoint_is_carried_whole_while_its_job_forgets_its_state(
+    largest: int, provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def take(name: str) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(carrying, "files_of", _forgotten_amid)
+            carried = carrying.pack_model(provider.directory, name, largest=largest)
+        carrying.unpack_model(carried, tmp_path / "there")
+
+    _while_it_trains(provider, monkeypatch, take)
+    Linear.load(Store(tmp_path / "there").model_folder("carried", 0))
+
+
+def test_a_checkpoint_is_exported_whole_while_its_job_forgets_its_state(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def take(name: str) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(exporting, "files_of", _forgotten_amid)
+            store = Store(provider.directory)
+            exporting.export_model(store, name, tmp_path / "out", exporting.Wishes(), lambda *_: "")
+        assert import_model(store, tmp_path / "out") == name, "it is the same model"
+
+    _while_it_trains(provider, monkeypatch, take)
+    Linear.load(tmp_path / "out" / "model")
+
+
+def _forgotten_amid(base: str, folder: Path) -> Files:
+    """The state goes when the files are listed and not yet read."""
+    found = files_of(base, folder)
+    assert list(folder.glob("all_weights-*")), "there is a state to forget"
+    Linear.forget_state(folder)
+    return found
+
+
+def _while_it_trains(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, take: Callable[[str], None]
+) -> None:
+    """Take a checkpoint of a job that has learnt and not yet forgotten its states."""
+    taken: list[str] = []
+
+    def last(of: training._Training) -> None:
+        taken.append(of.store.rows("SELECT name FROM models ORDER BY step")[0]["name"])
+        take(*taken)
+        raise _KilledError
+
+    async def go() -> None:
+        with provider.without_worker(), monkeypatch.context() as patched:
+            store, job = await _validated(provider)
+            patched.setattr(training._Training, "_forget_states", last)
+            with pytest.raises(_KilledError):
+                train(store, job(), lambda: "running")
+
+    run(go())
+    assert taken
 
 
 async def _validated(provider: Provider) -> tuple[Store, Callable[[], dict[str, Any]]]:

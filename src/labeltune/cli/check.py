@@ -137,7 +137,7 @@ def _find_noise(
     definition = read_task(task)
     options = NoiseOptions(model=engine_of(model), group=group, read=read)
     with out.progress("noise", unit="questions") as progress:
-        found = find_label_errors(path, definition, options, output=output_, advance=progress)
+        found = find_label_errors(path, definition, options, output=output_, advance=progress, tell=out.note)
     if found.rare:
         rare = counted(found.rare, "row was", "rows were")
         out.note(f"{found.source}: {rare} not judged: too few others have the label")

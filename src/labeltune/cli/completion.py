@@ -23,10 +23,12 @@ __all__ = [
     "agreements",
     "answers",
     "bases",
+    "clusters",
     "columns",
     "exports",
     "files",
     "formats",
+    "forms",
     "gates",
     "imports",
     "jobs",
@@ -50,6 +52,8 @@ _BASES = {
     "encoder:": "a transformer with a head: a hub's name, or a folder",
     "llm:": "a chat model with an adapter: a hub's name, or a folder",
 }
+_CLUSTERS = {"ray": "a cluster started here, for this command", "ray:": "a cluster that runs: HOST:PORT"}
+_FORMS = {"labeltune": "can be imported elsewhere", "onnx": "a graph that runs without labeltune"}
 _ANSWERS = {
     "label": "the label alone",
     "list": "labels, joined",
@@ -74,6 +78,16 @@ def bases(incomplete: str) -> Proposals:
 def answers(incomplete: str) -> Proposals:
     """The answer formats."""
     return _begun(_ANSWERS.items(), incomplete)
+
+
+def clusters(incomplete: str) -> Proposals:
+    """Where work can be handed to."""
+    return _begun(_CLUSTERS.items(), incomplete)
+
+
+def forms(incomplete: str) -> Proposals:
+    """The forms that a model can be exported in."""
+    return _begun(_FORMS.items(), incomplete)
 
 
 def formats(incomplete: str) -> Proposals:

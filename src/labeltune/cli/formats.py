@@ -7,6 +7,8 @@ import textwrap
 import time
 from typing import TYPE_CHECKING
 
+from labeltune.wording import sized
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -21,15 +23,8 @@ def moment(timestamp: float | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """Bytes in the largest unit that makes at least one of them; powers of 1000."""
-    if count is None:
-        return ""
-    value, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
+    """Bytes in the largest unit that makes at least one of them; nothing for None."""
+    return "" if count is None else sized(count)
 
 
 def whole(number: int | None) -> str:

@@ -88,6 +88,9 @@ def _entry(info: ModelInfo) -> str:
     """The same for a terminal."""
     rows = "" if info.rows is None else counted(info.rows, "row")
     labels = "" if info.labels is None else counted(info.labels, "label")
+    pairs = len(info.details.get("pairs") or ())
+    if labels and pairs:
+        labels += f" in {counted(pairs, 'pair')}"
     scored = score(info.evaluated, "macro_f1")
     return entry(
         info.id,
@@ -131,12 +134,15 @@ def _described(info: ModelInfo) -> Iterator[str]:
         "id": info.id,
         "created": moment(info.created_at),
         "base": info.base,
+        "revision of the base": (info.details.get("base_model") or {}).get("revision"),
+        "licence of the base": (info.details.get("base_model") or {}).get("licence"),
         "suffix": info.suffix,
         "job": info.job,
         "training file": _file(info.details.get("training_file")) or info.training_file,
         "validation file": _file(info.details.get("validation_file")),
         "rows": whole(info.rows),
         "labels": ", ".join(info.details.get("labels") or ()) or whole(info.labels),
+        "pairs": ", ".join(info.details.get("pairs") or ()),
         "hyperparameters": _pairs(info.details.get("hyperparameters")),
         "seed": info.details.get("seed"),
         "task": info.details.get("task"),
@@ -199,13 +205,19 @@ def export(
     folder: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="The folder that is written; a former export is replaced."
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="The folder that is written; an export of the same model in the same form is replaced.",
         ),
     ],
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="FORM", help="The form: labeltune, or onnx, a graph that runs without it."
+            "--to",
+            metavar="FORM",
+            help="The form: labeltune, or onnx, a graph that runs without it.",
+            autocompletion=completion.forms,
         ),
     ] = _FORM,
     force: Annotated[

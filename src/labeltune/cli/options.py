@@ -65,6 +65,7 @@ DistributedOption = Annotated[
     typer.Option(
         "--distributed",
         metavar="ray[:HOST:PORT]",
+        autocompletion=completion.clusters,
         help="Hand a folder's tables to the workers of a Ray cluster: one started here, or at HOST:PORT. "
         "Never for paid calls.",
     ),

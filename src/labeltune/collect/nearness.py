@@ -42,7 +42,7 @@ class _Vectors:
         from labeltune.local.engines.embed.sources import describe, find_folder
         from labeltune.local.engines.embed.vectors import Vectors
 
-        folder = find_folder(Base("embed"), fetch=False)
+        folder = find_folder(Base("embed"))
         assert folder is not None  # the extra's own vectors are on the disk
         self._vectors = Vectors(describe(folder, own=True))
         self._known = self._vectors.of(texts)

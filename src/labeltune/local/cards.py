@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from labeltune.errors import TrainingRefusedError
+from labeltune.local.engines import Base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from labeltune.local.engines import Record, Run
+    from labeltune.local.engines import Fetched, Record, Run
     from labeltune.local.store import Row, Store
 
-__all__ = ["bytes_below", "card_of", "keep_card", "model_facts", "write_card"]
+__all__ = ["base_of", "bytes_below", "card_of", "keep_base", "keep_card", "model_facts", "write_card"]
 
 Card = dict[str, Any]
 
@@ -32,7 +34,7 @@ def write_card(
     card = {
         **_of_job(store, job),
         "rows": len(training),
-        "labels": _labels(training),
+        **_labels(training),
         "prompt": _prompt(training),
         "hyperparameters": dict(run.hyperparameters),
         "versions": {"labeltune": version("labeltune"), "python": platform.python_version()},
@@ -40,7 +42,24 @@ def write_card(
     for key, records in (("training_file", training), ("validation_file", validation)):
         if card[key] is not None:
             card[key]["rows"] = len(records)
-    keep_card(store, job["id"], card)
+    # What is known of the base was kept before.
+    base = card_of(store, job["id"]).get("base_model")
+    keep_card(store, job["id"], card if base is None else {**card, "base_model": base})
+
+
+def keep_base(store: Store, job: Row, fetched: Fetched) -> None:
+    """Keep which base model a job has: of a hub's name what it stood for when the job began."""
+    known = {"revision": fetched.revision, "licence": fetched.licence}
+    keep_card(store, job["id"], {**card_of(store, job["id"]), "base_model": known})
+
+
+def base_of(store: Store, job: Row) -> Base:
+    """The base model of a job; of a hub's name, with the revision that the job began with."""
+    base = Base.parse(job["model"])
+    revision = (card_of(store, job["id"]).get("base_model") or {}).get("revision")
+    if revision is None:
+        return base
+    return replace(base, source=f"{base.source.partition('@')[0]}@{revision}")
 
 
 def keep_card(store: Store, job_id: str, card: Card) -> None:
@@ -106,16 +125,21 @@ def _file(store: Store, file_id: str) -> Card:
     return {"id": file_id, **known, "rows": None}
 
 
-def _labels(training: Sequence[Record]) -> list[str] | None:
-    """The labels of the answers, in the order of the questions; None where they are no labels."""
+def _labels(training: Sequence[Record]) -> dict[str, list[str] | None]:
+    """The `labels` of the answers, as the engines read them, and the `pairs` that occur of two levels; None
+    where the answers are no labels.
+    """
     # It brings numpy along, which the app does without.
-    from labeltune.local.engines.common.formats import plain_label, read_format
+    from labeltune.local.engines.common.formats import labels_of, read_format
+    from labeltune.local.engines.common.records import Template, content_of
 
+    declared = Template.of([record[:-1] for record in training]).declared_labels()
     try:
-        heads = read_format([str(record[-1]["content"]) for record in training]).heads
+        found = read_format([content_of(record[-1]) for record in training], declared)
     except TrainingRefusedError:
-        return None
-    return [plain_label(label) for head in heads for label in head.labels]
+        return {"labels": None, "pairs": None}
+    labels, pairs = labels_of(found)
+    return {"labels": labels, "pairs": pairs or None}
 
 
 def _prompt(training: Sequence[Record]) -> list[dict[str, str]] | None:

@@ -9,17 +9,15 @@ import io
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labeltune.errors import AccessError, ModelDamagedError
-from labeltune.files.writing import disk_errors, sha256_of
+from labeltune.files.writing import disk_errors
 from labeltune.local.cards import card_of, keep_card
 from labeltune.local.errors import ApiError
+from labeltune.local.model_files import Files, bytes_of, digest_of, files_of, size_of
 from labeltune.local.store import Store
 from labeltune.local.stored_models import find_model
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["LARGEST_CARRIED", "CarriedModel", "pack_model", "unpack_model"]
 
@@ -45,7 +43,10 @@ class CarriedModel:
 
 
 def pack_model(directory: Path, name: str, *, largest: int = LARGEST_CARRIED) -> CarriedModel:
-    """The model of that name of the local provider in `directory`. Raises `AccessError` if there is none."""
+    """The model of that name of the local provider in `directory`, without what only its job needs.
+
+    Raises `AccessError` if there is none, `ModelDamagedError`.
+    """
     store = Store(directory, check=False)
     try:
         row = find_model(store, name)
@@ -54,16 +55,16 @@ def pack_model(directory: Path, name: str, *, largest: int = LARGEST_CARRIED) ->
             error.message, hint="see which models there are: labeltune models list --provider local"
         ) from error
     folder = store.model_folder(row["job_id"], row["step"])
-    paths = _files_in(folder)
+    files = files_of(row["engine"], folder)
     about = {
         "name": name,
         "engine": row["engine"],
         "created_at": row["created_at"],
         "card": card_of(store, row["job_id"]),
     }
-    if sum(path.stat().st_size for path in paths) > largest:
-        return CarriedModel(sha256=_digest(folder, paths), folder=str(folder.absolute()), **about)
-    content = _archived(folder, paths)
+    if sum(map(size_of, files.values())) > largest:
+        return CarriedModel(sha256=digest_of(files), folder=str(folder.absolute()), **about)
+    content = _archived(files)
     return CarriedModel(sha256=hashlib.sha256(content).hexdigest(), content=content, **about)
 
 
@@ -78,7 +79,7 @@ def unpack_model(carried: CarriedModel, directory: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if carried.folder:
             folder = Path(carried.folder)
-            _compare(carried, _digest(folder, _files_in(folder)))
+            _compare(carried, digest_of(files_of(carried.engine, folder)))
             target.symlink_to(folder, target_is_directory=True)
         else:
             _compare(carried, hashlib.sha256(carried.content).hexdigest())
@@ -98,27 +99,12 @@ def _compare(carried: CarriedModel, digest: str) -> None:
         )
 
 
-def _files_in(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    if not paths:
-        raise ModelDamagedError(
-            f"{folder}: holds no model, or cannot be seen from here",
-            hint="a model above 100 MB must lie in a folder that every machine sees under the same path",
-        )
-    return paths
-
-
-def _digest(folder: Path, paths: Iterable[Path]) -> str:
-    lines = (f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n" for path in paths)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _archived(folder: Path, paths: Iterable[Path]) -> bytes:
+def _archived(files: Files) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path in paths:
+        for name, file in files.items():
             # A date of its own would change the hash of the same model.
-            archive.writestr(zipfile.ZipInfo(path.relative_to(folder).as_posix()), path.read_bytes())
+            archive.writestr(zipfile.ZipInfo(name), bytes_of(file))
     return buffer.getvalue()
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from labeltune.errors import TrainingRefusedError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from labeltune.local.store import Row, Store
 
-__all__ = ["companions"]
+__all__ = ["check_there", "companions"]
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def companions(store: Store, job: Row) -> Iterator[None]:
         meeting = Path(folder)
         started = [_start(store.directory, job["id"], rank, size, meeting) for rank in range(1, size)]
         try:
-            with _own_threads(size), together(meeting, 0, size, lambda: _check(started)):
+            with _own_threads(size), together(meeting, 0, size, lambda: check_there(started)):
                 yield
         except RuntimeError:
             # An exchange fails as soon as one of them ends, and it may take a moment to be known as ended.
@@ -96,12 +96,25 @@ def _own_threads(size: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def check_there(started: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Raise `TrainingRefusedError` if one of those that are waited for has ended, well or not: one whose job
+    was deleted ends without an error.
+    """
+    for rank, companion in enumerate(started, start=1):
+        if companion.poll() is not None:
+            _refuse(rank, companion)
+
+
 def _check(started: Sequence[subprocess.Popen[bytes]]) -> None:
     """Raise `TrainingRefusedError` if one of them has failed."""
     for rank, companion in enumerate(started, start=1):
         if companion.poll():
-            raise TrainingRefusedError(
-                f"process {rank} of those that learn together ended with exit code {companion.returncode}; "
-                "see worker.log",
-                hint="train again, with fewer processes if memory is short",
-            )
+            _refuse(rank, companion)
+
+
+def _refuse(rank: int, companion: subprocess.Popen[bytes]) -> NoReturn:
+    raise TrainingRefusedError(
+        f"process {rank} of those that learn together ended with exit code {companion.returncode}; "
+        "see worker.log",
+        hint="train again, with fewer processes if memory is short",
+    )

@@ -19,7 +19,8 @@ from labeltune.local import engines
 from labeltune.local.cards import model_facts
 from labeltune.local.engines import Base
 from labeltune.local.errors import ApiError
-from labeltune.local.portable import MODEL, is_export, seal
+from labeltune.local.model_files import files_of, write_files
+from labeltune.local.portable import MODEL, export_in, seal
 from labeltune.local.proving import conversations_of, prove_conversion, prove_engine
 from labeltune.local.store import Store
 from labeltune.local.stored_models import find_model
@@ -72,10 +73,10 @@ def export_model(
     store: Store, name: str, out: Path, wishes: Wishes, card: Callable[[dict[str, Any], str, str], str]
 ) -> Exported:
     """Write a model to `out`, whole or not at all; `card` makes its README of the facts, the licence of its
-    base and the lines that use it.
+    base and the lines that use it. The same model in the same form is replaced.
 
     Raises `AccessError` for an unknown model, `SettingsError` for a form that its engine has not,
-    `ConflictError` for a folder that holds something else, `GateError` if what was written answers otherwise.
+    `ConflictError` for a folder that holds anything else, `GateError` if what was written answers otherwise.
     """
     row = _row(store, name)
     facts = model_facts(store, row)
@@ -84,7 +85,7 @@ def export_model(
     saved = store.model_folder(row["job_id"], row["step"])
     if wishes.form == "onnx" and not hasattr(engine, "to_onnx"):
         raise SettingsError(f"{base.engine} cannot be exported as ONNX", hint="leave out --to onnx")
-    _check_target(out, force=wishes.force)
+    _check_target(out, name, wishes)
     conversations, proved_on = conversations_of(store, facts)
     with _staged(out) as stage:
         code = ""
@@ -94,11 +95,14 @@ def export_model(
             proved = prove_conversion(conversion, stage, conversations)
         else:
             (stage / MODEL).mkdir()
-            getattr(engine, "export", _copy)(saved, stage / MODEL)
+            if hasattr(engine, "export"):
+                cast("type[Portable]", engine).export(saved, stage / MODEL)
+            else:
+                write_files(files_of(row["engine"], saved), stage / MODEL)
             proved = len(conversations)
             if conversations:
                 prove_engine(engine.load(saved), engine.load(stage / MODEL), conversations)
-        licence = engine.licence(base) if hasattr(engine, "licence") else "not known"
+        licence = _licence(facts, base)
         (stage / "README.md").write_text(card(facts, licence, code), encoding="utf-8")
         if wishes.task is not None:
             (stage / "task.toml").write_bytes(wishes.task)
@@ -147,20 +151,35 @@ def _about(row: dict[str, Any], facts: dict[str, Any], form: Form) -> dict[str, 
     }
 
 
-def _copy(folder: Path, out: Path) -> None:
-    shutil.copytree(folder, out, dirs_exist_ok=True)
+def _licence(facts: dict[str, Any], base: Base) -> str:
+    """The licence of the base model: as it was when the job began, or as its card says now."""
+    known = (facts.get("base_model") or {}).get("licence")
+    engine = engines.get_engine(base.engine)
+    if known:
+        return str(known)
+    return cast("type[Portable]", engine).licence(base) if hasattr(engine, "licence") else "not known"
 
 
-def _check_target(out: Path, *, force: bool) -> None:
+def _check_target(out: Path, name: str, wishes: Wishes) -> None:
     if out.exists() and not out.is_dir():
         raise SettingsError(f"{out}: is a file", hint="give a folder that is not there yet")
     if Path.cwd().is_relative_to(out.resolve()):
         raise SettingsError(f"{out}: holds the folder you are in", hint="give a folder of its own")
-    if out.is_dir() and any(out.iterdir()) and not is_export(out) and not force:
-        raise ConflictError(
-            f"{out}: holds something that is no exported model",
-            hint="choose another folder, or give --force to replace all of it",
-        )
+    if wishes.force or not out.is_dir() or not any(out.iterdir()):
+        return
+    there = export_in(out)
+    if there is None:
+        why = "holds something that is no exported model"
+    elif there.name != name:
+        why = f"holds another model, {there.name}"
+    elif there.form != wishes.form:
+        forms = {"labeltune": "as labeltune reads it", "onnx": "as ONNX"}
+        why = f"holds this model in another form, {forms.get(there.form, there.form)}"
+    elif there.changed is not None:
+        why = f"{there.changed} is not as it was exported"
+    else:
+        return
+    raise ConflictError(f"{out}: {why}", hint="choose another folder, or give --force to replace all of it")
 
 
 @contextmanager

@@ -11,13 +11,14 @@ from labeltune.files.writing import sha256_of
 from labeltune.local import engines
 from labeltune.local.cards import keep_card
 from labeltune.local.engines import Base
+from labeltune.local.model_files import files_of, hashes_of
 from labeltune.local.portable import MANIFEST, MODEL, copy_checked, read_manifest
 from labeltune.local.store import new_id, now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labeltune.local.store import Store
+    from labeltune.local.store import Row, Store
 
 __all__ = ["import_model"]
 
@@ -39,7 +40,7 @@ def import_model(store: Store, folder: Path) -> str:
         if path.startswith(f"{MODEL}/")
     }
     known = store.row("SELECT * FROM models WHERE name = ?", name)
-    if known is not None and _holds(store.model_folder(known["job_id"], known["step"]), files):
+    if known is not None and _holds(store, known, files):
         # Looked through all the same: a folder that was tampered with is not called the same model.
         _check(folder, files)
         return name
@@ -69,10 +70,13 @@ def _described(folder: Path, manifest: dict[str, Any]) -> tuple[str, Base]:
     return str(name), Base.parse(str(base))
 
 
-def _holds(folder: Path, files: dict[str, str]) -> bool:
-    """Whether a folder holds just these files."""
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    return names == set(files) and all(sha256_of(folder / name) == hash_ for name, hash_ in files.items())
+def _holds(store: Store, model: Row, files: dict[str, str]) -> bool:
+    """Whether what answering needs of a model are just these files."""
+    folder = store.model_folder(model["job_id"], model["step"])
+    try:
+        return hashes_of(files_of(model["engine"], folder)) == files
+    except ModelDamagedError:
+        return False
 
 
 def _check(folder: Path, files: dict[str, str], inside: str = MODEL) -> None:

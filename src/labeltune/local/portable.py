@@ -14,15 +14,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import DiskError, ModelDamagedError
-from labeltune.files.writing import sha256_of
+from labeltune.files.writing import disk_errors, sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FORMAT", "MANIFEST", "MODEL", "copy_checked", "is_export", "read_manifest", "seal"]
+__all__ = ["FORMAT", "MANIFEST", "MODEL", "Export", "copy_checked", "export_in", "read_manifest", "seal"]
 
 MANIFEST = "manifest.json"
 MODEL = "model"
@@ -52,12 +53,34 @@ def seal(folder: Path, about: dict[str, Any]) -> bool:
     return all(map(_is_name, files))
 
 
-def is_export(folder: Path) -> bool:
-    """Whether a folder was written by `seal`, whole or not."""
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What a folder that `seal` wrote says of itself."""
+
+    name: str
+    form: str
+    changed: str | None
+    """the first file that is not as it was written, or was not written at all"""
+
+
+def export_in(folder: Path) -> Export | None:
+    """The export in a folder, whole or not; None where there is none. Raises `DiskError`."""
     try:
-        return bool(_parsed(folder / MANIFEST).get("format") == FORMAT)
-    except (OSError, ValueError):
-        return False
+        manifest = _parsed(folder / MANIFEST)
+    except (OSError, ValueError, RecursionError):
+        return None
+    files = manifest.get("files")
+    if manifest.get("format") != FORMAT or not isinstance(files, dict):
+        return None
+    return Export(str(manifest.get("name")), str(manifest.get("form")), _changed(folder, files))
+
+
+def _changed(folder: Path, files: dict[str, Any]) -> str | None:
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    for name in sorted(found.symmetric_difference({*files, MANIFEST})):
+        return name
+    with disk_errors(folder):
+        return next((name for name in sorted(files) if sha256_of(folder / name) != files[name]), None)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 import shutil
 import threading
 from collections import OrderedDict
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 from labeltune.errors import LabeltuneError
-from labeltune.files.writing import sha256_of
 from labeltune.local import engines
 from labeltune.local.engines import Base
 from labeltune.local.errors import ApiError, with_hint
+from labeltune.local.model_files import digest_of, files_of
 from labeltune.local.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labeltune.local.engines import Engine, Lasting
+    from labeltune.local.engines import Engine
     from labeltune.local.store import Row
 
 __all__ = [
@@ -99,23 +98,13 @@ def hash_of_model(directory: Path, name: str) -> str | None:
     """A hash of every file of a trained model that answering needs, by which another model of the same name
     is told from it; None if there is none of that name in the local provider's folder.
 
-    Raises `ModelDamagedError`, `DiskError`.
+    Raises `ModelDamagedError`.
     """
     store = Store(directory)
     row = store.row("SELECT job_id, step, engine FROM models WHERE name = ?", name)
     if row is None:
         return None
-    folder = store.model_folder(row["job_id"], row["step"])
-    engine = engines.get_engine(Base.parse(row["engine"]).engine)
-    if hasattr(engine, "lasting"):
-        files = cast("type[Lasting]", engine).lasting(folder)
-    else:
-        paths = (path for path in folder.rglob("*") if path.is_file())
-        files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(f"{file}\0{files[file]}\n".encode())
-    return digest.hexdigest()
+    return digest_of(files_of(row["engine"], store.model_folder(row["job_id"], row["step"])))
 
 
 class LoadedModels:

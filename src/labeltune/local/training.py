@@ -11,6 +11,7 @@ import shutil
 import time
 import traceback
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -18,7 +19,7 @@ import orjson
 from labeltune.errors import AccessError, DiskError, LabeltuneError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
-from labeltune.local.cards import write_card
+from labeltune.local.cards import base_of, keep_base, write_card
 from labeltune.local.companions import companions
 from labeltune.local.engines import Base, Hyperparameters
 from labeltune.local.engines.neural.processes import learning_together
@@ -112,8 +113,10 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
             # Its worker died before it could pause: it is as it was at its last checkpoint.
             _move(store, job, "paused", "pausing")
             return
+        training = _Training(store, job, order)
+        training.start()
         with companions(store, job):
-            _Training(store, job, order).run()
+            training.run()
     except _LeftError:
         _log.info("%s: cancelled", job["id"])
     except _RefusedError as refusal:
@@ -148,7 +151,7 @@ def records_of(store: Store, job: Row) -> tuple[list[Record], list[Record]]:
 
 def fit(store: Store, job: Row, training: list[Record], validation: list[Record]) -> Run:
     """Begin to learn, from the last checkpoint on if there is one."""
-    base, step = Base.parse(job["model"]), job["saved_step"]
+    base, step = base_of(store, job), job["saved_step"]
     return engines.get_engine(base.engine).fit(
         training,
         validation,
@@ -172,10 +175,24 @@ class _Training:
         row = store.row("SELECT max(step) AS step FROM events WHERE job_id = ?", job["id"])
         self.reported: int = (row and row["step"]) or 0
 
-    def run(self) -> None:
-        if self.job["attempts"] >= MAX_ATTEMPTS:
+    def start(self) -> None:
+        """Say that it starts, and fetch the base model, so that all who learn together have the same."""
+        job, store = self.job, self.store
+        if job["attempts"] >= MAX_ATTEMPTS:
             message = f"The worker died {MAX_ATTEMPTS} times before the next checkpoint; see worker.log."
             raise _RefusedError("worker_died", message)
+        with store.transaction():
+            _move(store, job, "running", job["status"])
+            store.write("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", job["id"])
+            started = "Fine-tuning job started"
+            if job["saved_step"] is not None:
+                started = f"Fine-tuning job goes on after step {job['saved_step']}"
+            add_event(store, job["id"], started)
+        base = engines.fetched(base_of(store, job), partial(add_event, store, job["id"]))
+        if base is not None:
+            keep_base(store, job, base)
+
+    def run(self) -> None:
         run = self._begin()
         step: Step | None = None
         for step in run:
@@ -192,16 +209,6 @@ class _Training:
 
     def _begin(self) -> Run:
         job, store = self.job, self.store
-        with store.transaction():
-            _move(store, job, "running", job["status"])
-            store.write("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", job["id"])
-            again = job["saved_step"] is not None
-            started = (
-                f"Fine-tuning job goes on after step {job['saved_step']}"
-                if again
-                else "Fine-tuning job started"
-            )
-            add_event(store, job["id"], started)
         training, validation = records_of(store, job)
         engine = engines.get_engine(Base.parse(job["model"]).engine)
         if phase := getattr(engine, "preparation", ""):

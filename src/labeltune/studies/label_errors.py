@@ -20,7 +20,7 @@ from labeltune.files.tables import open_table, table_writer
 from labeltune.files.tables.cells import NOTHING, Typed
 from labeltune.files.writing import STANDARD_STREAM
 from labeltune.local.cross_validation import check_base
-from labeltune.local.engines import Base, engine_names
+from labeltune.local.engines import Base, engine_names, fetched
 from labeltune.prepare.check.catalogue import CATALOGUE
 from labeltune.prepare.check.finding_log import KEPT
 from labeltune.studies.doubts import doubt_question, folds_of
@@ -142,11 +142,13 @@ def find_label_errors(
     *,
     output: str = DEFAULT_OUTPUT,
     advance: Callable[[int], object] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> LabelErrors:
     """Write the rows of a table whose labels are probably wrong to `output`, and tell how many are expected.
 
     Rows without a text, or whose labels are none of the task's, are passed over: `check` tells them. The same
-    table, options and machine give the same bytes. `advance` is called with the questions done.
+    table, options and machine give the same bytes. `advance` is called with the questions done, and `tell`
+    with what is fetched of a base model in a hub.
 
     Raises `SettingsError` for a chat file, too few folds, and engines that cannot do it; `DataError` for a
     table that cannot be read or learnt from, or has columns that are called like those that are added.
@@ -165,7 +167,9 @@ def find_label_errors(
     with _open(path, task, options) as table:
         added = _added(table, questions)
         rows = _read(table, task, options)
-        doubts = _doubts(rows, task, questions, base, options, table.source, advance)
+        exact = fetched(base, tell)
+        learnt = base if exact is None else exact.base
+        doubts = _doubts(rows, task, questions, learnt, options, table.source, advance)
         given = _worst([doubt.given for doubt in doubts])
         suspects = _suspects(rows, questions, doubts, given)
         _write(table, output, added, questions, suspects)

@@ -62,6 +62,8 @@ def _task(facts: dict[str, Any], task: Task | None) -> Iterator[str]:
     yield f"Fingerprint `{_plain(str(fingerprint))}`; the file is not here." if fingerprint else "Not known."
     if facts.get("labels"):
         yield f"- labels: {_labels(facts['labels'])}"
+    if facts.get("pairs"):
+        yield f"- pairs: {_labels(facts['pairs'])}"
 
 
 def _labels(labels: list[str]) -> str:
@@ -79,7 +81,9 @@ def _data(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _training(facts: dict[str, Any], licence: str) -> Iterator[str]:
-    yield f"- base model: `{_plain(str(facts.get('base')))}`"
+    revision = (facts.get("base_model") or {}).get("revision")
+    at = f" at revision `{_plain(str(revision))}`" if revision else ""
+    yield f"- base model: `{_plain(str(facts.get('base')))}`{at}"
     yield f"- licence of the base model: {_plain(licence)}"
     for key, value in (facts.get("hyperparameters") or {}).items():
         yield f"- {_plain(str(key))}: {_plain(str(value))}"

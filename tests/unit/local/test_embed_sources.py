@@ -26,7 +26,7 @@ def test_the_vectors_of_the_extra_are_read_without_their_package(monkeypatch: py
 
     # Another test of this process may have imported it.
     monkeypatch.delitem(sys.modules, "wordllama", raising=False)
-    folder = find_folder(Base("embed"), fetch=True)
+    folder = find_folder(Base("embed"))
     assert folder is not None
     encoder = open_encoder(describe(folder, own=True))
     assert "wordllama" not in sys.modules
@@ -202,37 +202,8 @@ def test_a_hubs_model_is_not_fetched_to_check_it() -> None:
 
 def test_offline_only_what_is_on_this_disk_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(AccessError, match="HF_HUB_OFFLINE forbids to fetch it"):
         Embed.check(Base("embed", "someone/some-model"))
-
-
-def test_of_a_hubs_model_nothing_is_fetched_that_could_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[list[str]] = []
-
-    def download(name: str, *, allow_patterns: list[str]) -> str:
-        asked.append(allow_patterns)
-        return str(folder)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    folder = onnx_folder(tmp_path / "onnx")
-    assert find_folder(Base("embed", "someone/some-model"), fetch=True) == folder
-    assert len(asked) == 1, "where there is ONNX, no other weights are fetched"
-    folder = static_folder(tmp_path / "static")
-    assert find_folder(Base("embed", "someone/some-model"), fetch=True) == folder
-    fetched = {Path(pattern).suffix for patterns in asked for pattern in patterns}
-    assert fetched == {".json", ".txt", ".onnx", ".safetensors"}
-
-
-def test_a_hub_that_cannot_be_reached_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(*_: object, **__: object) -> str:
-        raise OSError("no route")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    with pytest.raises(AccessError, match="a hub gave no such model"):
-        find_folder(Base("embed", "someone/some-model"), fetch=True)
 
 
 def test_a_transformer_in_safetensors_needs_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines.common.answers import AnswerFormat, LabelFormat, ListFormat, Verdict
-from labeltune.local.engines.common.formats import format_from_json, plain_label, read_format
+from labeltune.local.engines.common.formats import format_from_json, labels_of, plain_label, read_format
 from labeltune.local.engines.common.json_answers import ObjectFormat
 
 if TYPE_CHECKING:
@@ -224,3 +224,37 @@ def test_combinations_are_shown_as_paths_and_labels_as_they_are() -> None:
     assert plain_label('"a\\u00e9"') == "aé"
     for label in ("card", "", '"', '"a" b', '"a"b', "5", "true", '"a" "b'):
         assert plain_label(label) == label
+
+
+@pytest.mark.parametrize(
+    ("answers", "labels", "pairs"),
+    [
+        pytest.param(["b", "a"] * 5, ["b", "a"], [], id="label"),
+        pytest.param(LISTS, ["toxic", "obscene", "insult"], [], id="list"),
+        pytest.param(
+            PATHS,
+            ["Orders", "Account", "Cancel", "Change", "Other", "Login"],
+            [
+                "Orders > Cancel",
+                "Orders > Change",
+                "Orders > Other",
+                "Account > Login",
+                "Account > Other",
+            ],
+            id="two levels",
+        ),
+        pytest.param(
+            [json.dumps({"a": n % 2 == 0, "b": n % 3 == 0}) for n in range(12)], ["a", "b"], [], id="flags"
+        ),
+        pytest.param(
+            [json.dumps({"of": ["x", "y"][: n % 3], "one": "pq"[n % 2]}) for n in range(24)],
+            ["x", "y", "p", "q"],
+            [],
+            id="array and value",
+        ),
+    ],
+)
+def test_labels_are_told_apart_from_their_combinations(
+    answers: list[str], labels: list[str], pairs: list[str]
+) -> None:
+    assert labels_of(read_format(answers)) == (labels, pairs)

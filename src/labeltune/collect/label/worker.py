@@ -20,7 +20,7 @@ import orjson
 
 from labeltune.collect.label.learning import encoded, learnt_task, measure, rank, train
 from labeltune.errors import LabeltuneError
-from labeltune.local.engines import Base
+from labeltune.local.engines import Base, fetched
 from labeltune.task import parse_task
 
 __all__ = ["main"]
@@ -55,6 +55,10 @@ def _reply(replies: IO[bytes], task: Any, base: Base, conversations: list[Any], 
     rows = [conversations[place] for place, _, _ in asked]
     answers = [encoded(task, tuple(map(tuple, labels))) for _, labels, _ in asked]
     try:
+        exact = fetched(base, lambda _: None)
+        if exact is not None:
+            # All models of a round learn from the same one.
+            base = exact.base
         model = train(base, rows, answers)
         measured = measure(base, rows, answers, [drawn for _, _, drawn in asked])
     except LabeltuneError as error:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 from urllib.parse import parse_qsl, urlencode
 
 from labeltune.errors import AccessError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,6 +33,8 @@ __all__ = [
     "Engine",
     "Explaining",
     "Explanation",
+    "Fetched",
+    "Fetching",
     "HeldOut",
     "Hyperparameters",
     "Lasting",
@@ -45,6 +47,7 @@ __all__ = [
     "TokenLogprob",
     "WordWeight",
     "engine_names",
+    "fetched",
     "get_engine",
 ]
 
@@ -76,7 +79,8 @@ class Base:
 
     engine: str
     source: str = ""
-    """A folder, or the name of a model in a hub; empty where the engine needs none."""
+    """A folder, or the name of a model in a hub, with `@REVISION` or without; empty where the engine needs
+    none."""
     options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -106,7 +110,10 @@ class Base:
     @property
     def short(self) -> str:
         """Engine and the last part of the source, of the characters that a model's name may have."""
-        last = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(self.source).name).strip("-.")
+        # Behind the @ of a hub's name stands a revision.
+        source = Path(self.source)
+        name = source.name if source.is_absolute() else Path(self.source.partition("@")[0]).name
+        last = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
         return f"{self.engine}-{last}" if last else self.engine
 
     def located(self) -> Base:
@@ -352,11 +359,35 @@ class Lasting(Protocol):
         ...
 
     @classmethod
-    def lasting(cls, folder: Path) -> Mapping[str, str]:
-        """The SHA-256 of each file, by its name in the folder, as `forget_state` leaves it: the same before
-        and after. By it a model that answers while its job runs is the same one when the job has ended.
+    def lasting(cls, folder: Path) -> Mapping[str, Path | bytes]:
+        """Each file that answering needs, by its name in the folder, as `forget_state` leaves it: where it
+        lies, or what is in it where `forget_state` writes it anew. The same before and after: so a model that
+        answers while its job runs is the same one when the job has ended, and is copied whole at any moment.
 
         Raises `ModelDamagedError` for what is not as it was saved.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A base model that is on this disk."""
+
+    base: Base
+    """The base, with the revision that was fetched: what a hub's name means may change, this does not."""
+    revision: str | None
+    """The commit in the hub; None for a folder."""
+    licence: str
+    """As the model's card names it; empty if it names none."""
+
+
+class Fetching(Protocol):
+    """What an engine may have besides, whose base models may lie in a hub."""
+
+    @classmethod
+    def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:
+        """Bring a base onto this disk before `fit`, which then fetches nothing. `tell` is told of it, and of
+        how much has come. Raises `AccessError`.
         """
         ...
 
@@ -386,6 +417,12 @@ class Portable(Protocol):
     def licence(cls, base: Base) -> str:
         """The licence of the base model, in a few words."""
         ...
+
+
+def fetched(base: Base, tell: Callable[[str], None]) -> Fetched | None:
+    """See `Fetching`; None where the engine has no bases that lie elsewhere. Raises `AccessError`."""
+    engine = get_engine(base.engine)
+    return cast("type[Fetching]", engine).fetch(base, tell) if hasattr(engine, "fetch") else None
 
 
 def engine_names() -> list[str]:

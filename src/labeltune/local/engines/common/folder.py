@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ForgetsState",
     "copied_files",
-    "hashes_without",
+    "files_without",
     "read_folder",
     "remove_from_folder",
     "write_folder",
@@ -99,17 +99,15 @@ def remove_from_folder(folder: Path, *, about: Mapping[str, Any], names: Abstrac
     _sweep(folder, left)
 
 
-def hashes_without(folder: Path, *, names: AbstractSet[str]) -> dict[str, str]:
-    """The SHA-256 of each file of a folder, by its name there, as `remove_from_folder` would leave them.
+def files_without(folder: Path, *, names: AbstractSet[str]) -> dict[str, Path | bytes]:
+    """The files of a folder, by name, as `remove_from_folder` would leave them: where each lies, and what the
+    manifest would hold. Before the removal, within it and behind it they are the same.
 
-    Raises `ModelDamagedError`, `DiskError`.
+    Raises `ModelDamagedError`.
     """
     left = _without(_read_manifest(folder, {}), names)
     files = [entry["file"] for entry in left["files"].values()]
-    return {
-        MANIFEST: hashlib.sha256(_manifest_bytes(left)).hexdigest(),
-        **{file: sha256_of(_inside(folder, file)) for file in files},
-    }
+    return {MANIFEST: _manifest_bytes(left), **{file: _inside(folder, file) for file in files}}
 
 
 class ForgetsState:
@@ -126,9 +124,9 @@ class ForgetsState:
         remove_from_folder(folder, about=cls.about, names=cls.state)
 
     @classmethod
-    def lasting(cls, folder: Path) -> dict[str, str]:
+    def lasting(cls, folder: Path) -> dict[str, Path | bytes]:
         """See `Lasting`."""
-        return hashes_without(folder, names=cls.state)
+        return files_without(folder, names=cls.state)
 
 
 def _without(manifest: Mapping[str, Any], names: AbstractSet[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from labeltune.local.engines.common.json_answers import STYLES, ObjectFormat, Sl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["format_from_json", "plain_label", "read_format"]
+__all__ = ["format_from_json", "labels_of", "plain_label", "read_format"]
 
 _SEPARATORS = (",", ";", "|", "\n", "\t")
 """What may part labels without the prompt saying which labels there are. Not what stands inside names: a
@@ -69,6 +69,21 @@ def format_from_json(values: Mapping[str, Any]) -> AnswerFormat:
     """The inverse of every format's `to_json`."""
     kinds = {kind.kind: kind for kind in (LabelFormat, ListFormat, ObjectFormat)}
     return kinds[values["kind"]].from_json(values)
+
+
+def labels_of(found: AnswerFormat) -> tuple[list[str], list[str]]:
+    """The labels of a format as people write them, question by question, and the combinations of members that
+    depend on each other, as parent and child do, as paths: `Orders > Cancel`.
+    """
+    if not isinstance(found, ObjectFormat):
+        return [label for head in found.heads for label in head.labels], []
+    labels: list[str] = []
+    for slot in found.slots:
+        values = (slot.key,) if slot.kind == "flag" else slot.values
+        labels += dict.fromkeys(map(plain_label, values))
+    members = Counter(slot.head for slot in found.slots if slot.kind == "value")
+    together = (head for number, head in enumerate(found.heads) if members[number] > 1)
+    return labels, [plain_label(label) for head in together for label in head.labels]
 
 
 def plain_label(label: str) -> str:

@@ -1,18 +1,46 @@
-"""What engines that take a base model from a hub share."""
+"""What engines that take a base model from a hub share: names there, where it is, and licences."""
 
 from __future__ import annotations
 
 import os
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["HUB_NAME", "is_offline", "licence_of"]
+__all__ = ["HUB_NAME", "endpoint", "hub", "is_commit", "is_offline", "licence_of", "name_and_revision"]
 
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?\Z")
-"""How models are called in a hub: `OWNER/NAME`, or a name alone."""
+HUB_NAME = re.compile(
+    r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[\w.-]+)*)?\Z", re.ASCII
+)
+"""How models are called in a hub: `OWNER/NAME`, or a name alone; behind an `@` a branch, tag or commit."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+_USUAL = "https://huggingface.co"
+
+
+def name_and_revision(source: str) -> tuple[str, str | None]:
+    """The two parts of `OWNER/NAME@REVISION`; None where no revision is named."""
+    name, _, revision = source.partition("@")
+    return name, revision or None
+
+
+def is_commit(revision: str | None) -> bool:
+    """Whether a revision is a commit, which never changes."""
+    return revision is not None and _COMMIT.match(revision) is not None
+
+
+def endpoint() -> str | None:
+    """The hub that `HF_ENDPOINT` names; None for the usual one."""
+    return (os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None
+
+
+def hub() -> str:
+    """The hub's address, as it may be told: without a password that stands in `HF_ENDPOINT`."""
+    parts = urlsplit(endpoint() or _USUAL)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def is_offline() -> bool:

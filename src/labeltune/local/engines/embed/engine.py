@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from labeltune.errors import AccessError, ModelDamagedError
-from labeltune.local.engines import Explanation, Hyperparameters
+from labeltune.local.engines import Explanation, Fetched, Hyperparameters
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
 from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import (
@@ -17,14 +16,21 @@ from labeltune.local.engines.common.folder import (
     read_folder,
 )
 from labeltune.local.engines.common.formats import format_from_json
-from labeltune.local.engines.common.hub import licence_of
 from labeltune.local.engines.embed.manifest import ABOUT, STATE
 from labeltune.local.engines.embed.mixing import Mix
-from labeltune.local.engines.embed.sources import Sentences, describe, find_folder
+from labeltune.local.engines.embed.sources import (
+    Sentences,
+    describe,
+    fetch_folder,
+    find_folder,
+    licence_on_this_disk,
+    pinned,
+)
 from labeltune.local.engines.linear.engine import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -76,9 +82,16 @@ class Embed(ForgetsState):
         """See `Engine`. A hub's model is not fetched for it."""
         base.check_options(cls.options)
         is_balanced(base)
-        folder = find_folder(base, fetch=False)
+        folder = find_folder(base)
         if folder is not None:
             _described(base, folder, hashed=False)
+
+    @classmethod
+    def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:
+        """See `Fetching`."""
+        folder = fetch_folder(base, tell)
+        exact, revision = pinned(base, folder)
+        return Fetched(exact, revision, licence_on_this_disk(exact))
 
     @classmethod
     def fit(
@@ -96,9 +109,7 @@ class Embed(ForgetsState):
 
         base.check_options(cls.options)
         if resume is None:
-            folder = find_folder(base, fetch=True)
-            assert folder is not None  # it was fetched
-            sentences = _described(base, folder, hashed=True)
+            sentences = _described(base, fetch_folder(base), hashed=True)
         else:
             values, _ = read_folder(resume, about=ABOUT, names=frozenset({"sentences"}))
             sentences = _saved(resume, values)
@@ -120,13 +131,11 @@ class Embed(ForgetsState):
         from labeltune.local.engines.embed.learning import EmbedRun
 
         base.check_options(cls.options)
-        folder = find_folder(base, fetch=True)
-        assert folder is not None  # it was fetched
         return EmbedRun(
             training,
             (),
             Hyperparameters(),
-            sentences=_described(base, folder, hashed=True),
+            sentences=_described(base, fetch_folder(base), hashed=True),
             balanced=is_balanced(base),
             seed=seed,
             resume=None,
@@ -204,10 +213,7 @@ class Embed(ForgetsState):
     @classmethod
     def licence(cls, base: Base) -> str:
         """See `Portable`."""
-        if not base.source:
-            return "MIT, of the vectors that the package wordllama carries"
-        folder = Path(base.source)
-        return (licence_of(folder) if folder.is_dir() else "") or "not known"
+        return licence_on_this_disk(base) or "not known"
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`. An answer depends on its own conversation only, to the last bit."""

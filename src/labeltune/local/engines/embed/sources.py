@@ -6,8 +6,10 @@ Only safetensors, ONNX and JSON are read: nothing in them can run.
 
 from __future__ import annotations
 
+import glob
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,19 +17,27 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
-from labeltune.local.engines.common.hub import HUB_NAME, is_offline
+from labeltune.local.engines.common.fetching import fetch, on_this_disk
+from labeltune.local.engines.common.hub import HUB_NAME, is_offline, licence_of, name_and_revision
 from labeltune.local.engines.embed.extra import need
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from labeltune.local.engines import Base
 
-__all__ = ["Sentences", "describe", "find_folder", "is_offline"]
+__all__ = [
+    "Sentences",
+    "describe",
+    "fetch_folder",
+    "find_folder",
+    "licence_on_this_disk",
+    "pinned",
+]
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5")
 _ONNX = ("model.onnx", "onnx/model.onnx", "model_*.onnx", "onnx/model_*.onnx")
-_SMALL = ("*.json", "*.txt", "model.onnx", "onnx/model.onnx")
+_NO_TOKENIZER = ("tokenizer.json is missing", "save the model's fast tokenizer beside it")
 _USUAL_WINDOW = 512
 _UNLIMITED = 1_000_000
 """A longest text of so many tokens means that none was set."""
@@ -71,8 +81,8 @@ class Sentences:
         return sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
 
-def find_folder(base: Base, *, fetch: bool) -> Path | None:
-    """The folder of a base's sentence model; of a hub's it is fetched, or None without `fetch`.
+def find_folder(base: Base) -> Path | None:
+    """The folder of a base's sentence model; None for a hub's, unless nothing is to be fetched from there.
 
     Raises `AccessError` if there is none.
     """
@@ -90,31 +100,58 @@ def find_folder(base: Base, *, fetch: bool) -> Path | None:
             hint="give the folder of a sentence model, or a hub's name such as OWNER/NAME",
         )
     need("hub")
-    if not fetch and not is_offline():
-        return None
-    return _fetch(base)
+    return fetch(base.source, _weights_of) if is_offline() else None
 
 
-def _fetch(base: Base) -> Path:
-    """A hub's model on this disk: ONNX if there is some, else safetensors, and never anything else."""
-    from huggingface_hub import snapshot_download
+def fetch_folder(base: Base, tell: Callable[[str], None] | None = None) -> Path:
+    """The folder of a base's sentence model; a hub's is fetched: ONNX if there is some, else safetensors.
 
-    # With an ONNX file the weights need not come a second time.
-    try:
-        folder = Path(snapshot_download(base.source, allow_patterns=[*_SMALL]))
-        if not any(folder.glob("**/*.onnx")):
-            folder = Path(snapshot_download(base.source, allow_patterns=[*_SMALL, "*.safetensors"]))
-    except (OSError, ValueError) as error:
-        if is_offline():
-            raise AccessError(
-                f"{base}: it is not on this disk, and HF_HUB_OFFLINE forbids to fetch it",
-                hint="fetch it once without HF_HUB_OFFLINE, or give its folder",
-            ) from error
-        raise AccessError(
-            f"{base}: there is no such folder, and a hub gave no such model ({type(error).__name__})",
-            hint="check the name and the network, or give the folder of a sentence model",
-        ) from error
-    return folder
+    Raises `AccessError`.
+    """
+    folder = find_folder(base)
+    return fetch(base.source, _weights_of, tell=tell) if folder is None else folder
+
+
+def pinned(base: Base, folder: Path) -> tuple[Base, str | None]:
+    """The base that names just what lies in its folder, and the commit, if it is a hub's."""
+    if not base.source or Path(base.source).expanduser().is_dir():
+        return base, None
+    name, _ = name_and_revision(base.source)
+    return replace(base, source=f"{name}@{folder.name}"), folder.name
+
+
+def licence_on_this_disk(base: Base) -> str:
+    """The licence that a base's card names, if the card is here; empty otherwise. Nothing is fetched."""
+    if not base.source:
+        return "MIT, of the vectors that the package wordllama carries"
+    folder: Path | None = Path(base.source).expanduser()
+    if folder is not None and not folder.is_dir():
+        folder = on_this_disk(base.source) if HUB_NAME.match(base.source) else None
+    return "" if folder is None else licence_of(folder)
+
+
+def _weights_of(where: str, names: Collection[str]) -> list[str]:
+    """The file of the weights. Raises `AccessError` if there is none, or what else is needed is missing."""
+    found = _onnx_among(names)
+    if found is None:
+        static = sorted(name for name in names if fnmatchcase(name, "*StaticEmbedding/model.safetensors"))
+        found = "model.safetensors" if "model.safetensors" in names else next(iter(static), None)
+    if found is None:
+        _refuse_without_weights(where, names)
+    if not any(name in names for name in ("tokenizer.json", found.rpartition("/")[0] + "/tokenizer.json")):
+        _refuse(where, *_NO_TOKENIZER)
+    return [found]
+
+
+def _onnx_among(names: Collection[str]) -> str | None:
+    """The ONNX file that is taken of a hub's: no smaller form, and none with its weights in files beside it,
+    since a model is kept as one file.
+    """
+    for name in ("model.onnx", "onnx/model.onnx"):
+        beside = (f"{name}_", f"{name}.")
+        if name in names and not any(other.startswith(beside) for other in names):
+            return name
+    return None
 
 
 def describe(folder: Path, *, own: bool = False, prefix: str = "", hashed: bool = True) -> Sentences:
@@ -133,12 +170,12 @@ def describe(folder: Path, *, own: bool = False, prefix: str = "", hashed: bool 
     modules = _modules(folder)
     static = next((folder / m["path"] for m in modules if m["type"].endswith("StaticEmbedding")), folder)
     tokenizer = next((f for f in (static / "tokenizer.json", folder / "tokenizer.json") if f.is_file()), None)
-    onnx = next((path for pattern in _ONNX for path in sorted(folder.glob(pattern))), None)
+    onnx = next((p for pattern in _ONNX for p in sorted(folder.glob(pattern)) if _is_one_file(p)), None)
     weights_file = static / "model.safetensors"
     if onnx is None and not weights_file.is_file():
-        _refuse_without_weights(folder)
+        _refuse_without_weights(str(folder), {path.name for path in folder.iterdir()})
     if tokenizer is None:
-        _refuse(folder, "tokenizer.json is missing", "save the model's fast tokenizer beside it")
+        _refuse(folder, *_NO_TOKENIZER)
     if onnx is None and _is_static(weights_file):
         need("static")
         files = {"vectors.safetensors": weights_file, "tokenizer.json": tokenizer}
@@ -167,20 +204,25 @@ def _of(
     return Sentences(kind, files, hashes=hashes, **how)
 
 
-def _refuse(folder: Path, why: str, hint: str = "give the folder of a sentence model") -> NoReturn:
+def _is_one_file(onnx: Path) -> bool:
+    """Whether the weights are in it, and not in files beside it."""
+    return not any(onnx.parent.glob(f"{glob.escape(onnx.name)}[_.]*"))
+
+
+def _refuse(folder: Path | str, why: str, hint: str = "give the folder of a sentence model") -> NoReturn:
     raise AccessError(f"{folder}: {why}", hint=hint)
 
 
-def _refuse_without_weights(folder: Path) -> NoReturn:
-    if any(path for pattern in _PICKLED for path in folder.glob(pattern)):
+def _refuse_without_weights(where: str, names: Collection[str]) -> NoReturn:
+    if any(fnmatchcase(name, pattern) for pattern in _PICKLED for name in names):
         _refuse(
-            folder,
+            where,
             "its weights are pickled, and a pickle can run code: it is not read",
             "save the model as safetensors or ONNX",
         )
-    if any(folder.glob("model-*-of-*.safetensors")):
-        _refuse(folder, "its weights are in several files, expected one", "save it as one model.safetensors")
-    _refuse(folder, "is no sentence model: it has neither model.onnx, onnx/model.onnx nor model.safetensors")
+    if any(fnmatchcase(name, "model-*-of-*.safetensors") for name in names):
+        _refuse(where, "its weights are in several files, expected one", "save it as one model.safetensors")
+    _refuse(where, "is no sentence model: it has neither model.onnx, onnx/model.onnx nor model.safetensors")
 
 
 def _json(path: Path) -> dict[str, Any]:

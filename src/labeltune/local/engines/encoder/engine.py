@@ -16,16 +16,16 @@ from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.encoder.manifest import ABOUT, STATE
 from labeltune.local.engines.encoder.options import OPTIONS, Options
-from labeltune.local.engines.neural.base_model import check_source
+from labeltune.local.engines.neural.base_model import check_source, fetch_base, licence_on_this_disk
 from labeltune.local.engines.neural.extra import need_torch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, Base, Fetched, Hyperparameters, Message, Record
     from labeltune.local.engines.common.onnx_form import TextConversion
     from labeltune.local.engines.encoder.learning import EncoderRun
     from labeltune.local.engines.encoder.network import Network
@@ -66,6 +66,16 @@ class Encoder(ForgetsState):
         Options.of(base)
         need_torch(cls.name)
         check_source(base)
+
+    @classmethod
+    def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:
+        """See `Fetching`."""
+        return fetch_base(base, tell)
+
+    @classmethod
+    def licence(cls, base: Base) -> str:
+        """See `Portable`."""
+        return licence_on_this_disk(base) or "not known"
 
     @classmethod
     def fit(

@@ -19,20 +19,20 @@ from labeltune.local.engines.llm.deciding import Decider, choices_of
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.legal import Legal
 from labeltune.local.engines.llm.manifest import ABOUT, OPTIONS, STATE
-from labeltune.local.engines.llm.saved import Saved
+from labeltune.local.engines.llm.saved import Saved, is_merged
 from labeltune.local.engines.llm.scoring import Scorer
-from labeltune.local.engines.neural.base_model import check_source, find_base
+from labeltune.local.engines.neural.base_model import check_source, fetch_base, licence_on_this_disk
 from labeltune.local.engines.neural.extra import need_torch
 from labeltune.local.engines.neural.lora import Lora
 from labeltune.local.engines.neural.processes import processes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Answer, Base, Hyperparameters, Message, Record
+    from labeltune.local.engines import Answer, Base, Fetched, Hyperparameters, Message, Record
     from labeltune.local.engines.llm.learning import LlmRun
     from labeltune.local.engines.llm.legal import Written
     from labeltune.local.engines.llm.scoring import Request
@@ -88,6 +88,11 @@ class Llm(ForgetsState):
             check_template(folder)
 
     @classmethod
+    def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:
+        """See `Fetching`."""
+        return fetch_base(base, tell, look=check_template)
+
+    @classmethod
     def fit(
         cls,
         training: Sequence[Record],
@@ -114,6 +119,14 @@ class Llm(ForgetsState):
         return cls(saved, Chat(base), read_model(saved, base, adapter))
 
     @classmethod
+    def lasting(cls, folder: Path) -> dict[str, Path | bytes]:
+        """See `Lasting`. A merged model, as it is imported, holds nothing else."""
+        if not is_merged(folder):
+            return super().lasting(folder)
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path for path in paths}
+
+    @classmethod
     def export(cls, folder: Path, out: Path) -> None:
         """Write the model to the folder `out` as one that transformers reads and that `load` does, too."""
         from labeltune.local.engines.llm.merging import merge
@@ -130,8 +143,8 @@ class Llm(ForgetsState):
 
     @classmethod
     def licence(cls, base: Base) -> str:
-        """The licence that the base model's card names."""
-        return find_base(base).licence or "not known"
+        """See `Portable`."""
+        return licence_on_this_disk(base) or "not known"
 
     def answer(self, conversations: Sequence[Sequence[Message]], *, top_logprobs: int = 0) -> list[Answer]:
         """See `Engine`."""

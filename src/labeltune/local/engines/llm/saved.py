@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from labeltune.local.engines.neural.base_model import BaseModel
 
-__all__ = ["ADAPTER", "MERGED", "Saved", "needed_base"]
+__all__ = ["ADAPTER", "MERGED", "Saved", "is_merged", "needed_base"]
 
 ADAPTER = "adapter.safetensors"
 MERGED = "labeltune"
@@ -53,14 +53,18 @@ class Saved:
         """What is saved in a folder, the base model's folder, and the file of LoRA's matrices, None if they
         are merged. Raises `ModelDamagedError`.
         """
-        inner = folder / MERGED
-        merged = (inner / "manifest.json").is_file()
-        values, _ = read_folder(inner if merged else folder, about=ABOUT, names=SCORING)
+        merged = is_merged(folder)
+        values, _ = read_folder(folder / MERGED if merged else folder, about=ABOUT, names=SCORING)
         saved = cls(**values["model"])
         if merged:
             return saved, needed_base(saved.base, at=folder).folder, None
         files = copied_files(folder, about=ABOUT, names=frozenset({ADAPTER}))
         return saved, needed_base(saved.base).folder, files[ADAPTER]
+
+
+def is_merged(folder: Path) -> bool:
+    """Whether a saved model is whole, and not LoRA's matrices beside a base model that lies elsewhere."""
+    return (folder / MERGED / "manifest.json").is_file()
 
 
 def needed_base(wanted: Mapping[str, str], at: Path | None = None) -> BaseModel:

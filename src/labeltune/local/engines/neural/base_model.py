@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
-from labeltune.local.engines.common.hub import HUB_NAME, is_offline, licence_of
+from labeltune.local.engines import Fetched
+from labeltune.local.engines.common.fetching import fetch, on_this_disk
+from labeltune.local.engines.common.hub import HUB_NAME, licence_of, name_and_revision
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from labeltune.local.engines import Base
 
-__all__ = ["BaseModel", "check_source", "find_base"]
-
-PATTERNS = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md")
-"""What is fetched of a hub's model: nothing that can run, and no weights in other forms."""
+__all__ = ["BaseModel", "check_source", "fetch_base", "find_base", "licence_on_this_disk"]
 
 _READING = (
     "tokenizer.json",
@@ -33,6 +36,8 @@ _READING = (
 )
 """By what texts and conversations become tokens: files that a folder may have or not."""
 
+_SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
+_INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HINT = "give the folder of a model in the form of transformers (config.json, tokenizer.json, *.safetensors)"
 
@@ -42,14 +47,14 @@ class BaseModel:
     """A base model on this disk."""
 
     name: str
-    """As the job names its source."""
+    """As the job names its source, with the commit where that is a hub's name."""
     folder: Path
     config: dict[str, Any]
 
     @property
     def weights(self) -> list[Path]:
-        """The files of the weights, sorted."""
-        return sorted(self.folder.glob("*.safetensors"))
+        """The files of the weights, sorted: those that are read, whatever else lies beside them."""
+        return [self.folder / name for name in _weights_among(_names_in(self.folder))]
 
     @property
     def n_weights(self) -> int:
@@ -88,8 +93,35 @@ def check_source(base: Base) -> None:
 
 def find_base(base: Base) -> BaseModel:
     """The base on this disk; of a hub's name it is fetched. Raises `AccessError`."""
+    return _found(base, lambda _: None, None)
+
+
+def fetch_base(
+    base: Base, tell: Callable[[str], None], *, look: Callable[[Path], None] = lambda _: None
+) -> Fetched:
+    """See `Fetching`. `look` looks at a hub's model before its weights are fetched, and may raise."""
+    found = _found(base, look, tell)
+    _, commit = name_and_revision(found.name) if _local_folder(base) is None else ("", None)
+    return Fetched(replace(base, source=found.name), commit, found.licence)
+
+
+def licence_on_this_disk(base: Base) -> str:
+    """The licence that a base's card names, if the card is here; empty otherwise. Nothing is fetched."""
+    folder = _local_folder(base) or on_this_disk(base.source)
+    return "" if folder is None else licence_of(folder)
+
+
+def _found(base: Base, look: Callable[[Path], None], tell: Callable[[str], None] | None) -> BaseModel:
     folder = _local_folder(base)
-    return _look_at(base.source, _fetch(base) if folder is None else folder)
+    if folder is not None:
+        return _look_at(base.source, folder)
+
+    def look_at_all(small: Path) -> None:
+        _read_config(small)
+        look(small)
+
+    folder = fetch(base.source, _weights_of, look=look_at_all, tell=tell)
+    return _look_at(f"{name_and_revision(base.source)[0]}@{folder.name}", folder)
 
 
 def _local_folder(base: Base) -> Path | None:
@@ -108,53 +140,66 @@ def _local_folder(base: Base) -> Path | None:
     return None
 
 
-def _fetch(base: Base) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(base.source, allow_patterns=list(PATTERNS)))
-    except (OSError, ValueError) as error:
-        if is_offline():
-            raise AccessError(
-                f"{base.source}: is no folder here, not on this disk, and HF_HUB_OFFLINE forbids to fetch it",
-                hint="fetch it once without HF_HUB_OFFLINE, or give its folder",
-            ) from error
-        raise AccessError(
-            f"{base.source}: is no folder here, and the hub gave no such model ({type(error).__name__})",
-            hint="check the name and the network, or give the folder of a model",
-        ) from error
+def _names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file()}
 
 
-def _look_at(name: str, folder: Path) -> BaseModel:
-    if not (folder / "config.json").is_file():
-        if any(folder.glob("*.gguf")):
-            _refuse(folder, "holds a GGUF file, which cannot be trained")
-        _refuse(folder, "is no model: config.json is missing")
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise AccessError(f"{folder / 'config.json'}: cannot be read as JSON", hint=_HINT) from error
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        _refuse(folder, "config.json names no model_type")
-    if "auto_map" in config:
-        _refuse(folder, "brings its own code (auto_map in config.json), and such code is not run")
-    if not any(folder.glob("*.safetensors")):
-        if any(path for pattern in _PICKLES for path in folder.glob(pattern)):
+def _weights_among(names: Collection[str]) -> list[str]:
+    """The files that transformers reads: one, or all of its parts; none if one of them is missing."""
+    if "model.safetensors" in names:
+        return ["model.safetensors"]
+    parts = {name: found[1] for name in sorted(names) if (found := _SHARD.fullmatch(name))}
+    whole = _INDEX in names and all(int(count) == len(parts) for count in parts.values())
+    return [*parts] if whole else []
+
+
+def _weights_of(where: str, names: Collection[str]) -> Sequence[str]:
+    """The files of the weights. Raises `AccessError` if these or others that are needed are not there."""
+    if "config.json" not in names:
+        if any(name.endswith(".gguf") for name in names):
+            _refuse(where, "holds a GGUF file, which cannot be trained")
+        _refuse(where, "is no model: config.json is missing")
+    found = _weights_among(names)
+    if not found:
+        if any(_SHARD.fullmatch(name) for name in names):
+            _refuse(where, f"some of the parts of its weights are missing, or {_INDEX}")
+        if any(fnmatchcase(name, pattern) for pattern in _PICKLES for name in names):
             _refuse(
-                folder,
+                where,
                 "its weights are pickled, and a pickle can run code: it is not read",
                 "save the model again with save_pretrained, which writes safetensors",
             )
-        _refuse(folder, "has no weights: there is no *.safetensors")
-    if not (folder / "tokenizer.json").is_file():
+        _refuse(where, "has no weights: there is no model.safetensors")
+    if "tokenizer.json" not in names:
         _refuse(
-            folder,
+            where,
             "has no tokenizer: tokenizer.json is missing",
             "save it there with AutoTokenizer.from_pretrained(…).save_pretrained(FOLDER)",
         )
+    return found
+
+
+def _look_at(name: str, folder: Path) -> BaseModel:
+    config = _read_config(folder)
+    _weights_of(str(folder), _names_in(folder))
     found = BaseModel(name, folder, config)
     _ = found.n_weights  # a file that is cut or something else is told of before a job is made
     return found
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """The model's config; empty if there is none, which is told by what else is there."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise AccessError(f"{folder / 'config.json'}: cannot be read as JSON", hint=_HINT) from error
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        _refuse(str(folder), "config.json names no model_type")
+    if "auto_map" in config:
+        _refuse(str(folder), "brings its own code (auto_map in config.json), and such code is not run")
+    return config
 
 
 def _count_weights(path: Path) -> int:
@@ -178,5 +223,5 @@ def _count_weights(path: Path) -> int:
     return total
 
 
-def _refuse(folder: Path, why: str, hint: str = _HINT) -> NoReturn:
-    raise AccessError(f"{folder}: {why}", hint=hint)
+def _refuse(where: str, why: str, hint: str = _HINT) -> NoReturn:
+    raise AccessError(f"{where}: {why}", hint=hint)

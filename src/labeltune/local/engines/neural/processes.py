@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from labeltune.errors import SettingsError
+from labeltune.errors import SettingsError, TrainingRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,8 @@ PROCESSES: Mapping[str, str] = {
 
 _MOST = 64
 _PATIENCE = timedelta(hours=1)
-"""The leader saves and calibrates alone, and the others wait in an exchange for so long."""
+"""The leader saves and calibrates alone, and the others wait in an exchange for so long; so long all wait for
+one that has not begun."""
 _LOOK_EVERY_S = 0.05
 
 
@@ -48,10 +49,20 @@ class _Meeting:
     check: Callable[[], None]
 
     def wait(self) -> None:
-        """Until all are there. Whoever waited in the exchange itself would not hear of one that failed."""
+        """Until all are there. Whoever waited in the exchange itself would not hear of one that failed.
+
+        Raises what `check` raises, and `TrainingRefusedError` where somebody does not come for an hour.
+        """
         (self.folder / f"here-{self.rank}").touch()
-        while not all((self.folder / f"here-{rank}").exists() for rank in range(self.size)):
+        until = time.monotonic() + _PATIENCE.total_seconds()
+        while missing := [rank for rank in range(self.size) if not (self.folder / f"here-{rank}").exists()]:
             self.check()
+            if time.monotonic() > until:
+                raise TrainingRefusedError(
+                    f"process {missing[0]} of those that learn together did not begin within an hour; "
+                    "see worker.log",
+                    hint="train again, with fewer processes if memory is short",
+                )
             time.sleep(_LOOK_EVERY_S)
 
 
