@@ -61,9 +61,11 @@ def test_row_93_calls_01_a_success_that_is_a_rate_limit_or_a_server_error(
     folder: Folder, document: object
 ) -> None:
     folder.table(12)
-    with FakeProvider(lambda _t, attempt: reply(document) if attempt == 0 else ANSWER) as provider:
+    once = ("row 7", 1)
+    with FakeProvider(lambda *asked: reply(document) if asked == once else ANSWER) as provider:
         outcome = folder.predict(provider)
         assert outcome.code == 0, outcome.stderr
+        assert provider.asked["row 7"] == 2
         assert provider.extra == 0
         assert {row["problem"] for row in folder.predictions()} == {""}
 
