@@ -18,12 +18,12 @@ import pytest
 
 from labeltune.distributed.processes import descendants
 from labeltune.files.writing import is_running
-from waiting import HANG_S
+from waiting import HANG_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NEEDS_RAY", "Command", "gone", "title", "two_nodes"]
+__all__ = ["NEEDS_RAY", "Command", "title", "two_nodes", "wait_for_end"]
 
 MUST_RUN = bool(os.environ.get("LABELTUNE_TEST_ALL"))
 """Set where what the tests need was installed for them: then they do not skip."""
@@ -47,6 +47,17 @@ class Command:
     def below(self, name: str = "") -> set[tuple[int, str]]:
         return {one for one in descendants(self.process.pid) if name in title(one[0])}
 
+    def workers(self, count: int) -> list[int]:
+        """The processes of so many workers, as soon as they are there."""
+        found: set[tuple[int, str]] = set()
+
+        def looked() -> bool:
+            found.update(self.below("PartActor"))
+            return len(found) >= count or self.process.poll() is not None
+
+        wait_until(looked, lambda: found)
+        return sorted(pid for pid, _ in found)
+
     def end(self) -> tuple[str, str]:
         try:
             return self.process.communicate(timeout=HANG_S)
@@ -60,6 +71,11 @@ def title(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def wait_for_end(processes: set[tuple[int, str]]) -> None:
+    """Those that do not end by themselves are killed last of all: what is killed takes a moment to go."""
+    wait_until(lambda: gone(processes), lambda: [title(pid) for pid, _ in processes])
 
 
 def gone(processes: set[tuple[int, str]]) -> bool:

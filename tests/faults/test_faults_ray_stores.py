@@ -13,7 +13,7 @@ import tasks
 from faults.fake_provider import FakeProvider
 from faults.fault_parts import FREE
 from faults.object_stores import ACCESS, BUCKET, NEEDS_IT, SECRET, Store, started_store
-from faults.ray_commands import NEEDS_RAY, Command, gone, title
+from faults.ray_commands import NEEDS_RAY, Command, title, wait_for_end
 from waiting import wait_until
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(folder: Path, store: Store, *argv: str) -> tuple[int, str, str]:
     for said in (out, told, *titles):
         assert SECRET not in said
         assert ACCESS not in said
-    assert gone(below)
+    wait_for_end(below)
     # What was brought here has gone again.
     assert not [path for path in (folder / "tmp").rglob("*.csv") if path.is_file()]
     return command.process.returncode, out, told
