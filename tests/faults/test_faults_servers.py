@@ -18,6 +18,7 @@ from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import Folder
 from faults.tiny_server import serving
 from labeltune.cli.app import app
+from waiting import HANG_S
 
 
 def reply(document: object) -> Fate:
@@ -301,7 +302,7 @@ def closer(connections: list[int]) -> Iterator[int]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(HANG_S)
 
 
 def test_row_95_calls_13_a_server_that_closes_without_a_word(folder: Folder) -> None:
