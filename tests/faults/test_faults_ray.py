@@ -15,9 +15,9 @@ import pytest
 
 import labeltune as lt
 import tasks
-from faults.ray_commands import NEEDS_RAY, Command, two_nodes, wait_for_end
+from faults.ray_commands import NEEDS_RAY, RAY_S, Command, title, two_nodes, wait_for_end
 from labeltune.files.writing import is_running
-from waiting import HANG_S, wait_until
+from waiting import wait_until
 
 pytestmark = NEEDS_RAY
 HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ class Folder:
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         found = subprocess.run(
             [sys.executable, "-m", "labeltune", *argv],
-            cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=2 * HANG_S, check=False,
+            cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=RAY_S, check=False,
         )  # fmt: skip
         assert found.returncode == 0, found.stderr
         return found
@@ -67,7 +67,11 @@ class Folder:
         return Command(argv, self.path, {**self.environment, **environment})
 
     def wait_for_parts(self, command: Command, out: str, count: int) -> None:
-        wait_until(lambda: self.made(out) >= count or command.process.poll() is not None)
+        wait_until(
+            lambda: self.made(out) >= count or command.process.poll() is not None,
+            lambda: [title(pid) for pid, _ in command.below()],
+            seconds=RAY_S,
+        )
         assert command.process.poll() is None, command.process.communicate()
 
     def digest_of(self, out: str) -> str:
@@ -187,7 +191,7 @@ def test_what_becomes_of_bad_parts_and_other_versions() -> None:
         [sys.executable, HERE / "ray_work.py"],
         capture_output=True,
         text=True,
-        timeout=2 * HANG_S,
+        timeout=RAY_S,
         check=False,
     )
     assert run.returncode == 0, run.stderr

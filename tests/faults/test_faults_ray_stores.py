@@ -14,7 +14,6 @@ from faults.fake_provider import FakeProvider
 from faults.fault_parts import FREE
 from faults.object_stores import ACCESS, BUCKET, NEEDS_IT, SECRET, Store, started_store
 from faults.ray_commands import NEEDS_RAY, Command, title, wait_for_end
-from waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +48,7 @@ def run(folder: Path, store: Store, *argv: str) -> tuple[int, str, str]:
     (folder / "task.toml").write_text(tasks.intent_toml("alpha", "beta"))
     environment = {**os.environ, **store.environment, "TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
     command = Command([*argv], folder, environment)
-    wait_until(lambda: command.below("PartActor") or command.process.poll() is not None)
+    command.workers(1)
     below = command.below()
     titles = [title(pid) for pid, _ in below]
     out, told = command.end()
