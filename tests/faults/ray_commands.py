@@ -53,14 +53,14 @@ class Command:
 
     def workers(self, count: int) -> list[int]:
         """The processes of so many workers, as soon as they are there."""
-        found: set[tuple[int, str]] = set()
+        found: list[int] = []
 
         def looked() -> bool:
-            found.update(self.below("PartActor"))
+            found[:] = sorted(pid for pid, _ in self.below("PartActor"))
             return len(found) >= count or self.process.poll() is not None
 
         wait_until(looked, lambda: found, seconds=RAY_S)
-        return sorted(pid for pid, _ in found)
+        return found
 
     def end(self) -> tuple[str, str]:
         try:

@@ -112,7 +112,7 @@ def listeners(processes: set[tuple[int, str]]) -> set[str]:
 
 def test_a_folder_is_what_one_process_makes_of_it(folder: Folder) -> None:
     command = folder.start(folder.predict("ray", "--distributed", "ray", "--workers", "2"))
-    assert len(command.workers(2)) == 2
+    assert len(command.workers(2)) >= 2
     folder.wait_for_parts(command, "ray", 1)
     below = command.below()
     # 127.0.0.1, and the same in IPv6.
@@ -152,12 +152,11 @@ def test_a_command_that_ends_leaves_no_process_and_is_gone_on_with(
 ) -> None:
     out = f"driver-{number.name}"
     command = folder.start(folder.predict(out, "--distributed", "ray", "--workers", "2"))
-    workers = command.workers(2)
-    folder.wait_for_parts(command, out, 2)
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)  # so that parts are left however long it takes to look
+    # Looked for before, so that there are parts left when the signal comes.
+    assert len(command.workers(2)) >= 2
     below = command.below()
     assert command.below("raylet")
+    folder.wait_for_parts(command, out, 2)
     command.process.send_signal(number)
     command.end()
     expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
