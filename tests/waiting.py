@@ -11,9 +11,11 @@ HANG_S = 120.0
 """What has not happened after so long will not, however busy the machine. Below the time-out of a test."""
 
 
-def wait_until(condition: Callable[[], Any], told: Callable[[], object] = str) -> None:
+def wait_until(
+    condition: Callable[[], Any], told: Callable[[], object] = str, *, seconds: float = HANG_S
+) -> None:
     """Return as soon as the condition holds; `told` says what there was instead."""
-    deadline = time.monotonic() + HANG_S
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {told()}"
         time.sleep(0.005)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import inspect
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 import tasks
+from cli.terminal import on_a_terminal
 from labeltune.cli.app import app
 from labeltune.cli.output import Bar
-from waiting import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -505,31 +501,6 @@ def test_probabilities_that_are_not_complete_are_told(here: Path) -> None:
     assert result.exit_code == 0
     assert 'there is no column "probability_severe_toxic" (nor 3 more)' in result.stderr
     assert json.loads(result.stdout)["fields"]["toxicity"].get("probabilities") is None
-
-
-def on_a_terminal(argv: Sequence[str], **environment: str) -> str:
-    """What a command prints on a terminal of 80 columns."""
-    main, end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labeltune", *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=end,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "COLUMNS": "80", "TERM": "xterm-256color", **environment},
-    )
-    os.close(end)
-    printed = bytearray()
-    try:
-        # The end of a terminal whose process is gone is an error on Linux.
-        with contextlib.suppress(OSError):
-            while content := os.read(main, 1 << 16):
-                printed += content
-        assert process.wait(timeout=HANG_S) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(main)
-    return printed.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize(

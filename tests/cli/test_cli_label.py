@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import signal
@@ -120,11 +121,16 @@ def test_a_killed_page_process_leaves_no_worker(tmp_path: Path, servers: list[La
         pytest.skip("needs /proc with children")
     threads = Path(f"/proc/{server.process.pid}/task")
 
-    def workers() -> list[str]:
-        return [pid for task in threads.iterdir() for pid in (task / "children").read_text().split()]
+    found: list[str] = []
 
-    wait_until(workers)
-    (worker,) = workers()
+    def looked() -> bool:
+        # A thread that has ended since has no such file any more.
+        with contextlib.suppress(OSError):
+            found[:] = [pid for task in threads.iterdir() for pid in (task / "children").read_text().split()]
+        return bool(found)
+
+    wait_until(looked)
+    (worker,) = found
     server.process.kill()
     server.process.communicate()
     wait_until(lambda: not Path(f"/proc/{worker}").exists() or "Z" in _state(worker))

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from cli.remote import document, here, ran, run
+from cli.terminal import on_a_terminal
 from labeltune.local.engines.linear.engine import Linear
 from labeltune.local.store import Store
 from protocol.harness import stop_worker
@@ -404,26 +405,13 @@ def test_models_of_others_stay_where_they_are(here: Path, monkeypatch: pytest.Mo
 
 
 def test_on_a_terminal_of_80_columns_nothing_is_cut(model: str) -> None:
-    import pty
-
-    master, slave = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm-256color"}
     for command in (["models", "list"], ["files", "list"], ["runs"]):
-        shown = subprocess.run(
-            [sys.executable, "-m", "labeltune", *command],
-            stdout=slave,
-            stderr=subprocess.PIPE,
-            env=environment,
-            check=True,
-        )
-        text = os.read(master, 1 << 16).decode()
-        assert shown.returncode == 0
+        # To its end: what a process has written reaches the other side of a terminal piece by piece.
+        text = on_a_terminal(command)
         assert all(len(line) <= 80 for line in text.splitlines()), text
         assert ("train" in text, "…" in text) == (True, False)
         if command[0] != "files":
             assert model in text.splitlines()
-    os.close(master)
-    os.close(slave)
 
 
 def test_deleting_asks_only_at_a_terminal(model: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from faults.clock import Clock
 from faults.fault_folder import Folder
 
 if TYPE_CHECKING:
@@ -24,6 +26,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     made = Folder(tmp_path)
     yield made
     made.end()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    before = signal.getsignal(signal.SIGUSR1)
+    yield Clock(monkeypatch)
+    signal.signal(signal.SIGUSR1, before)
 
 
 def rows_of(name: str) -> Iterator[int]:

@@ -18,12 +18,12 @@ import pytest
 
 from labeltune.distributed.processes import descendants
 from labeltune.files.writing import is_running
-from waiting import HANG_S
+from waiting import HANG_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NEEDS_RAY", "Command", "gone", "title", "two_nodes"]
+__all__ = ["NEEDS_RAY", "RAY_S", "Command", "title", "two_nodes", "wait_for_end"]
 
 MUST_RUN = bool(os.environ.get("LABELTUNE_TEST_ALL"))
 """Set where what the tests need was installed for them: then they do not skip."""
@@ -32,6 +32,10 @@ NEEDS_RAY = [
     pytest.mark.skipif(not (find_spec("ray") or MUST_RUN), reason="needs Ray: the extra [ray]"),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
 ]
+
+
+RAY_S = 2 * HANG_S
+"""What has not happened after so long will not: a cluster is a dozen processes that all start at once."""
 
 
 class Command:
@@ -47,9 +51,20 @@ class Command:
     def below(self, name: str = "") -> set[tuple[int, str]]:
         return {one for one in descendants(self.process.pid) if name in title(one[0])}
 
+    def workers(self, count: int) -> list[int]:
+        """The processes of so many workers, as soon as they are there."""
+        found: list[int] = []
+
+        def looked() -> bool:
+            found[:] = sorted(pid for pid, _ in self.below("PartActor"))
+            return len(found) >= count or self.process.poll() is not None
+
+        wait_until(looked, lambda: found, seconds=RAY_S)
+        return found
+
     def end(self) -> tuple[str, str]:
         try:
-            return self.process.communicate(timeout=HANG_S)
+            return self.process.communicate(timeout=RAY_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -60,6 +75,11 @@ def title(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def wait_for_end(processes: set[tuple[int, str]]) -> None:
+    """Those that do not end by themselves are killed last of all: what is killed takes a moment to go."""
+    wait_until(lambda: gone(processes), lambda: [title(pid) for pid, _ in processes], seconds=RAY_S)
 
 
 def gone(processes: set[tuple[int, str]]) -> bool:
@@ -98,7 +118,7 @@ def two_nodes() -> Iterator[tuple[str, list[int], dict[str, str]]]:
             below = {*descendants(nodes.pid)}
             nodes.stdin.close()
             try:
-                nodes.wait(HANG_S)
+                nodes.wait(RAY_S)
             finally:
                 nodes.kill()
                 nodes.stdout.close()

@@ -42,8 +42,9 @@ def test_killed_again_and_again_nothing_is_paid_twice_beyond_what_was_in_flight(
             provider.script = lambda _text, _attempt, until=until: (  # type: ignore[misc]
                 ANSWER if provider.billed.total() < until else Fate(delay=3600)
             )
+            before = provider.billed.total()
             process = start(folder, provider, "--concurrency", "4")
-            wait_until(partial(has_begun, provider, process, provider.billed.total()))
+            wait_until(partial(has_begun, provider, process, before))
             kill(process)
             assert not (folder.path / "annotated.csv").exists()
         provider.script = lambda _text, _attempt: ANSWER

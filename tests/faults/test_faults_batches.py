@@ -51,6 +51,11 @@ def complete(folder: Folder, provider: FakeProvider, count: int = ROWS, *, batch
     ]
 
 
+def looked_at(provider: FakeProvider) -> bool:
+    """Whether a batch was looked at; its thread may add one meanwhile."""
+    return any(batch["looks"] for batch in list(provider.batches.values()))
+
+
 def problems(folder: Folder) -> dict[str, str]:
     return {row["text"]: row["problem"] for row in folder.predictions() if row["problem"]}
 
@@ -109,7 +114,7 @@ def test_a_signal_leaves_the_batch_running(folder: Folder, signum: signal.Signal
     with FakeProvider() as provider:
         provider.batch_statuses = ["in_progress"]
         process = folder.start(provider, "--batch")
-        wait_until(lambda: any(batch["looks"] for batch in provider.batches.values()))
+        wait_until(lambda: looked_at(provider))
         process.send_signal(signum)
         outcome = finish(process)
         assert outcome.code == code
@@ -201,7 +206,7 @@ def test_row_6_kill_9_while_polling(folder: Folder) -> None:
     with FakeProvider() as provider:
         provider.batch_statuses = ["in_progress"]
         process = folder.start(provider, "--batch")
-        wait_until(lambda: any(batch["looks"] for batch in provider.batches.values()))
+        wait_until(lambda: looked_at(provider))
         kill(process)
         provider.batch_statuses = ["completed"]
         assert predict(folder, provider).code == 0

@@ -52,8 +52,9 @@ def test_killed_again_and_again_nothing_is_paid_twice_beyond_what_was_in_flight(
             provider.script = lambda text, attempt, until=until: (  # type: ignore[misc]
                 answer(text, attempt) if provider.billed.total() < until else Fate(delay=3600)
             )
+            before = provider.billed.total()
             process = start(seeds, provider)
-            wait_until(partial(has_begun, provider, process, provider.billed.total()))
+            wait_until(partial(has_begun, provider, process, before))
             kill(process)
             assert not any((seeds.path / name).exists() for name in OUTPUTS)
         provider.script = answer

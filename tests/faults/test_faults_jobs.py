@@ -11,6 +11,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ from labeltune.tuning.watching import Watcher
 from waiting import HANG_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from openai.types.fine_tuning import FineTuningJob
     from typer.testing import Result
@@ -150,9 +151,6 @@ class Command:
             text=True,
         )
 
-    def signal(self, number: int) -> Callable[[], None]:
-        return lambda: os.kill(self.process.pid, number)
-
     def ended(self) -> tuple[int, str, str]:
         stdout, stderr = self.process.communicate(timeout=HANG_S)
         return self.process.returncode, stdout, stderr
@@ -161,10 +159,21 @@ class Command:
 # ---------------------------------------------------------------------------------------- killed at any moment
 
 
+def signalled(
+    fake: FakeProvider, number: int, method: str, path: str, reply: Response | None = None, **more: Any
+) -> Command:
+    """`train`, which gets a signal when a request has come, before its answer."""
+    started: Future[int] = Future()
+    # Before the command is there: however late this process goes on, the request does not slip through.
+    fake.fail(method, path, reply, then=lambda: os.kill(started.result(HANG_S), number), **more)
+    command = Command("train", "train.jsonl", "--model", MODEL, "--provider", fake.url)
+    started.set_result(command.process.pid)
+    return command
+
+
 def killed(fake: FakeProvider, method: str, path: str) -> None:
     """Run `train` and kill it when a request has taken effect, before its answer."""
-    command = Command("train", "train.jsonl", "--model", MODEL, "--provider", fake.url)
-    fake.fail(method, path, late=True, then=command.signal(signal.SIGKILL))
+    command = signalled(fake, signal.SIGKILL, method, path, late=True)
     assert command.ended()[0] == -signal.SIGKILL
 
 
@@ -197,10 +206,8 @@ def test_row_06_killed_while_polling(fake: FakeProvider) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_row_10_to_12_stopped_while_watching(fake: FakeProvider, number: int, code: int) -> None:
     fake.statuses = ["running"]
-    command = Command("train", "train.jsonl", "--model", MODEL, "--provider", fake.url)
-    fake.fail(
-        "GET", "/fine_tuning/jobs/ftjob-1/events", refusal(503, None, "wait"), then=command.signal(number)
-    )
+    wait = refusal(503, None, "wait")
+    command = signalled(fake, number, "GET", "/fine_tuning/jobs/ftjob-1/events", wait)
     returned, stdout, stderr = command.ended()
     assert returned == code, stderr
     assert stdout == ""
@@ -475,7 +482,12 @@ def test_row_41_a_job_cancelled_elsewhere(fake: FakeProvider) -> None:
 
 
 @pytest.mark.parametrize("status", ["paused", "pausing", "reticulating"])
-def test_row_42_a_status_that_is_not_final(fake: FakeProvider, status: str) -> None:
+def test_row_42_a_status_that_is_not_final(
+    fake: FakeProvider, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slow this machine is: the way to the job and the first look at it are not cut off.
+    monkeypatch.setattr("labeltune.tuning.train.START_SECONDS", HANG_S)
+    monkeypatch.setattr("labeltune.tuning.watching.LAST_LOOK_SECONDS", HANG_S)
     fake.statuses = [status]
     argv = ("train", "train.jsonl", "--model", MODEL, "--provider", fake.url, "--wait-timeout", "0.1")
     result = cli(*argv)

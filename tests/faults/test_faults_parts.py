@@ -28,6 +28,7 @@ from faults.fault_parts import (
     rows_of_parts,
     whole,
 )
+from labeltune.prediction.pace import CANARY
 from waiting import HANG_S, wait_until
 
 PARTS, ROWS = 6, 40
@@ -98,7 +99,8 @@ def test_parts_are_committed_while_others_are_asked(folder: Folder) -> None:
     with FakeProvider() as provider:
         answers_end_after(provider, 4 * ROWS)
         process = start(folder, provider, PAID, "--concurrency", "4")
-        wait_until(lambda: len(rows_of_parts(folder)) >= 3)
+        # Only where parts are: the folders of a run's own come and go while it runs.
+        wait_until(lambda: len([*(folder.path / "out").glob("half=*/part-*.csv")]) >= 3)
         kill(process)
         assert not (folder.path / "out/_SUCCESS").exists()
 
@@ -112,7 +114,8 @@ def test_a_shard_is_killed_and_the_others_end(folder: Folder) -> None:
         )
         # Sorted by name, the parts are 0, 2, 4, 1, 3, 5: the shard 2/3 has the parts 2 and 3.
         process = start(folder, provider, FREE, "--shard", "2/3")
-        wait_until(lambda: provider.in_flight > 0)
+        # All that leave before the first answer: none of them is to come later, and be counted then.
+        wait_until(lambda: provider.in_flight == CANARY)
         for shard in ("1/3", "3/3"):
             outcome = predict(folder, provider, FREE, "--shard", shard)
             assert outcome.code == 0, outcome.stderr
@@ -224,7 +227,9 @@ def test_an_input_that_changes_while_it_is_asked(folder: Folder, kind: str) -> N
 
     def script(_text: str, _attempt: int) -> Fate:
         if not changed:
-            changed.append(path.write_text(path.read_text() + "another,alpha\n"))
+            # In one piece: it is being read, and never to be seen empty.
+            with path.open("a") as handle:
+                changed.append(handle.write("another,alpha\n"))
         return ANSWER
 
     with FakeProvider(script) as provider:
@@ -286,7 +291,7 @@ def test_two_commands_on_one_output(folder: Folder, kind: str) -> None:
     names = inputs(folder, 3, 5)
     with FakeProvider(lambda _text, _attempt: Fate(delay=3600)) as provider:
         process = start(folder, provider, kind)
-        wait_until(lambda: provider.in_flight >= 5)
+        wait_until(lambda: provider.in_flight == CANARY)
         outcome = predict(folder, provider, kind, "--state", "other")
         assert outcome.code == 9
         assert "another command works here" in outcome.stderr

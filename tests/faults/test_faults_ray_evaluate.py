@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.ray_commands import NEEDS_RAY, Command, gone, title, two_nodes
+from faults.ray_commands import NEEDS_RAY, RAY_S, Command, title, two_nodes, wait_for_end
 from labeltune.files.tables import write_table
 from labeltune.task import format_task
 from labeltune.task.provenance import ANNOTATED, HUMAN, SOURCE
@@ -52,7 +52,7 @@ def ended(command: Command) -> tuple[int, str, list[str]]:
 def test_every_figure_is_that_of_one_process(folder: Path) -> None:
     here = ended(start(folder, "in", "--json", "--html", "here.html"))
     command = start(folder, "in", "--json", "--html", "ray.html", *ON_RAY)
-    wait_until(lambda: command.below("PartActor") or command.process.poll() is not None)
+    command.workers(1)
     below = command.below()
     there = ended(command)
     assert here[0] == 0, here
@@ -60,7 +60,7 @@ def test_every_figure_is_that_of_one_process(folder: Path) -> None:
     assert "human" in here[1]
     assert there == here
     assert (folder / "ray.html").read_bytes() == (folder / "here.html").read_bytes()
-    assert gone(below)
+    wait_for_end(below)
 
 
 def test_the_first_bad_row_is_told_as_by_one_process(folder: Path) -> None:
@@ -80,13 +80,12 @@ def test_the_first_bad_row_is_told_as_by_one_process(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda one: one.name)
 def test_a_command_that_ends_leaves_no_process(folder: Path, number: signal.Signals) -> None:
     command = start(folder, "in", *ON_RAY)
-    wait_until(lambda: len(command.below("PartActor")) == 2 or command.process.poll() is not None)
-    for pid, _ in command.below("PartActor"):
+    for pid in command.workers(2):
         os.kill(pid, signal.SIGSTOP)  # so that it does not end by itself
     below = command.below()
     command.process.send_signal(number)
     assert ended(command)[0] == {signal.SIGKILL: -9, signal.SIGINT: 130}[number]
-    wait_until(lambda: gone(below), lambda: [title(pid) for pid, _ in below])
+    wait_for_end(below)
 
 
 def test_a_machine_that_is_lost_changes_no_figure(folder: Path) -> None:
@@ -94,7 +93,7 @@ def test_a_machine_that_is_lost_changes_no_figure(folder: Path) -> None:
     with two_nodes() as (address, nodes, told):
         command = start(folder, "in", "--json", "--distributed", f"ray:{address}", **told)
         # They are children of the nodes.
-        wait_until(lambda: workers_of(nodes[1]) or command.process.poll() is not None)
+        wait_until(lambda: workers_of(nodes[1]) or command.process.poll() is not None, seconds=RAY_S)
         os.kill(nodes[1], signal.SIGKILL)
         assert ended(command) == here
 

@@ -13,8 +13,7 @@ import tasks
 from faults.fake_provider import FakeProvider
 from faults.fault_parts import FREE
 from faults.object_stores import ACCESS, BUCKET, NEEDS_IT, SECRET, Store, started_store
-from faults.ray_commands import NEEDS_RAY, Command, gone, title
-from waiting import wait_until
+from faults.ray_commands import NEEDS_RAY, Command, title, wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +48,14 @@ def run(folder: Path, store: Store, *argv: str) -> tuple[int, str, str]:
     (folder / "task.toml").write_text(tasks.intent_toml("alpha", "beta"))
     environment = {**os.environ, **store.environment, "TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
     command = Command([*argv], folder, environment)
-    wait_until(lambda: command.below("PartActor") or command.process.poll() is not None)
+    command.workers(1)
     below = command.below()
     titles = [title(pid) for pid, _ in below]
     out, told = command.end()
     for said in (out, told, *titles):
         assert SECRET not in said
         assert ACCESS not in said
-    assert gone(below)
+    wait_for_end(below)
     # What was brought here has gone again.
     assert not [path for path in (folder / "tmp").rglob("*.csv") if path.is_file()]
     return command.process.returncode, out, told

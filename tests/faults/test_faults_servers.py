@@ -18,6 +18,7 @@ from faults.fake_provider import ANSWER, FakeProvider, Fate, completion, refuse
 from faults.fault_folder import Folder
 from faults.tiny_server import serving
 from labeltune.cli.app import app
+from waiting import HANG_S
 
 
 def reply(document: object) -> Fate:
@@ -61,9 +62,11 @@ def test_row_93_calls_01_a_success_that_is_a_rate_limit_or_a_server_error(
     folder: Folder, document: object
 ) -> None:
     folder.table(12)
-    with FakeProvider(lambda _t, attempt: reply(document) if attempt == 0 else ANSWER) as provider:
+    once = ("row 7", 1)
+    with FakeProvider(lambda *asked: reply(document) if asked == once else ANSWER) as provider:
         outcome = folder.predict(provider)
         assert outcome.code == 0, outcome.stderr
+        assert provider.asked["row 7"] == 2
         assert provider.extra == 0
         assert {row["problem"] for row in folder.predictions()} == {""}
 
@@ -299,7 +302,7 @@ def closer(connections: list[int]) -> Iterator[int]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(HANG_S)
 
 
 def test_row_95_calls_13_a_server_that_closes_without_a_word(folder: Folder) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from labeltune.local.batch_answers import next_size
 from protocol.harness import Provider, run
 from waiting import until
+
+
+def waiting(provider: Provider) -> int:
+    """How many requests wait for the engine's thread."""
+    app: Any = provider.app
+    return sum(len(queue) for queue in app._app._context.answerer._queues.values())
 
 
 def test_the_server_goes_on_while_a_slow_engine_answers(
@@ -43,6 +50,7 @@ def test_the_server_goes_on_while_a_slow_engine_answers(
         await until(lambda: groups == [1], lambda: str(groups))
         later = [ask(f"parcel late {number}") for number in range(5)]
         hung_up = ask("refund")
+        await until(lambda: waiting(provider) == 6, lambda: str(waiting(provider)))
         # The engine waits for leave, and the server answers something else.
         assert (await provider.client.files.list()).data
         hung_up.cancel()

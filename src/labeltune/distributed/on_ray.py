@@ -165,9 +165,24 @@ def run_in_order(
 
 def _run(pool: _Pool[P]) -> Generator[tuple[int, P, Done | Failed]]:
     try:
-        yield from pool.run()
+        with _as_raised():
+            yield from pool.run()
     finally:
         pool.end()
+
+
+@contextmanager
+def _as_raised() -> Iterator[None]:
+    """Let through what the handler of a signal raises while Ray waits.
+
+    Ray knows `KeyboardInterrupt`; whatever else is raised there comes out of its call as a `SystemError`.
+    """
+    try:
+        yield
+    except SystemError as error:
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
 
 
 class _Pool(Generic[P]):

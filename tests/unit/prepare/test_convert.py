@@ -25,6 +25,7 @@ from labeltune.files.tables import ReadOptions, write_table
 from labeltune.prepare.convert import Converted, convert, default_output
 from labeltune.task import AnswerFormat, Prompt, Task
 from tasks import EMOTION, INQUIRY, INTENT, TOXIC, TOXIC_LABELS
+from waiting import HANG_S
 
 TOXIC_CSV = """\
 id,comment_text,toxic,severe_toxic,obscene,threat,insult,identity_hate
@@ -407,7 +408,7 @@ def test_a_pipe_is_written_to_not_replaced(here: Path) -> None:
         reader.start()
         with contextlib.suppress(DataError):
             convert(INQUIRY, table(content), "pipe")
-        reader.join(10)
+        reader.join(HANG_S)
         assert received.pop() == expected
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
     assert sorted(path.name for path in here.iterdir()) == ["pipe", "t.csv"]
