@@ -153,7 +153,10 @@ def main() -> None:
     print(f"| data | engine | {' | '.join(SHOWN.values())} |\n|---|---|{'---:|' * len(SHOWN)}", flush=True)
     for name in asked.data:
         with parts_of(name, asked.folder.resolve()) as (data_set, folder):
-            for engine in engines if data_set else ():
+            if data_set is None:
+                print(f"{name} is left out: this machine's programs say too little", file=sys.stderr)
+                continue
+            for engine in engines:
                 # Commands run in folders of their own: the base's is named from the root on.
                 base = str(Base.parse(engine).located())
                 found = measure(base, data_set, folder, rows=asked.rows, seed=asked.seed)

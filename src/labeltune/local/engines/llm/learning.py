@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["LlmRun", "window_of"]
 
 RATE, RATE_WIDTH, RATE_POWER = 5e-4, 2000, 0.781
-"""The learning rate of multiplier 1 at this width of a model; at others times (2000 / width) to this power. Fitted
-for LoRA on Llama models by Schulman and others ("LoRA Without Regret", Thinking Machines Lab 2025)."""
+"""The learning rate of multiplier 1 at this width of a model; at others times (2000 / width) to this power.
+Fitted for LoRA on Llama models by Schulman and others ("LoRA Without Regret", Thinking Machines Lab 2025)."""
 NARROWEST = 512
 """Narrower models, which nobody fitted, learn at the rate of this width."""
 LONGEST = 2048
@@ -66,7 +67,7 @@ _MICRO_TOKENS = 8192
 
 def rate_of(width: int) -> float:
     """The learning rate of multiplier 1 for a model of this width, in its hidden layers."""
-    return RATE * (RATE_WIDTH / max(width, NARROWEST)) ** RATE_POWER
+    return RATE * math.pow(RATE_WIDTH / max(width, NARROWEST), RATE_POWER)
 
 
 def window_of(base: Base, config: Mapping[str, Any]) -> int:
