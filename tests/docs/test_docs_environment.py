@@ -21,6 +21,7 @@ BY_LIBRARIES = {
     "AWS_ENDPOINT_URL", "GOOGLE_APPLICATION_CREDENTIALS",  # pyarrow
     "COLUMNS",  # rich
     "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH",  # ray
+    "HF_HOME", "HF_TOKEN",  # huggingface_hub
 }  # fmt: skip
 """What others read for us, and a user has reason to set."""
 
