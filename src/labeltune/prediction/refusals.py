@@ -10,7 +10,7 @@ from labeltune.errors import SettingsError
 if TYPE_CHECKING:
     from labeltune.prediction.replies import Reply
 
-__all__ = ["all_rejected", "is_about_the_row", "is_loading", "way_past"]
+__all__ = ["all_rejected", "is_about_the_row", "way_past"]
 
 
 def all_rejected(reply: Reply) -> SettingsError:
@@ -95,13 +95,3 @@ def is_about_the_row(reply: Reply) -> bool:
         or reply.param.partition("[")[0].partition(".")[0] in ("messages", "prompt", "input")
         or any(words in lowered for words in _ROW_WORDS)
     )
-
-
-_LOADING = re.compile(
-    r"\bis (still |currently |being )?load(ing|ed)\b|\bloading model|\bmodel loading|warming up|cold start"
-)
-
-
-def is_loading(said: str) -> bool:
-    """Whether a server says that its model is not there yet, but will be."""
-    return _LOADING.search(said.lower()) is not None

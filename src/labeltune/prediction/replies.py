@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from labeltune.prediction.refusals import is_loading
 from labeltune.providers.failures import (
     MODEL_CODES,
     NOT_THE_API,
@@ -20,7 +19,7 @@ from labeltune.providers.failures import (
     shown_start,
 )
 from labeltune.providers.hidden_errors import hidden_error
-from labeltune.providers.refusals import refusal_in
+from labeltune.providers.refusals import is_loading, refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.prediction.pace import Pace, wait_announced
-from labeltune.prediction.refusals import is_loading, way_past
+from labeltune.prediction.refusals import way_past
 from labeltune.prediction.replies import MODEL_DAMAGED, STREAMED, Reply, as_kept, judge
 from labeltune.providers.channel import ClosedError, LostError, NotSentError
 from labeltune.providers.environment import proxy_way_on
 from labeltune.providers.failures import MODEL_CODES, PROXY_KEY, tls_failure
+from labeltune.providers.refusals import is_loading
 from labeltune.wording import counted
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ text, or the words of the provider behind them in a corner of their own.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["refusal_in"]
+__all__ = ["is_loading", "refusal_in"]
 
 _INSIDE = (
     "error",
@@ -80,3 +81,13 @@ def _document_in(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+_LOADING = re.compile(
+    r"\bis (still |currently |being )?load(ing|ed)\b|\bloading model|\bmodel loading|warming up|cold start"
+)
+
+
+def is_loading(said: str) -> bool:
+    """Whether a server says that its model is not there yet, but will be."""
+    return _LOADING.search(said.lower()) is not None

@@ -203,7 +203,8 @@ def test_what_a_reply_asks_to_wait(headers: dict[str, str], seconds: float | Non
 
 def asked(pace: Pace, clock: Clock, *, rows: int, seconds: float, slots: int) -> float:
     """The longest that an answer takes which `slots` at a time are worked on, `seconds` each."""
-    free, longest, sent, done = [clock.now] * slots, 0.0, [], 0
+    free, longest, done = [clock.now] * slots, 0.0, 0
+    sent: list[tuple[float, float, int]] = []
     while done < rows:
         while len(sent) < int(pace.limit):
             place = min(range(slots), key=free.__getitem__)
