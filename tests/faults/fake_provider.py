@@ -26,7 +26,9 @@ Script = Callable[[str, int], "Fate"]
 
 @dataclass(frozen=True)
 class Fate:
-    """What happens to one request. `kind`: reply, reset, half, slow, hang, or refuse (a reply that is not billed)."""
+    """What happens to one request. `kind`: reply, reset, half, unended (whole, where more was announced), slow, hang,
+    or refuse (a reply that is not billed).
+    """
 
     kind: str = "reply"
     status: int = 200
@@ -222,6 +224,11 @@ class FakeProvider:
                 writer.write(_head(fate.status, len(body), fate.headers) + body[: len(body) // 2])
                 await writer.drain()
                 writer.transport.abort()
+                return False
+            case "unended":
+                writer.write(_head(fate.status, len(body) + 100, fate.headers) + body)
+                await writer.drain()
+                writer.transport.write_eof()
                 return False
             case "slow":
                 writer.write(_head(fate.status, len(body), fate.headers))

@@ -16,12 +16,23 @@ from waiting import HANG_S
 Answer = Callable[[str, str], object]
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A reply that is not simply a success."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class Served:
     """Where a server listens, and what it was asked: method and target of each request."""
 
     address: str
     calls: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Those of each request, where it was answered."""
 
     @property
     def url(self) -> str:
@@ -33,7 +44,7 @@ class Served:
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[Served]:
-    """`answer(method, path)` gives the document of a success, None to answer nothing, ever."""
+    """`answer(method, path)` gives the document of a success, a whole reply, or None to answer nothing, ever."""
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,10 +60,15 @@ def serving(answer: Answer) -> Iterator[Served]:
                 over.wait(HANG_S)
                 self.close_connection = True
                 return
-            body = document if isinstance(document, bytes) else json.dumps(document).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
+            if not isinstance(document, Sent):
+                body = document if isinstance(document, bytes) else json.dumps(document).encode()
+                document = Sent(200, body)
+            served.headers.append(dict(self.headers.items()))
+            body = document.body
+            self.send_response(document.status)
+            named = {"content-type": "application/json", "content-length": str(len(body)), **document.headers}
+            for name, value in named.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["aligned", "entry", "moment", "score", "size", "whole"]
 
 
-def moment(timestamp: float | None) -> str:
-    """The local date and time of day."""
-    return "" if not timestamp else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp))
+def moment(timestamp: float | str | None) -> str:
+    """The local date and time of day; what is no time, as it is."""
+    try:
+        return "" if not timestamp else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(timestamp)))
+    except (TypeError, ValueError, OverflowError, OSError):  # a server's own way to tell it
+        return str(timestamp)
 
 
 def size(count: int | None) -> str:

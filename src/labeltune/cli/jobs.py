@@ -113,6 +113,7 @@ def checkpoints(
     out: Output,
 ) -> None:
     """Print the models that a job kept on its way, newest first; each can be used like the last."""
+    from labeltune.providers.lenient import fields_of
     from labeltune.tuning.jobs import job_checkpoints
 
     found = [_document(checkpoint) for checkpoint in job_checkpoints(place, job)]
@@ -120,15 +121,16 @@ def checkpoints(
         ("step", "model", "loss", "full validation loss"),
         [
             (
-                checkpoint["step_number"],
-                checkpoint["fine_tuned_model_checkpoint"],
-                (checkpoint.get("metrics") or {}).get("train_loss"),
-                (checkpoint.get("metrics") or {}).get("full_valid_loss"),
+                checkpoint.get("step_number"),
+                checkpoint.get("fine_tuned_model_checkpoint"),
+                fields_of(checkpoint.get("metrics")).get("train_loss"),
+                fields_of(checkpoint.get("metrics")).get("full_valid_loss"),
             )
             for checkpoint in found
         ],
     )
-    out.result({"checkpoints": found}, *(checkpoint["fine_tuned_model_checkpoint"] for checkpoint in found))
+    names = (checkpoint.get("fine_tuned_model_checkpoint") for checkpoint in found)
+    out.result({"checkpoints": found}, *filter(None, names))
 
 
 def _add(name: str, description: str) -> None:

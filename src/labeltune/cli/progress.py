@@ -29,9 +29,13 @@ _SHORT = {
 """The protocol's metrics, under the names that are shown."""
 
 
+_LAST_SECOND = 1 << 36
+"""Of the times that every platform's clock shows; it is in the year 4147."""
+
+
 def clock(timestamp: int) -> str:
     """The local time of day."""
-    return time.strftime("%H:%M:%S", time.localtime(timestamp))
+    return time.strftime("%H:%M:%S", time.localtime(timestamp if abs(timestamp) < _LAST_SECOND else 0))
 
 
 class JobStory:

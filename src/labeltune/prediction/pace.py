@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import math
 import re
 from collections import deque
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ GROWTH = 3
 CUT = 0.8
 """What a rate limit leaves of the requests in flight."""
 
+LATE_CUT = 0.5
+"""What an answer that did not come in time leaves of them."""
+
+IN_TIME = 0.5
+"""The share of an answer's deadline within which it is to come, for more to be in flight."""
+
 BREAKER_ERRORS = 10
 """After so many server errors in a row, one request at a time tries whether the server is back."""
 
@@ -39,12 +46,16 @@ class Pace:
     """Additive increase, multiplicative decrease, one pause for all, and a breaker.
 
     The number in flight begins at `CANARY`, grows by `GROWTH` with every answer until the first rate limit,
-    and from then on by one with every round of answers.
+    and from then on by one with every round of answers. It does not grow where a server that answers one
+    after the other would need too long for more; where answers come too late, half as many are in flight.
     """
 
-    def __init__(self, most: int, now: Callable[[], float]) -> None:
+    def __init__(self, most: int, now: Callable[[], float], *, deadline: float = math.inf) -> None:
+        """`deadline`: seconds that an answer may take."""
         self._most = most
         self._now = now
+        self._deadline = deadline
+        self._cut_until = 0.0
         self.limit = float(min(CANARY, most))
         self.in_flight = 0
         self._limited = False
@@ -115,20 +126,33 @@ class Pace:
         self._probing = False
         self._wake_parked()
 
-    def answered(self) -> None:
-        """An answer came: the server is well, and more may be in flight."""
+    def answered(self, seconds: float = 0.0, among: int = 1) -> None:
+        """An answer came: the server is well, and more may be in flight. It took so many seconds, in which so
+        many came, itself among them.
+        """
         self._last_answer = self._now()
         self._errors = 0
         self._unsaid = UNSAID_FIRST
         if self.limit < self._most:
-            self.limit = min(self.limit + (1 / self.limit if self._limited else GROWTH), float(self._most))
+            grown = self.limit + (1 / self.limit if self._limited else GROWTH)
+            in_time = among * self._deadline * IN_TIME / seconds if seconds > 0 else math.inf
+            self.limit = max(self.limit, min(grown, in_time, float(self._most)))
+
+    def late(self) -> None:
+        """No answer came in time: the server has more to do than it can. Those that were under way meanwhile
+        bring the same news.
+        """
+        if self._now() >= self._cut_until:
+            self._cut_until = self._now() + self._deadline
+            self.limit = max(self.limit * LATE_CUT, 1.0)
+            self._limited = True
 
     def limited(self, wait: float | None) -> float:
         """A rate limit: everyone pauses, and fewer are in flight afterwards. Returns the pause in seconds.
 
         Those that were under way when the first one came back bring the same news: they count as one.
         """
-        if wait is None:
+        if not wait:  # one of 0 s would send the same requests again at once, and again
             wait = self._unsaid
             if not self.pause_seconds:
                 self._unsaid = min(2 * self._unsaid, UNSAID_MOST)

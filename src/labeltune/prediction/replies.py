@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from labeltune.errors import SettingsError
-from labeltune.providers.failures import NOT_THE_API, QUOTA_CODES, redact, shown_start
+from labeltune.providers.failures import (
+    MODEL_CODES,
+    NOT_THE_API,
+    QUOTA_CODES,
+    redact,
+    shown_place,
+    shown_start,
+)
 from labeltune.providers.hidden_errors import hidden_error
+from labeltune.providers.refusals import is_loading, refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +31,11 @@ __all__ = [
     "STREAMED",
     "Reply",
     "Verdict",
-    "all_rejected",
     "answer_of",
     "as_kept",
     "choice_of",
     "has_thought",
-    "is_about_the_row",
+    "is_completion",
     "judge",
     "judge_document",
     "read_json",
@@ -75,7 +81,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     """What a complete reply means."""
     if 300 <= status < 400:
         # It is not followed: the key would go along to wherever it leads.
-        to = shown_start(headers.get("location", "")) if headers.get("location") else "elsewhere"
+        to = shown_place(headers.get("location", "")) if headers.get("location") else "elsewhere"
         return Reply("foreign", f"redirects to {to} (status {status})", str(status), status=status)
     try:
         document = read_json(body)
@@ -95,10 +101,7 @@ def judge_document(status: int, document: Any) -> Reply:
         if choice_of(document) is None:
             return Reply("bad_response", redact(_start(write_json(document))), document=document)
         return Reply("answer", document=document)
-    error = document.get("error") if isinstance(document, dict) else None
-    if isinstance(error, str):
-        error = {"message": error}
-    return _refusal(status, error if isinstance(error, dict) else {}, write_json(document))
+    return _refusal(status, refusal_in(document), write_json(document))
 
 
 def _not_an_answer(error: Mapping[str, Any]) -> Reply:
@@ -113,16 +116,31 @@ def _succeeded(status: int) -> bool:
 def _refusal(status: int, error: Mapping[str, Any], body: bytes) -> Reply:
     code = redact(str(error.get("code") or error.get("type") or ""))
     said = redact(str(error.get("message") or (_start(body) if body else f"status {status}")))
-    verdict: Verdict = "rejected"
-    if status == 402 or (status == 429 and ({code, str(error.get("type"))} & QUOTA_CODES)):
-        verdict = "quota"
-    elif (status in (408, 409, 425, 429) or status >= 500) and code != MODEL_DAMAGED:
-        verdict = (
-            "limited" if status == 429 or code in ("slow_down", "rate_limit_exceeded") else "server_error"
-        )
-    elif status in (401, 403, 404, 405, 407) or code == MODEL_DAMAGED:
-        verdict = "access"
+    verdict = _verdict(status, {code, str(error.get("type"))}, said)
+    if verdict == "access" and status == 403 and body.lstrip()[:1] == b"<":
+        # A page: of a firewall or a proxy, which know nothing of keys.
+        verdict, said = "foreign", f"{NOT_THE_API} (status 403): {said}"
     return Reply(verdict, said, code or str(status), status=status, param=str(error.get("param") or ""))
+
+
+_NOT_NOW = (408, 409, 423, 424, 425, 429, 499)
+"""Statuses of refusals that another try may not meet, beside those of server errors."""
+
+
+def _verdict(status: int, names: set[str], said: str) -> Verdict:
+    """What a refusal with this status means that goes by these names."""
+    if MODEL_DAMAGED in names or (names & MODEL_CODES and 400 <= status < 429):
+        return "access"
+    if status == 402 or (status in (403, 429) and names & QUOTA_CODES):
+        return "quota"
+    if status in _NOT_NOW or status >= 500:
+        limited = status == 429 or names & {"slow_down", "rate_limit_exceeded"}
+        return "limited" if limited else "server_error"
+    if status == 404 and is_loading(said):
+        return "server_error"
+    if status == 404 and "requested parameters" in said:
+        return "rejected"  # OpenRouter: nobody behind it heeds a field of the request
+    return "access" if status in (401, 403, 404, 405, 407, 410) else "rejected"
 
 
 def _broken(headers: Mapping[str, str], body: bytes) -> Reply:
@@ -155,82 +173,22 @@ def as_kept(reply: Reply, raw: bytes) -> bytes:
     return redact(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def all_rejected(reply: Reply) -> SettingsError:
-    """The error for a run whose every request meets this refusal."""
-    hint = _way_on(f"{reply.said} {reply.param}".lower())
-    return SettingsError(f"every request is rejected: {reply.said} [{reply.code}]", hint=hint)
-
-
-_MAXIMUM = re.compile(r"(?:<=|less than or equal to|max(?:imum)?(?: \w+)?:?|at most|up to)\s*(\d{1,4})\b")
-"""How servers say how many alternatives they give at most."""
-
-
-def _way_on(said: str) -> str:
-    """What to declare after the provider's URL so that it takes what it refused."""
-    if "logprob" in said or "top_n_tokens" in said:
-        most = _MAXIMUM.search(said)
-        if most is not None:
-            return f"this provider gives fewer alternatives: declare #top_logprobs={most[1]} after its URL"
-        return "this provider gives no log-probabilities: --no-confidence goes without"
-    if "response_format" in said or "schema" in said:
-        return "this provider takes no strict JSON schema: declare #strict_answers=no after its URL"
-    if "max_completion_tokens" in said:
-        return "declare #rename.max_completion_tokens=max_tokens after its URL"
-    if "temperature" in said:
-        return "this model takes no temperature of 0: declare #drop=temperature after its URL"
-    return "--dry-run shows the first request; what stands after a URL can change it (docs/how-to/any-url.md)"
-
-
-_ROW_CODES = frozenset(
-    {
-        "content_filter",
-        "content_policy_violation",
-        "ResponsibleAIPolicyViolation",
-        "context_length_exceeded",
-        "string_above_max_length",
-        "invalid_prompt",
-        "data_inspection_failed",
-        "moderation_error",
-    }
-)
-_ROW_WORDS = (
-    "content management policy",
-    "content policy",
-    "content filter",
-    "context length",
-    "context window",
-    "maximum context",
-    "context size",
-    "prompt is too long",
-    "input is too long",
-    "too many tokens",
-    "safety",
-)
-"""How servers without codes put it."""
-
-
-def is_about_the_row(reply: Reply) -> bool:
-    """Whether a refusal is about the text of one row, so that it says nothing about the others."""
-    lowered = reply.said.lower()
-    return (
-        reply.code in _ROW_CODES
-        or reply.param.partition("[")[0].partition(".")[0] in ("messages", "prompt", "input")
-        or any(words in lowered for words in _ROW_WORDS)
-    )
-
-
 def read_json(text: bytes) -> Any:
     """A JSON document as servers write it: with `NaN` and `Infinity`, whole numbers of any size, a byte order
-    mark, and bytes that are not UTF-8 or halves of characters, which become a sign that says so. Raises
-    `ValueError`.
+    mark, in UTF-16, and bytes that are no text or halves of characters, which become a sign that says so.
+    Raises `ValueError`.
     """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         try:
-            return _writable(json.loads(text.decode("utf-8-sig", "replace"), parse_int=_whole))
+            return _writable(json.loads(_decoded(text), parse_int=_whole))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode(json.detect_encoding(text), "replace")
 
 
 def _writable(value: Any) -> Any:
@@ -262,8 +220,21 @@ def write_json(document: Any) -> bytes:
         return json.dumps(document, ensure_ascii=False).encode()
 
 
-_THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
-_END_OF_THOUGHT = "</think>"
+_THOUGHTS = {
+    **{f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought", "reasoning", "seed:think")},
+    re.escape("[THINK]"): re.escape("[/THINK]"),
+    "◁think▷": "◁/think▷",
+    re.escape("<|begin_of_thought|>"): re.escape("<|end_of_thought|>"),
+    r"(<\|start\|>assistant)?<\|channel\|>": r"<\|channel\|>final\b[^<]*(<\|constrain\|>[^<]*)?<\|message\|>",
+}
+_THOUGHT = [(re.compile(rf"\s*{begin}"), re.compile(end)) for begin, end in _THOUGHTS.items()]
+"""How models begin and end what they think before an answer, each with the words of its own template."""
+
+_ENDS = ("</think>", "[/THINK]", "◁/think▷", "</seed:think>")
+"""Of thoughts that a template opens itself, so that their end alone is in what the model writes."""
+
+_LEFT_OVER = re.compile(r"(?:\s*(?:<\|[^<>|\s]{1,40}\|>|</s>|<eos>|<end_of_turn>))+\s*\Z")
+"""The tokens that end a message, where a server leaves them in its text."""
 
 
 def text_of(choice: Mapping[str, Any]) -> str:
@@ -284,16 +255,23 @@ def shown_answer(choice: Mapping[str, Any]) -> str:
 
 def answer_of(choice: Mapping[str, Any]) -> str:
     """The text of a choice's message, without what the model thought before it."""
-    text = _THOUGHT.sub("", text_of(choice), count=1)
-    # Templates that open the thought themselves leave only its end in what the model writes.
-    _, closed, after = text.rpartition(_END_OF_THOUGHT)
-    return after.lstrip() if closed else text
+    return _LEFT_OVER.sub("", _without_thought(text_of(choice)))
+
+
+def _without_thought(text: str) -> str:
+    for begin, end in _THOUGHT:
+        if begin.match(text):
+            over = end.search(text)
+            text = "" if over is None else text[over.end() :].lstrip()
+    for mark in _ENDS:
+        text = text.rpartition(mark)[2].lstrip() if mark in text else text
+    return text
 
 
 def has_thought(choice: Mapping[str, Any]) -> bool:
     """Whether the model thought before it answered, and showed it."""
     apart = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
-    return bool(apart) or answer_of(choice) != text_of(choice)
+    return bool(apart) or _without_thought(text_of(choice)) != text_of(choice)
 
 
 def _text_of_part(part: Any) -> str:
@@ -306,12 +284,21 @@ def _text_of_part(part: Any) -> str:
 
 
 def choice_of(document: Any) -> dict[str, Any] | None:
-    """The first choice of a chat completion, if it has one with a message."""
+    """The first choice of a chat completion, if it has one with a message; one of an older completion has its
+    text.
+    """
     try:
         choice = document["choices"][0]
+        if isinstance(choice.get("text"), str) and choice.get("message") is None:
+            return {**choice, "message": {"content": choice["text"]}}
         return choice if isinstance(choice["message"], dict) else None
-    except (KeyError, IndexError, TypeError):
+    except (KeyError, IndexError, TypeError, AttributeError):
         return None
+
+
+def is_completion(document: Any) -> bool:
+    """Whether a document without an answer is at least what a chat endpoint sends: one with `choices`."""
+    return isinstance(document, dict) and "choices" in document
 
 
 def usage_of(document: Any) -> tuple[int, int]:

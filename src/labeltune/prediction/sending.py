@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from labeltune.errors import BudgetError, DiskError, LabeltuneError
 from labeltune.prediction.pace import CANARY, Pace
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, is_about_the_row, usage_of
+from labeltune.prediction.refusals import all_rejected, is_about_the_row
+from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, is_completion, usage_of
 from labeltune.prediction.signals import stop_signals
 from labeltune.prediction.traffic import Traffic
 from labeltune.wording import counted
@@ -32,6 +33,9 @@ GRACE_SECONDS = 20.0
 
 ROW_ERRORS = 25
 """A request that meets so many server errors, while others are answered, is the reason for them."""
+
+ROW_PAGES = 2
+"""A request that is answered so often by a page, while others are answered, meets a firewall."""
 
 
 class Keeper(Protocol):
@@ -113,11 +117,14 @@ class Sent:
 
 @dataclass(slots=True)
 class _Try:
-    """A request's tries: how often it may still be lost, whether it was, how often the server failed."""
+    """A request's tries: how often it may still be lost, whether it was, how often the server failed, and how
+    often a page came.
+    """
 
     chances: int
     lost: bool
     errors: int = 0
+    pages: int = 0
 
 
 class Sender:
@@ -139,7 +146,7 @@ class Sender:
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._on_over = on_over
-        self._pace = Pace(options.concurrency, loop.time)
+        self._pace = Pace(options.concurrency, loop.time, deadline=options.timeout)
         self._traffic = Traffic(
             channel,
             provider,
@@ -266,7 +273,7 @@ class Sender:
         for ask, _, _ in self._refusals:
             self._journal.put_back(ask.request)
         self._refusals.clear()
-        self.stop(all_rejected(refusal))
+        self.stop(all_rejected(refusal) if refusal.verdict == "rejected" else self._traffic.no_chat(refusal))
 
     def _prove(self) -> None:
         """The rows after the first may go."""
@@ -301,6 +308,8 @@ class Sender:
         sent again.
         """
         match reply.verdict:
+            case "bad_response" if not (self._proved.done() or is_completion(reply.document)):
+                self._refusals.append((ask, reply, raw))
             case "answer" | "bad_response":
                 self._answered(ask, reply, raw, seconds)
             case "rejected" if is_about_the_row(reply):
@@ -319,21 +328,24 @@ class Sender:
                 self._give_up_row(ask, "lost", raw)
             case "server_error" if tries.errors + 1 >= ROW_ERRORS and not self._pace.broken:
                 self._give_up_row(ask, "server_error", raw)
+            case "foreign" if tries.pages + 1 >= ROW_PAGES and self.sent.answers:
+                self._give_up_row(ask, "foreign", raw)
             case _:
                 tries.errors += reply.verdict == "server_error"
+                tries.pages += reply.verdict == "foreign"
                 self._put_back(ask, tries)
                 return False
         self._story.advance(1, **({"usd": self.sent.usd} if self.sent.usd else {}))
         return True
 
-    def _answered(self, ask: Ask, reply: Reply, raw: bytes, seconds: float) -> None:
+    def _answered(self, ask: Ask, reply: Reply, raw: bytes, seconds: float | None) -> None:
         read, written = usage_of(reply.document)
         if reply.verdict == "answer":
-            self._journal.done(
-                ask.request, raw, input_tokens=read, output_tokens=written, seconds=round(seconds, 4)
-            )
+            seconds = None if seconds is None else round(seconds, 4)
+            self._journal.done(ask.request, raw, input_tokens=read, output_tokens=written, seconds=seconds)
             self._prove()
         else:
+            self._traffic.tell_bad(reply)
             self._journal.failed(ask.request, BAD_RESPONSE, raw)
         self.sent.count(read, written, self._rate)
         if self._journal.full:
@@ -363,9 +375,14 @@ class Sender:
         self.sent.unknown += 1
 
     def _enter_refusals(self) -> None:
-        """Write down the rows that were refused; not before it is known that not every row is."""
-        for refusal in self._refusals:
-            self._refused(*refusal)
+        """Write down the rows that were refused, or got no answer; not before it is known that not every row
+        is.
+        """
+        for ask, reply, raw in self._refusals:
+            if reply.verdict == "rejected":
+                self._refused(ask, reply, raw)
+            else:
+                self._answered(ask, reply, raw, None)
         self._refusals.clear()
 
     def _refused(self, ask: Ask, reply: Reply, raw: bytes) -> None:

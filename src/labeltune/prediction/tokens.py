@@ -98,8 +98,27 @@ def spelled(choice: Mapping[str, Any]) -> list[Token]:
 
 def _listed(choice: Mapping[str, Any]) -> Sequence[Any]:
     logprobs = choice.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    return content if isinstance(content, list) else ()
+    if not isinstance(logprobs, dict):
+        return ()
+    content = logprobs.get("content")
+    return content if isinstance(content, list) else _of_columns(logprobs)
+
+
+def _of_columns(logprobs: Mapping[str, Any]) -> Sequence[Any]:
+    """The tokens of the older form, which some servers of chats kept: a list of each thing, side by side."""
+    tokens, values, tops = (logprobs.get(name) for name in ("tokens", "token_logprobs", "top_logprobs"))
+    if not (isinstance(tokens, list) and isinstance(values, list)) or len(tokens) != len(values):
+        return ()
+    others = tops if isinstance(tops, list) and len(tops) == len(tokens) else [None] * len(tokens)
+    return [
+        {"token": token, "logprob": value, "top_logprobs": _of_pairs(other)}
+        for token, value, other in zip(tokens, values, others, strict=True)
+    ]
+
+
+def _of_pairs(alternatives: Any) -> list[dict[str, Any]]:
+    pairs = alternatives.items() if isinstance(alternatives, dict) else ()
+    return [{"token": token, "logprob": logprob} for token, logprob in pairs]
 
 
 def _tokens(items: Sequence[Mapping[str, Any]], answer: str) -> list[Token]:

@@ -5,14 +5,19 @@ done.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, BudgetError, LabeltuneError, ModelDamagedError, TemporaryError
 from labeltune.prediction.pace import Pace, wait_announced
+from labeltune.prediction.refusals import way_past
 from labeltune.prediction.replies import MODEL_DAMAGED, STREAMED, Reply, as_kept, judge
 from labeltune.providers.channel import ClosedError, LostError, NotSentError
+from labeltune.providers.environment import proxy_way_on
+from labeltune.providers.failures import MODEL_CODES, PROXY_KEY, tls_failure
+from labeltune.providers.refusals import is_loading
 from labeltune.wording import counted
 
 if TYPE_CHECKING:
@@ -38,6 +43,10 @@ _LONGEST_RESET = 60.0
 """A used-up rate limit that an answer announces is waited for so long at most: it is not a refusal yet."""
 
 
+_BASE = re.compile(r"redirects to (https?://[^\s?#]+)/chat/completions/? \(")
+"""A base URL in what is said of a redirect."""
+
+
 class Traffic:
     """Posts requests at a pace; calls `stop` with the reason for which no further one may leave."""
 
@@ -60,13 +69,14 @@ class Traffic:
         self._answered_before = has_answered
         self._foreign = 0
         self._losses = 0
-        self._last_error = ""
+        self._last_error = self._last_limit = ""
         self._reached = False
         self._told_breaker = False
         self._told_bad = False
 
     async def post(self, body: bytes) -> tuple[Reply, bytes]:
         """Send a request once; returns what the reply is, and its bytes as they are kept."""
+        before, left = self._answers, asyncio.get_running_loop().time()
         try:
             # A total deadline: a reply that trickles in would outlast any time-out between two bytes.
             async with asyncio.timeout(self._deadline):
@@ -80,7 +90,10 @@ class Traffic:
         self._reached = True
         reply = judge(raw.status, raw.headers, raw.body)
         self._losses = self._losses + 1 if reply.verdict == "lost" else 0
-        self._heed(reply, raw)
+        if reply.verdict in ("answer", "bad_response"):
+            self._answered(raw, asyncio.get_running_loop().time() - left, before)
+        else:
+            self._heed(reply, raw)
         return reply, as_kept(reply, raw.body)
 
     def _heed(self, reply: Reply, raw: RawReply) -> None:
@@ -88,6 +101,7 @@ class Traffic:
         self._foreign = self._foreign + 1 if reply.verdict == "foreign" else 0
         match reply.verdict:
             case "limited":
+                self._last_limit = reply.said
                 self._limited(wait_announced(raw.headers))
             case "server_error":
                 if not self._has_answered and not self._last_error:
@@ -102,21 +116,23 @@ class Traffic:
                     self._stop(
                         TemporaryError(f"{self._provider.host}: {reply.said}", hint=self._way_past(reply))
                     )
-            case "answer" | "bad_response":
-                self._answered(reply, raw)
             case "lost":
                 self._stop_if_only_lost(reply.said)
-            case "rejected":
+            case "rejected" | "answer" | "bad_response":
                 pass
 
-    def _answered(self, reply: Reply, raw: RawReply) -> None:
-        """The server works; what a reply without an answer holds is said once."""
+    def _answered(self, raw: RawReply, seconds: float, before: int) -> None:
+        """The server works; `before` answers had come when the request left."""
+        self._foreign = 0
         self._answers += 1
-        self._last_error = ""
-        self.pace.answered()
+        self._last_error = self._last_limit = ""
+        self.pace.answered(seconds, self._answers - before)
         if raw.headers.get("x-ratelimit-remaining-requests") == "0":
             self.pace.pause(min(wait_announced(raw.headers) or 0.0, _LONGEST_RESET))
-        if reply.verdict == "bad_response" and not self._told_bad:
+
+    def tell_bad(self, reply: Reply) -> None:
+        """Say once what a reply without an answer holds, which its row is left with."""
+        if not self._told_bad:
             self._told_bad = True
             self._story.warn(
                 f"{self._provider.host}: a reply without an answer, so bad_response for its row: {reply.said}"
@@ -153,13 +169,15 @@ class Traffic:
 
     def _patience(self) -> float:
         """Seconds without an answer after which the run ends."""
-        if self._has_answered or not self.pace.broken:
+        if self._has_answered or not self.pace.broken or is_loading(self._last_error):
             return self._max_wait
         return min(UNANSWERED_WAIT, self._max_wait)
 
     def _lost(self, error: Exception) -> Reply:
         """The reply for a request that was not answered, and what that means for all others."""
         said = " ".join(str(error).split()) or "no answer in time"
+        if isinstance(error, TimeoutError):
+            self.pace.late()
         self._losses += 1
         self._failed(said)
         if self._has_answered or not isinstance(error, ClosedError):
@@ -181,6 +199,9 @@ class Traffic:
         if reply.code == STREAMED:
             return "declare #chat.stream=false after its URL, or turn streaming off in the server"
         if 300 <= reply.status < 400:
+            base = _BASE.search(reply.said)
+            if base is not None and base[1] != self._provider.base_url.rstrip("/"):
+                return f"if that is the API's address: --provider {base[1]}"
             return "give --provider the address that it leads to, if it is the API's; else log in there first"
         return self._way_there()
 
@@ -212,39 +233,65 @@ class Traffic:
         if self._reached:
             self._failed(f"{host} cannot be reached")
             return
-        hint = "check the network and the address, then run the same command again"
-        if isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error):
-            hint = "behind a company proxy, set SSL_CERT_FILE to a file with the proxy's certificates"
-        self._stop(TemporaryError(f"{host}: cannot be reached: {error}", hint=hint))
+        hint = proxy_way_on(self._provider.base_url) or (
+            "check the network and the address, then run the same command again"
+        )
+        what = "cannot be reached"
+        if isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error) or "[SSL" in str(error):
+            what, hint = tls_failure(str(error))
+        self._stop(TemporaryError(f"{host}: {what}: {error}", hint=hint))
 
     def _give_up(self, why: str) -> None:
-        said = f"; the last error: {self._last_error}" if self._last_error else ""
+        last = self._last_error
+        said = (
+            f"; the last error: {last}" if last else f"; it says: {self._last_limit}" * bool(self._last_limit)
+        )
         hint = "run the same command again later, or with a longer --max-wait"
-        if self._last_error and not self._has_answered:
-            hint = (
+        if self._last_error and not (self._has_answered or is_loading(last)):
+            hint = way_past(Reply("server_error", last)) or (
                 "--dry-run shows the first request, to try by hand; --no-confidence goes without "
                 "log-probabilities, and [prompt] without system, on which some servers fail"
             )
         self._stop(TemporaryError(f"{self._provider.host}: {why}{said}; {self._so_far()}", hint=hint))
 
     def _final(self, reply: Reply) -> LabeltuneError:
-        status = reply.status
         said = f"{self._provider.host}: {reply.said} [{reply.code}]; {self._so_far()}"
         if reply.verdict == "quota":
             return BudgetError(f"quota used up: {said}", hint="top up, then run the same command again")
         if reply.code == MODEL_DAMAGED:
             return ModelDamagedError(said, hint="train it again, or bring its files back from a copy")
-        if status == 401:
-            hint = f"check {self._provider.key_variable}, then run the same command again"
-            return AccessError(f"key rejected: {said}", hint=hint)
-        if status in (404, 405) and "model" not in f"{reply.code} {reply.said}".lower():
-            return AccessError(
-                f"no such call: POST {urlsplit(self._channel.url).path}: {said}", hint=self._way_there()
-            )
-        if status == 404:
+        return self._no_access(reply, said)
+
+    def _no_access(self, reply: Reply, said: str) -> AccessError:
+        if self._is_no_model(reply):
             gone = "no longer exists" if self._answers else "does not exist"
-            return AccessError(f"the model {gone}: {said}", hint="see: labeltune models list")
-        return AccessError(f"no permission: {said}", hint="check the key's project, role and permissions")
+            why = f"the model {gone}"
+            hint = "see: labeltune models list; where models are deployed, --model is a deployment's name"
+        elif reply.status == 401:
+            why, hint = (
+                "key rejected",
+                f"check {self._provider.key_variable}, then run the same command again",
+            )
+        elif reply.status == 407:
+            why, hint = "the proxy wants a user and a password", PROXY_KEY
+        elif reply.status in (404, 405):
+            why, hint = f"no such call: POST {urlsplit(self._channel.url).path}", self._way_there()
+        else:
+            why, hint = "no permission", "check the key's project, role and permissions"
+        return AccessError(f"{why}: {said}", hint=hint)
+
+    @staticmethod
+    def _is_no_model(reply: Reply) -> bool:
+        """Whether a refusal is about the model that was asked for."""
+        named = "model" in f"{reply.code} {reply.said}".lower()
+        return reply.code in MODEL_CODES or reply.status == 410 or (reply.status == 404 and named)
+
+    def no_chat(self, reply: Reply) -> LabeltuneError:
+        """The error for a server whose first replies hold no answer, nor anything of a chat completion."""
+        return TemporaryError(
+            f"{self._provider.host}: no reply is that of a chat completion: {reply.said}",
+            hint=self._way_there(),
+        )
 
     def _so_far(self) -> str:
         return f"{counted(self._answers, 'row was', 'rows were')} answered in this run, nothing is lost"

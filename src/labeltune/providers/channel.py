@@ -122,13 +122,24 @@ class _OverNetwork:
             async with self._session.post(
                 self.url, data=content, headers=self.headers, allow_redirects=False
             ) as reply:
-                return RawReply(reply.status, reply.headers, await reply.read())
+                return RawReply(reply.status, reply.headers, await self._body(reply))
         except self._not_sent as error:
             raise NotSentError(str(error)) from error
         except self._closed as error:
             raise ClosedError(str(error) or type(error).__name__) from error
         except self._lost as error:
             raise LostError(str(error) or type(error).__name__) from error
+
+    async def _body(self, reply: aiohttp.ClientResponse) -> bytes:
+        """The body of a reply; where it ends before its announced end, what of it came: that may be all."""
+        pieces: list[bytes] = []
+        try:
+            async for piece in reply.content.iter_any():
+                pieces.append(piece)  # noqa: PERF401  # what came before an error is kept
+        except self._lost:
+            if not pieces:
+                raise
+        return b"".join(pieces)
 
 
 class _InProcess:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from labeltune.errors import AccessError, RemoteError, TemporaryError
 from labeltune.providers.environment import certificates, check_headers, proxy_of
-from labeltune.providers.failures import NOT_THE_API, shown_start
+from labeltune.providers.failures import NOT_THE_API, shown_place, shown_start
 from labeltune.providers.hidden_errors import hidden_error
 
 if TYPE_CHECKING:
@@ -54,7 +56,10 @@ async def connect(
 
         transport = httpx2.ASGITransport(app=create_app(provider.directory))
         http_client = httpx2.AsyncClient(transport=transport, timeout=limits)
-    http_client.event_hooks = {"response": [_refuse_foreign_answers, _refuse_broken_successes]}
+    http_client.event_hooks = {
+        "request": [partial(_leave_keys_at_home, urlsplit(provider.base_url).netloc)],
+        "response": [_refuse_moved, _refuse_foreign_answers, _refuse_broken_successes],
+    }
     client = openai.AsyncOpenAI(
         api_key=api_key,
         base_url=provider.base_url,
@@ -82,13 +87,50 @@ def _network_client(base_url: str, limits: httpx2.Timeout) -> httpx2.AsyncClient
     )
 
 
+_HARMLESS = frozenset({"host", "accept", "accept-encoding", "connection", "user-agent"})
+"""Headers that say nothing of who asks."""
+
+
+async def _leave_keys_at_home(home: str, request: httpx2.Request) -> None:
+    """Take every header off a request that was redirected to another host: any may be a key."""
+    if request.url.netloc.decode("ascii") != home:
+        for name in list(request.headers):
+            if name.lower() not in _HARMLESS:
+                del request.headers[name]
+
+
+async def _refuse_moved(response: httpx2.Response) -> None:
+    """Stop where a request that changes something is sent elsewhere: it would arrive as another one, or with
+    all that it holds at a host that nobody named.
+    """
+    if not response.has_redirect_location or response.request.method == "GET":
+        return
+    here, there = response.request.url, response.request.url.join(response.headers["location"])
+    if response.status_code in (307, 308) and here.netloc == there.netloc and here.scheme == there.scheme:
+        return
+    raise TemporaryError(
+        f"{here.host}: redirects to {shown_place(str(there))} (status {response.status_code})",
+        hint="give --provider the address that it leads to, if it is the API's; else log in there first",
+    )
+
+
 async def _refuse_foreign_answers(response: httpx2.Response) -> None:
     """Stop at a page of a proxy or a captive portal, which the SDK would hand on as a string."""
     kind = response.headers.get("content-type", "").lower()
     is_download = response.request.url.path.endswith("/content") and not kind.startswith("text/html")
-    if response.is_success and "json" not in kind and not is_download:
-        await response.aread()
+    if not response.is_success or is_download:
+        return
+    if response.request.method == "DELETE" and not await response.aread():
+        # Done, and nothing to say about it; of a type that the SDK does not read.
+        response.headers["content-type"] = "text/plain"
+        return
+    if "json" in kind:
+        return
+    await response.aread()
+    if response.content.lstrip()[:1] != b"{":
         raise TemporaryError(f"{NOT_THE_API}: {shown_start(response.text)}")
+    # JSON under another name, which the SDK would not read.
+    response.headers["content-type"] = "application/json"
 
 
 _THINGS = re.compile(r"/(files|fine_tuning/jobs|batches|uploads)(/[^/]+(/(cancel|pause|resume|complete))?)?$")
@@ -103,6 +145,8 @@ async def _refuse_broken_successes(response: httpx2.Response) -> None:
     if not response.is_success or path.endswith("/content"):
         return
     await response.aread()
+    if response.request.method == "DELETE" and not response.content:
+        return
     try:
         document = json.loads(response.content)
     except (ValueError, RecursionError):

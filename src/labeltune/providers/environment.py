@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
@@ -18,7 +19,7 @@ from labeltune.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["certificates", "check_headers", "proxy_of"]
+__all__ = ["certificates", "check_headers", "proxy_of", "proxy_way_on"]
 
 PROXY_SCHEMES = ("http", "https")
 """Of proxies that both of our HTTP clients can use."""
@@ -45,18 +46,40 @@ def proxy_of(url: str) -> str | None:
 
     address = urlsplit(url)
     hosts = (address.hostname or "", address.netloc.rpartition("@")[2])
-    if any(proxy_bypass(host) for host in hosts):
-        return None
     known = getproxies()
-    scheme = next((scheme for scheme in (address.scheme, "all") if known.get(scheme)), None)
+    if any(proxy_bypass(host) for host in hosts) or _in_a_network(hosts[0], known.get("no", "")):
+        return None
+    scheme = next((scheme for scheme in (address.scheme, "all") if known.get(scheme, "").strip()), None)
     if scheme is None:
         return None
     return _usable(known[scheme].strip(), _variable(f"{scheme}_proxy"), hosts[0])
 
 
+def proxy_way_on(url: str) -> str | None:
+    """What to do where an address is not reached and a proxy stands before it; None where none does."""
+    proxy = proxy_of(url)
+    if proxy is None:
+        return None
+    shown, host = _without_password(_split(proxy), proxy), urlsplit(url).hostname
+    return f"it was asked through the proxy {shown}: unset its variable, or add {host} to NO_PROXY"
+
+
+def _in_a_network(host: str, exempt: str) -> bool:
+    """Whether `NO_PROXY` names a network that an address is in, such as 10.0.0.0/8; urllib knows none."""
+    import ipaddress
+
+    for entry in exempt.split(","):
+        with suppress(ValueError):
+            if "/" in entry and ipaddress.ip_address(host) in ipaddress.ip_network(
+                entry.strip(), strict=False
+            ):
+                return True
+    return False
+
+
 def _variable(name: str) -> str:
     """The spelling that stands in the environment; lower case wins, as in `getproxies`."""
-    given = [other for other in os.environ if other.lower() == name and os.environ[other]]
+    given = [other for other in os.environ if other.lower() == name and os.environ[other].strip()]
     return name if name in given else next(iter(given), "the system's proxy")
 
 
@@ -76,7 +99,7 @@ def _split(url: str) -> SplitResult | None:
     """The parts of a URL with a host; None where it is none."""
     try:
         parts = urlsplit(url)
-        whole = bool(parts.hostname) and (parts.port or 1) > 0
+        whole = bool((parts.hostname or "").encode("idna")) and (parts.port or 1) > 0
     except ValueError:
         return None
     return parts if whole and url.isascii() and url.isprintable() and " " not in url else None

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labeltune.errors import (
     AccessError,
@@ -20,6 +20,8 @@ from labeltune.errors import (
     SettingsError,
     TemporaryError,
 )
+from labeltune.providers.environment import proxy_way_on
+from labeltune.providers.refusals import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,17 @@ if TYPE_CHECKING:
 
     from labeltune.providers.profiles import Provider
 
-__all__ = ["NOT_THE_API", "TRAINING_CLOSED", "api_errors", "redact", "shown_start", "status_of", "translate"]
+__all__ = [
+    "NOT_THE_API",
+    "TRAINING_CLOSED",
+    "api_errors",
+    "redact",
+    "shown_place",
+    "shown_start",
+    "status_of",
+    "tls_failure",
+    "translate",
+]
 
 NOT_THE_API = "the answer is not from the API"
 _SHOWN = 80
@@ -36,6 +48,8 @@ _SHOWN = 80
 QUOTA_CODES = frozenset(
     {
         "insufficient_quota",
+        "insufficient_user_quota",
+        "insufficient_balance",
         "billing_hard_limit_reached",
         "billing_not_active",
         "credit_balance_exhausted",
@@ -43,16 +57,21 @@ QUOTA_CODES = frozenset(
         "project_spend_limit_exceeded",
     }
 )
-"""Refusals with status 429 that waiting does not mend."""
+"""Refusals with status 403 or 429 that waiting does not mend."""
 
 TRAINING_CLOSED = "training_not_available"
 """What a provider says that takes no more jobs from someone."""
 
-_MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "DeploymentNotFound"})
+MODEL_CODES = frozenset(
+    {"model_not_found", "model_not_available", "model_decommissioned", "invalid_model", "DeploymentNotFound"}
+)
+"""Refusals of a model that is not there."""
+
 _IN_USE = frozenset({"model_in_use", "file_in_use"})
 """The local provider's: what unfinished work still needs is not deleted."""
 _FILE_PARAMS = frozenset({"training_file", "validation_file", "file", "input_file_id"})
-_RETRYABLE = frozenset({408, 409, 425, 429})
+PROXY_KEY = "put them into the proxy's variable: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+_RETRYABLE = frozenset({408, 409, 423, 424, 425, 429, 499})
 
 
 @contextmanager
@@ -122,6 +141,14 @@ def redact(text: str) -> str:
     return text
 
 
+def shown_place(address: str) -> str:
+    """An address without what may be a secret in it: its query and its user."""
+    bare = address.partition("?")[0].partition("#")[0]
+    scheme, mark, rest = bare.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return shown_start(f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}")
+
+
 def shown_start(text: str) -> str:
     """The first 80 characters, on one line."""
     line = " ".join(text[: 4 * _SHOWN].split())
@@ -136,10 +163,10 @@ def _of_status(error: openai.APIStatusError, provider: Provider) -> LabeltuneErr
     said = f"{provider.host}: {_message(error)}"
     if code in _IN_USE:
         return ConflictError(said, hint="run the same command again when it is over")
-    if status in (401, 403):
-        return _of_access(error, provider, said)
     if status == 402 or code in QUOTA_CODES or error.type in QUOTA_CODES:
         return BudgetError(said, hint="top up or raise the limit, then run the same command again")
+    if status in (401, 403, 407):
+        return _of_access(error, provider, said)
     if status == 507 and provider.local:
         return DiskError(said, hint="free some space, then run the same command again")
     if status in _RETRYABLE or status > 501 or status == 500:
@@ -147,9 +174,20 @@ def _of_status(error: openai.APIStatusError, provider: Provider) -> LabeltuneErr
     return _of_request(error, said)
 
 
-def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> AccessError:
+def _is_page(error: openai.APIStatusError) -> bool:
+    """Whether a refusal is a page: of a firewall or a proxy, which know nothing of keys."""
+    return isinstance(error.body, str) and error.body.lstrip()[:1] == "<"
+
+
+def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> LabeltuneError:
     if error.code == TRAINING_CLOSED:
         return _training_closed(said)
+    if error.status_code == 407:
+        return AccessError(f"{said} (status 407: the proxy wants a user and a password)", hint=PROXY_KEY)
+    if error.status_code == 403 and _is_page(error):
+        return TemporaryError(
+            f"{said} (status 403): a page, not the API", hint="is there a proxy or a portal to log in to?"
+        )
     if error.status_code == 401:
         return AccessError(f"{said} (the key was rejected)", hint=f"check {provider.key_variable}")
     return AccessError(said, hint="the key may not do this: check its project, role and permissions")
@@ -158,7 +196,7 @@ def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> A
 def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     """A 4xx that says what is wrong with what was asked for."""
     status, code, param = error.status_code, error.code or "", error.param or ""
-    if code in _MODEL_CODES or (param == "model" and status in (400, 404)):
+    if code in MODEL_CODES or (param == "model" and status in (400, 404)):
         return AccessError(
             said, hint="see which models there are: labeltune models list, or the provider's pages"
         )
@@ -175,7 +213,22 @@ def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
         return DataError(said, hint="send less at once")
     if code.startswith("invalid_file") or code == "invalid_n_examples" or param in _FILE_PARAMS:
         return DataError(said, hint="look at the file with: labeltune check FILE")
-    return SettingsError(f"{said} (status {status})")
+    return SettingsError(f"{said} (status {status})", hint=_declared(error))
+
+
+def _declared(error: openai.APIStatusError) -> str | None:
+    """What to declare after the provider's URL so that it takes a job that it refused."""
+    found = refusal_in(error.body)
+    said = f"{found.get('message', '')} {found.get('param', '')}".lower()
+    if not error.request.url.path.endswith("/fine_tuning/jobs"):
+        return None
+    if "metadata" in said:
+        return "this provider's jobs take no metadata: declare #metadata=no after its URL"
+    if "method" in said:
+        return (
+            "this provider takes hyperparameters elsewhere: declare #hyperparameters=top_level after its URL"
+        )
+    return None
 
 
 def _says_what(body: object) -> bool:
@@ -187,9 +240,8 @@ def _says_what(body: object) -> bool:
 
 def _message(error: openai.APIStatusError) -> str:
     """What the provider says, without the SDK's wrapping."""
-    body: Any = error.body
-    if isinstance(body, dict) and isinstance(body.get("message"), str) and body["message"]:
-        text = body["message"]
+    text = refusal_in(error.body).get("message") if isinstance(error.body, dict | list) else None
+    if text:
         if error.code and error.code not in text:
             text = f"{text} [{error.code}]"
         return redact(text)
@@ -220,10 +272,8 @@ def _of_connection(error: Exception, provider: Provider) -> LabeltuneError:
             return cause
     text = redact(" ".join(str(cause) for cause in causes))
     if any(isinstance(cause, ssl.SSLError) for cause in causes) or "CERTIFICATE_VERIFY_FAILED" in text:
-        return TemporaryError(
-            f"{provider.host}: its certificate is not trusted here: {redact(str(causes[-1]))}",
-            hint="behind a company proxy, set SSL_CERT_FILE to a file with the proxy's certificates",
-        )
+        what, hint = tls_failure(text)
+        return TemporaryError(f"{provider.host}: {what}: {redact(str(causes[-1]))}", hint=hint)
     if any(isinstance(cause, socket.gaierror) for cause in causes) or "getaddrinfo" in text:
         return TemporaryError(
             f"{provider.host}: cannot be found: no network, or a mistyped address",
@@ -235,8 +285,26 @@ def _of_connection(error: Exception, provider: Provider) -> LabeltuneError:
         )
     return TemporaryError(
         f"{provider.host}: cannot be reached: {redact(str(causes[-1])) or type(causes[-1]).__name__}",
-        hint="check the network and the address, then run the same command again",
+        hint=proxy_way_on(provider.base_url)
+        or "check the network and the address, then run the same command again",
     )
+
+
+def tls_failure(text: str) -> tuple[str, str]:
+    """What a failure of TLS with these words is, and what to do about it."""
+    if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER" in text or "UNKNOWN_PROTOCOL" in text:
+        return "does not speak TLS on this port", "is it http://?"
+    if "has expired" in text or "not yet valid" in text:
+        return "its certificate does not hold today", "is this machine's clock right? Else tell who runs it"
+    if "Hostname mismatch" in text or "IP address mismatch" in text:
+        return "its certificate is that of another name", "give --provider the name that it was made for"
+    if "CERTIFICATE" in text:
+        hint = (
+            "behind a company proxy, set SSL_CERT_FILE to a file with the proxy's certificates; for a server "
+            "with a certificate of its own, to that"
+        )
+        return "its certificate is not trusted here", hint
+    return "no secure connection came about", "is the address that of the server itself?"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

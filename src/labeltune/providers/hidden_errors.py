@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labeltune.providers.refusals import refusal_in
+
 __all__ = ["hidden_error"]
 
 _BY_NAME = {
@@ -44,15 +46,29 @@ def hidden_error(document: Any) -> tuple[int | None, dict[str, Any]] | None:
     if not isinstance(document, dict) or _is_a_thing(document):
         return None
     error = document.get("error") or _of_first_choice(document)
-    if not error and document.get("object") == "error":
+    if not error and _refuses(document):
         error = document
     if not error or (document.get("error") and document.get("choices")):
         return None
-    if not isinstance(error, dict):
-        error = {"message": str(error)}
-    named = (error.get("status"), error.get("code"), error.get("type"), document.get("status"))
+    found = refusal_in(error)
+    named = (found.get("status"), found.get("code"), found.get("type"), document.get("status"))
     status = next((found for found in map(_status, named) if found is not None), None)
-    return status, error
+    return status, found or {"message": str(error)}
+
+
+_PARTS = ("id", "object", "data", "choices", "models")
+"""What documents have that bring something."""
+
+
+def _refuses(document: dict[str, Any]) -> bool:
+    """Whether a document without an `error` brings nothing but words, or says that it is one."""
+    if document.get("object") == "error":
+        return True
+    said = document.get("base_resp")
+    if isinstance(said, dict) and said.get("status_code") and not document.get("choices"):
+        return True
+    bare = not any(document.get(name) for name in _PARTS)
+    return bare and any(isinstance(document.get(name), str) for name in ("message", "msg", "detail"))
 
 
 def _is_a_thing(document: dict[str, Any]) -> bool:

@@ -57,7 +57,7 @@ async def take(pages: AsyncIterable[T], limit: int) -> list[T]:
 
 def _items(page: Any) -> list[Any]:
     data = getattr(page, "data", page)
-    if data is None:
+    if data is None and ("data" in page.model_fields_set or not page.model_extra):
         return []
     if not isinstance(data, list) or any(not hasattr(item, "model_dump") for item in data):
         raise TemporaryError(f"{NOT_THE_API}: expected a list, not {shown_start(str(page))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -105,12 +106,17 @@ class Provider:
                 f"{self.key_variable} is not set, and {self.host} answers nobody without a key",
                 hint=f"set {self.key_variable}, or work on this machine with: --provider local",
             )
-        if not (key.isascii() and key.isprintable()) or " " in key:
+        if not (key.isascii() and key.isprintable()) or set(key) & _IN_NO_KEY:
             raise AccessError(
-                f"{self.key_variable} holds characters that stand in no key: was it pasted whole?"
+                f"{self.key_variable} holds characters that stand in no key: was it pasted whole?",
+                hint="quotes, spaces, the name of the variable and what begins with $ are no part of it: "
+                "docker's --env-file and the Windows command `set` keep them",
             )
         return key
 
+
+_IN_NO_KEY = frozenset(" \"'`$<>{}")
+"""What quotes, templates and other words bring along; none of it stands in a token (RFC 6750, 2.1)."""
 
 PROFILES: Mapping[str, Provider] = MappingProxyType(
     {
@@ -181,11 +187,20 @@ def resolve_provider(name_or_url: str) -> Provider:
     else:
         raise SettingsError(
             f'"{name_or_url}" is no provider{did_you_mean(address, PROFILES)}',
-            hint=f"give one of {', '.join(PROFILES)}, or a base URL such as https://host/v1",
+            hint=_with_scheme(address)
+            or f"give one of {', '.join(PROFILES)}, or a base URL such as https://host/v1",
         )
     if "extra_body" in changes:
         changes["extra_body"] = MappingProxyType({**provider.extra_body, **changes["extra_body"]})
     return replace(provider, **changes, given=name_or_url.strip())
+
+
+def _with_scheme(address: str) -> str | None:
+    """The hint for an address without its http:// or https://; None for what is none."""
+    if not re.fullmatch(r"[\w.-]+(:\d{1,5}(/.*)?|\.[a-z]{2,}/.*)|\[[\da-f:]+\].*", address, re.ASCII):
+        return None
+    scheme = "http" if _is_loopback(f"http://{address}") else "https"
+    return f"a URL begins with http:// or https://: --provider {shlex.quote(f'{scheme}://{address}')}"
 
 
 def _named(name: str) -> Provider:
@@ -225,12 +240,21 @@ def _checked_url(address: str, like: str, given_as: str = "") -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         # `urlsplit` passes over line ends, which no server's address holds.
         usable = usable and address.isprintable() and " " not in address
+        (parts.hostname or "").encode("idna")  # a name with an empty part, or one of more than 63 letters
     except ValueError:
         usable = False
     if not usable:
         raise SettingsError(
             f"{given_as}{_printable(address)}: is no URL of an API",
             hint="expected a base URL such as https://host/v1",
+        )
+    if parts.query:
+        base = (
+            address.partition("?")[0].removesuffix("/chat/completions").partition("/openai/deployments/")[0]
+        )
+        raise SettingsError(
+            f"{given_as}{base}?…: a base URL has no query: paths are put at its end",
+            hint=f"leave it out: {shlex.quote(base)}",
         )
     if parts.username or parts.password:
         raise SettingsError(

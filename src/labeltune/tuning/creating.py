@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from labeltune.errors import LabeltuneError, RemoteError, TemporaryError
 from labeltune.providers import START_PATIENCE, TRAINING_CLOSED, Patience, every, persist, translate
 from labeltune.providers.failures import status_of
+from labeltune.providers.lenient import fields_of, whole_number
 from labeltune.tuning.ledger import JobEntry
 from labeltune.tuning.plan import ATTEMPT, RUN_KEY
 
@@ -79,7 +80,7 @@ class Creator:
         job = await self._persist(partial(self._first_with, RUN_KEY, run_key))
         if job is not None:
             self._story.note(f"job {job.id} was made from the same files with the same settings")
-            entry = self._entry(run_key, (job.metadata or {}).get(ATTEMPT, job.id), job.training_file)
+            entry = self._entry(run_key, fields_of(job.metadata).get(ATTEMPT, job.id), job.training_file)
             self._ledger.intend_job(self._provider.identity, entry)
             self._ledger.record_job(self._provider.identity, entry.attempt, job.id)
         return job
@@ -162,7 +163,7 @@ class Creator:
     async def _first_with(self, key: str, value: str) -> FineTuningJob | None:
         """The newest job with that metadata. Providers that do not filter are filtered here."""
         async for job in every(self._client.fine_tuning.jobs.list(metadata={key: value}, limit=100)):
-            if (job.metadata or {}).get(key) == value:
+            if fields_of(job.metadata).get(key) == value:
                 return job
         return None
 
@@ -171,7 +172,7 @@ class Creator:
         async for job in every(self._client.fine_tuning.jobs.list(limit=100)):
             # Clocks differ; the file's id is new enough to make a mistake unlikely.
             fits = job.training_file == entry.training_file and job.model == entry.base_model
-            if fits and (job.created_at or 0) >= entry.intended_at - 60:
+            if fits and (whole_number(job.created_at) or 0) >= entry.intended_at - 60:
                 known = self._ledger.find_job(self._provider.identity, job.id)
                 if known is None:
                     return job

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError, LabeltuneError, RemoteError, SettingsError, TemporaryError
 from labeltune.providers import START_PATIENCE, api_errors, take
+from labeltune.providers.lenient import job_status
 from labeltune.tuning.asking import ask, with_client
 from labeltune.tuning.story import Event, Silence
 from labeltune.tuning.watching import Watcher, failure_of
@@ -113,7 +114,7 @@ def _act(provider: Provider, job_id: str, action: str, wanted: tuple[str, ...]) 
             refusal: LabeltuneError = error
         with api_errors(provider):
             job = await client.fine_tuning.jobs.retrieve(job_id)
-        if str(job.status) in wanted:
+        if job_status(job.status) in wanted:
             return job
         if isinstance(refusal, TemporaryError):
             raise refusal

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError, RemoteError
 from labeltune.providers import api_errors, every, take
+from labeltune.providers.lenient import whole_number
 from labeltune.tuning.asking import ask, with_client
 from labeltune.tuning.ledger import FILE_NAME, STATE_FOLDER, EvaluationEntry, open_ledger
 
@@ -72,7 +73,7 @@ def list_models(provider: Provider, *, state: str | os.PathLike[str] = STATE_FOL
     async def look(client: AsyncOpenAI) -> list[ModelInfo]:
         listed = await _listed(client, provider)
         jobs = {str(job.fine_tuned_model): job for job in await _jobs(client) if job.fine_tuned_model}
-        known = {model.id: model for model in listed}
+        known = {model.id: model for model in listed if isinstance(model.id, str)}
         names = [name for name in known if name.startswith("ft:") or name in jobs or name in scores]
         if not provider.lists_models:
             names += [name for name in jobs if name not in known]
@@ -82,7 +83,7 @@ def list_models(provider: Provider, *, state: str | os.PathLike[str] = STATE_FOL
         return [_info(name, known.get(name), jobs.get(name), scores.get(name), files) for name in finals]
 
     found = ask(provider, look)
-    return sorted(found, key=lambda info: -(info.created_at or 0))
+    return sorted(found, key=lambda info: -(whole_number(info.created_at) or 0))
 
 
 def show_model(provider: Provider, name: str, *, state: str | os.PathLike[str] = STATE_FOLDER) -> ModelInfo:
@@ -119,7 +120,7 @@ def model_names(provider: Provider) -> list[str]:
     """The names of all models that a provider lists, base models too."""
 
     async def look(client: AsyncOpenAI) -> list[str]:
-        return [model.id async for model in every(client.models.list())]
+        return [model.id async for model in every(client.models.list()) if isinstance(model.id, str)]
 
     return ask(provider, look)
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from labeltune.providers.lenient import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 __all__ = ["Event", "Silence", "Story"]
+
+_MOST = 1e300
+"""Beyond any number that a training tells of; a whole one of a server may be too large for a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,10 @@ class Event:
         numbers = {
             str(key): float(value)
             for key, value in data.items()
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
         }
-        return cls(event.id, event.created_at or 0, str(event.level), event.message or "", numbers)
+        created_at = whole_number(event.created_at) or 0
+        return cls(event.id, created_at, str(event.level), str(event.message or ""), numbers)
 
 
 class Story(Protocol):

@@ -17,6 +17,7 @@ from labeltune.local.stored_models import base_models
 from labeltune.pricing.prices import training_cost
 from labeltune.providers import START_PATIENCE, connect, persist, run
 from labeltune.providers.failures import status_of
+from labeltune.providers.lenient import job_status, whole_number
 from labeltune.providers.waiting import WaitLimit
 from labeltune.tuning.creating import Creator
 from labeltune.tuning.ledger import STATE_FOLDER, open_ledger
@@ -118,14 +119,14 @@ class Trainer:
             ) from None
         if wait:
             watcher = Watcher(self.client, self.provider, story=self._story, sleep=self._sleep)
-            if str(job.status) in FINAL:
+            if job_status(job.status) in FINAL:
                 job = await watcher.with_model(job)
             else:
                 job = await watcher.watch(job.id, wait_timeout=limit.left)
         if job.fine_tuned_model:
             self.ledger.record_model(self.provider.identity, job.id, job.fine_tuned_model)
             self.ledger.record_cost(self.provider.identity, job.id, self._cost(job))
-        if str(job.status) in FINAL[1:]:
+        if job_status(job.status) in FINAL[1:]:
             training = self.plan.training
             raise failure_of(job, training.path if isinstance(training, LocalFile) else None)
         return Trained(
@@ -143,7 +144,8 @@ class Trainer:
         if self.provider.free:
             return 0.0
         # They are counted in all epochs.
-        return None if job.trained_tokens is None else training_cost(job.model, job.trained_tokens, 1)
+        tokens = whole_number(job.trained_tokens)
+        return None if tokens is None else training_cost(job.model or self.plan.model, tokens, 1)
 
     async def _job(
         self, limit: WaitLimit, *, new_job: bool

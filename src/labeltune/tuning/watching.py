@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from labeltune.errors import AccessError, RemoteError, TemporaryError
 from labeltune.providers import Patience, api_errors, every, persist
+from labeltune.providers.lenient import job_status, whole_number
+from labeltune.providers.refusals import refusal_in
 from labeltune.providers.waiting import WaitLimit
 from labeltune.tuning.story import Event
 
@@ -123,11 +125,11 @@ class Watcher:
         Raises `RemoteError` if it succeeded and names none.
         """
         for delay in NAMELESS_LOOKS:
-            if job.status != "succeeded" or job.fine_tuned_model:
+            if job_status(job.status) != "succeeded" or job.fine_tuned_model:
                 return job
             await self._sleep(delay)
             job = await self._ask(job.id, partial(self.retrieve, job.id))
-        if job.status == "succeeded" and not job.fine_tuned_model:
+        if job_status(job.status) == "succeeded" and not job.fine_tuned_model:
             raise RemoteError(
                 f"{job.id} succeeded, but names no model",
                 hint="it may be registered later, or have to be deployed first; look again with: "
@@ -136,8 +138,11 @@ class Watcher:
         return job
 
     async def retrieve(self, job_id: str) -> FineTuningJob:
-        """The job as it stands."""
-        return await self.client.fine_tuning.jobs.retrieve(job_id)
+        """The job as it stands, with the protocol's word for its status."""
+        job = await self.client.fine_tuning.jobs.retrieve(job_id)
+        if isinstance(job.status, str):
+            job.status = job_status(job.status)  # type: ignore[assignment]  # an open set
+        return job
 
     async def _fresh(self, job_id: str, seen: set[str]) -> list[Event] | None:
         """The events that were not seen yet, oldest first; None if the provider has no events."""
@@ -180,12 +185,11 @@ class Watcher:
 def failure_of(job: FineTuningJob, training: str | os.PathLike[str] | None = None) -> RemoteError:
     """Why the job has no model: the provider's words, and the lines of the training file that they name."""
     hint = "the same command will not make another job; to try once more: add --new-job"
-    if str(job.status) == "cancelled":
+    if job_status(job.status) == "cancelled":
         return RemoteError(f"{job.id} was cancelled{_when(job.finished_at)}", hint=hint)
-    error = job.error
     # Real jobs carry an empty object where there is no error.
-    said = [getattr(error, name, None) for name in ("code", "message", "param")]
-    code, message, param = (text if isinstance(text, str) else "" for text in said)
+    error = refusal_in(job.model_dump(warnings=False).get("error"))
+    code, message, param = (str(error.get(name, "")) for name in ("code", "message", "param"))
     parts = [f"{job.id} failed", code, message or "the provider does not say why"]
     text = ": ".join(part for part in parts if part) + (f" ({param})" if param else "")
     if training is not None and Path(training).is_file():
@@ -193,8 +197,11 @@ def failure_of(job: FineTuningJob, training: str | os.PathLike[str] | None = Non
     return RemoteError(text, hint=hint)
 
 
-def _when(timestamp: int | None) -> str:
-    return "" if not timestamp else time.strftime(" on %Y-%m-%d at %H:%M UTC", time.gmtime(timestamp))
+def _when(timestamp: object) -> str:
+    try:
+        return time.strftime(" on %Y-%m-%d at %H:%M UTC", time.gmtime(whole_number(timestamp) or math.nan))
+    except (ValueError, OverflowError, OSError):  # none, or one that no clock shows
+        return ""
 
 
 def _lines_named(message: str, training: Path, *, most: int = 5) -> list[str]:

@@ -199,3 +199,48 @@ USED_UP = {"x-ratelimit-remaining-requests": "0"}
 )
 def test_what_a_reply_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     assert wait_announced(headers) == seconds
+
+
+def asked(pace: Pace, clock: Clock, *, rows: int, seconds: float, slots: int) -> float:
+    """The longest that an answer takes which `slots` at a time are worked on, `seconds` each."""
+    free, longest, done = [clock.now] * slots, 0.0, 0
+    sent: list[tuple[float, float, int]] = []
+    while done < rows:
+        while len(sent) < int(pace.limit):
+            place = min(range(slots), key=free.__getitem__)
+            free[place] = max(free[place], clock.now) + seconds
+            sent.append((free[place], clock.now, done))
+        sent.sort()
+        arrived, left, before = sent.pop(0)
+        clock.now, done = arrived, done + 1
+        longest = max(longest, arrived - left)
+        pace.answered(arrived - left, done - before)
+    return longest
+
+
+@pytest.mark.parametrize(("slots", "seconds"), [(1, 3.0), (1, 0.5), (4, 8.0)])
+def test_a_server_that_answers_few_at_a_time_is_not_asked_more_than_it_can_in_time(
+    clock: Clock, slots: int, seconds: float
+) -> None:
+    """llama.cpp and Ollama work on one or a few requests and let the others wait, whose deadline passes."""
+    assert asked(Pace(64, clock, deadline=60.0), clock, rows=400, seconds=seconds, slots=slots) <= 60.0
+
+
+@pytest.mark.parametrize("seconds", [0.2, 2.0, 20.0])
+def test_a_server_that_answers_many_at_a_time_is_asked_as_many(clock: Clock, seconds: float) -> None:
+    pace = Pace(64, clock, deadline=60.0)
+    asked(pace, clock, rows=1000, seconds=seconds, slots=64)
+    assert pace.limit == 64
+
+
+def test_answers_that_come_too_late_leave_half_in_flight_once(clock: Clock) -> None:
+    pace = Pace(64, clock, deadline=60.0)
+    pace.limit = 40.0
+    for _ in range(10):
+        pace.late()
+    assert pace.limit == 20
+    clock.now += 60.0
+    pace.late()
+    assert pace.limit == 10
+    pace.answered()
+    assert pace.limit < 11

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltune.prediction.replies import Verdict, all_rejected, choice_of, judge, usage_of
+from labeltune.prediction.refusals import all_rejected
+from labeltune.prediction.replies import Verdict, choice_of, judge, usage_of
 
 JSON = {"content-type": "application/json"}
 GOOD = {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}

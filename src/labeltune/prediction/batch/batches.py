@@ -12,7 +12,7 @@ from labeltune.files.writing import disk_errors
 from labeltune.prediction.batch.asking_again import AskingAgain
 from labeltune.prediction.batch.collecting import Collector
 from labeltune.prediction.batch.creating import Creator
-from labeltune.prediction.batch.failures import failure_of
+from labeltune.prediction.batch.failures import errors_of, failure_of
 from labeltune.prediction.batch.files import UPLOAD, temporary, write_input_file
 from labeltune.prediction.batch.queue import QUEUE_CODES, Queue
 from labeltune.prediction.batch.watching import Watched, Watcher
@@ -183,7 +183,7 @@ class Batches:
     async def _failed(self, watched: Watched, remote: Batch) -> None:
         """The provider refused the batch whole: nothing of it was asked, and nothing is billed."""
         entry = watched.entry
-        errors = list((remote.errors and remote.errors.data) or ())
+        errors = errors_of(remote)
         if {error.code for error in errors} & QUEUE_CODES:
             await self._put_back(entry, alone=watched.alone)
             return

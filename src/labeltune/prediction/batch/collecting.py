@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from labeltune.errors import LabeltuneError, TemporaryError
 from labeltune.files.writing import disk_errors
 from labeltune.prediction.batch.files import DOWNLOAD, read_line, temporary
-from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, all_rejected, usage_of
+from labeltune.prediction.batch.watching import each_once
+from labeltune.prediction.refusals import all_rejected
+from labeltune.prediction.replies import BAD_RESPONSE, REJECTED, usage_of
 from labeltune.providers import persist
-from labeltune.tuning.watching import WATCH_PATIENCE
+from labeltune.providers.failures import shown_start
+from labeltune.providers.lenient import batch_status, whole_number
+from labeltune.tuning.watching import NAMELESS_LOOKS, WATCH_PATIENCE
 from labeltune.wording import counted
 
 if TYPE_CHECKING:
@@ -39,6 +43,11 @@ DOWNLOADS = 3
 _CHUNK = 512
 
 
+def _completed(remote: Batch) -> int:
+    """How many answers the provider counts."""
+    return whole_number(getattr(remote.request_counts, "completed", None)) or 0
+
+
 class Collector:
     """Collects batches of one run, and counts what they brought into `sent`."""
 
@@ -55,6 +64,11 @@ class Collector:
         self._client, self._job, self._journal = client, job, journal
         self._sent, self._rate, self._sleep = sent, rate, sleep
         self._file = journal.path.with_suffix(DOWNLOAD)
+        self._tell = each_once(job.story)
+        self._unanswered: dict[str, str] = {}
+        """What was said of requests that were not answered, by code."""
+        self._sample = ""
+        """The start of a line of no request of ours."""
 
     async def collect(self, entry: BatchEntry, remote: Batch) -> None:
         """Write down what an ended batch answered and what it refused; the rest of its requests is unknown.
@@ -64,7 +78,9 @@ class Collector:
         that is mended.
         """
         strange: Counter[str] = Counter()
-        completed = remote.request_counts.completed if remote.request_counts else 0
+        self._unanswered.clear()
+        self._sample = ""
+        remote, completed = await self._with_output(remote), _completed(remote)
         for file_id, lines in ((remote.output_file_id, completed), (remote.error_file_id, 0)):
             if not file_id:
                 continue
@@ -72,12 +88,34 @@ class Collector:
                 await self._download(file_id, path, lines)
                 self._refuse_all(path, entry)
                 strange += self._read(path, entry)
-        status = str(remote.status)
+        status = batch_status(remote.status)
         self._journal.batches.collected(entry.id, MISSING if status == "completed" else f"batch_{status}")
+        for code, said in self._unanswered.items():
+            if said:
+                self._job.story.warn(f"{remote.id}: not answered [{code}]: {said}")
         for what, count in strange.items():
             self._job.story.warn(
                 f"{remote.id}: {counted(count, 'line')} {what} {'is' if count == 1 else 'are'} left out"
+                + (f": {self._sample}" if "no request" in what else "")
             )
+
+    async def _with_output(self, remote: Batch) -> Batch:
+        """The batch with the file of its answers, which some providers name a moment after its end.
+
+        Raises `TemporaryError` if it counts answers and names no file: they are there, and paid for.
+        """
+        for delay in NAMELESS_LOOKS:
+            if remote.output_file_id or not _completed(remote):
+                return remote
+            await self._sleep(delay)
+            retrieve = partial(self._client.batches.retrieve, remote.id)
+            remote = await persist(retrieve, self._job.provider, patience=WATCH_PATIENCE, sleep=self._sleep)
+        if remote.output_file_id or not _completed(remote):
+            return remote
+        raise TemporaryError(
+            f"{remote.id}: counts {counted(_completed(remote), 'answer')}, but names no output file",
+            hint="run the same command again later: it collects them",
+        )
 
     async def digests_at(self, entry: BatchEntry, lines: set[int]) -> dict[int, bytes]:
         """The hashes of the requests on these lines of a batch's input file, counted from 1; those that can
@@ -100,7 +138,13 @@ class Collector:
         counts: set[int] = set()
         for _ in range(DOWNLOADS):
             fetch = partial(self._fetch, file_id, path)
-            lines = await persist(fetch, self._job.provider, patience=WATCH_PATIENCE, sleep=self._sleep)
+            lines = await persist(
+                fetch,
+                self._job.provider,
+                patience=WATCH_PATIENCE,
+                sleep=self._sleep,
+                on_failure=self._tell,
+            )
             if lines >= expected:
                 return
             counts.add(lines)
@@ -146,10 +190,11 @@ class Collector:
         with path.open("rb") as texts:
             while chunk := list(islice(texts, _CHUNK)):
                 with self._journal.saving():
-                    for text in chunk:
+                    for text in filter(bytes.strip, chunk):
                         line = read_line(text)
                         found = None if line is None else known.get(line.digest)
                         if line is None or found is None:
+                            self._sample = self._sample or shown_start(text.decode("utf-8", "replace"))
                             strange["of no request of ours"] += 1
                         elif line.digest in seen:
                             strange["that answer a request again"] += 1
@@ -174,5 +219,6 @@ class Collector:
                 self._journal.failed(request, REJECTED, line.raw)
                 self._sent.rejections[reply.code] = self._sent.rejections.get(reply.code, 0) + 1
             case _:
+                self._unanswered.setdefault(reply.code, reply.said)
                 self._journal.unknown(request, reply.code, line.raw)
                 self._sent.unknown += 1

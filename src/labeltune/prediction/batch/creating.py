@@ -12,6 +12,7 @@ from labeltune.prediction.batch.files import DOWNLOAD, ENDPOINT, UPLOAD
 from labeltune.prediction.journal import BatchEntry
 from labeltune.providers import START_PATIENCE, api_errors, every, persist
 from labeltune.providers.failures import status_of
+from labeltune.providers.lenient import fields_of
 from labeltune.tuning.upload import UPLOAD_PATIENCE
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Creator:
 
         async def search() -> Batch | None:
             async for remote in every(self._client.batches.list(limit=_PAGE)):
-                key = (remote.metadata or {}).get(METADATA_KEY)
+                key = fields_of(remote.metadata).get(METADATA_KEY)
                 if remote.input_file_id == entry.file or key == entry.key:
                     return remote
             return None

@@ -16,19 +16,40 @@ from labeltune.errors import (
 )
 from labeltune.prediction.replies import MODEL_DAMAGED
 from labeltune.providers.failures import QUOTA_CODES, redact
+from labeltune.providers.lenient import fields_of, whole_number
+from labeltune.providers.refusals import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from openai.types import BatchError
+    from openai.types import Batch, BatchError
 
     from labeltune.prediction.journal import Journal
     from labeltune.prediction.plan import Asking
 
-__all__ = ["failure_of"]
+__all__ = ["errors_of", "failure_of"]
 
 _BROKEN = frozenset({"server_error", "internal_error", "disk_full", "worker_died"})
 """Codes that say nothing about what was sent."""
+
+
+def errors_of(remote: Batch) -> list[BatchError]:
+    """Why a batch failed, in the protocol's form; also where a server sends a bare list, or words."""
+    from openai import BaseModel
+    from openai.types import BatchError
+
+    listed = getattr(remote.errors, "data", remote.errors)
+    errors = []
+    for item in listed if isinstance(listed, list) else [listed]:
+        document = item.model_dump(warnings=False) if isinstance(item, BaseModel) else item
+        found = refusal_in(document)
+        if found:
+            line = whole_number(fields_of(document).get("line"))
+            code = found.get("code")
+            errors.append(
+                BatchError(code=None if code is None else str(code), message=found.get("message"), line=line)
+            )
+    return errors
 
 
 def failure_of(

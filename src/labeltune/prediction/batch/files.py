@@ -5,7 +5,7 @@ A request goes by the hash of its content, in hexadecimal: the answers come in a
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -16,6 +16,9 @@ from labeltune.errors import DataError
 from labeltune.files.writing import disk_errors
 from labeltune.prediction.plan import PATH
 from labeltune.prediction.replies import Reply, as_kept, judge_document, read_json, write_json
+from labeltune.providers.failures import redact
+from labeltune.providers.lenient import whole_number
+from labeltune.providers.refusals import refusal_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,11 +116,33 @@ def read_line(text: bytes) -> BatchLine | None:
         digest = bytes.fromhex(line["custom_id"])
     except (ValueError, KeyError, TypeError):
         return None
+    found = _response_of(line)
+    if found is not None:
+        reply = judge_document(*found)
+        return BatchLine(digest, reply, as_kept(reply, write_json(found[1])))
+    refusal = refusal_in(line.get("error"))
+    code = redact(str(refusal.get("code") or "no_response"))
+    return BatchLine(digest, Reply("server_error", redact(refusal.get("message", "")), code), b"")
+
+
+def _response_of(line: dict[str, Any]) -> tuple[int, Any] | None:
+    """The status and the body of a response, as servers write them; None where there was none.
+
+    The status may be missing or be a text, the body may be a text that holds it, or be the response itself.
+    Where there is no body, the error beside it says why.
+    """
     response = line.get("response")
-    if isinstance(response, dict) and isinstance(response.get("status_code"), int):
-        body = response.get("body")
-        reply = judge_document(response["status_code"], body)
-        return BatchLine(digest, reply, as_kept(reply, write_json(body)))
-    error: Any = line.get("error")
-    code, said = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
-    return BatchLine(digest, Reply("server_error", str(said or ""), str(code or "no_response")), b"")
+    if not isinstance(response, dict):
+        return None
+    body = response if "choices" in response or "error" in response else response.get("body")
+    if isinstance(body, str):
+        with suppress(ValueError):
+            body = read_json(body.encode("utf-8", "surrogatepass"))
+    error = line.get("error")
+    if body is None and error:
+        body = {"error": error}
+    status = whole_number(response.get("status_code"))
+    if status is None:
+        # An answer or an error speaks for itself.
+        return (200, body) if isinstance(body, dict) and ("choices" in body or "error" in body) else None
+    return status, body

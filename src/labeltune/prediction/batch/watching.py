@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from labeltune.errors import RemoteError, TemporaryError
 from labeltune.providers import persist
+from labeltune.providers.lenient import batch_status, whole_number
 from labeltune.tuning.watching import WATCH_PATIENCE
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from labeltune.prediction.story import Story
     from labeltune.providers import Provider
 
-__all__ = ["FINAL", "Watched", "Watcher"]
+__all__ = ["FINAL", "Watched", "Watcher", "each_once"]
 
 FINAL = ("completed", "failed", "expired", "cancelled")
 """The statuses that a batch keeps. The set of statuses is open: an unknown one is not final."""
@@ -49,6 +50,20 @@ class Watched:
         return self.entry.batch
 
 
+def each_once(story: Story) -> Callable[[TemporaryError], None]:
+    """Tells of failures after which the same is asked again, for half an hour: none should sit through it
+    without a word.
+    """
+    told: set[str] = set()
+
+    def tell(error: TemporaryError) -> None:
+        if str(error) not in told:
+            told.add(str(error))
+            story.warn(f"{error}; trying again")
+
+    return tell
+
+
 class Watcher:
     """Looks at batches through one client. Reads only, so every call may be repeated."""
 
@@ -63,6 +78,7 @@ class Watcher:
     ) -> None:
         self._client, self._provider, self._story = client, provider, story
         self._sleep, self._now = sleep, now
+        self._tell = each_once(story)
 
     async def next_ended(self, batches: Sequence[Watched]) -> tuple[Watched, Batch | None]:
         """The next batch that is over, and how it stands; None if the provider has it no more."""
@@ -74,7 +90,11 @@ class Watcher:
                 retrieve = partial(self._client.batches.retrieve, watched.id)
                 try:
                     remote = await persist(
-                        retrieve, self._provider, patience=WATCH_PATIENCE, sleep=self._sleep
+                        retrieve,
+                        self._provider,
+                        patience=WATCH_PATIENCE,
+                        sleep=self._sleep,
+                        on_failure=self._tell,
                     )
                 except RemoteError:
                     return watched, None
@@ -89,8 +109,8 @@ class Watcher:
 
         Raises `TemporaryError` for one that is being cancelled without end.
         """
-        status, counts = str(remote.status), remote.request_counts
-        over = 0 if counts is None else (counts.completed or 0) + (counts.failed or 0)
+        status, counts = batch_status(remote.status), remote.request_counts
+        over = sum(whole_number(getattr(counts, name, None)) or 0 for name in ("completed", "failed"))
         moved = status != watched.status or over > watched.over
         if status != watched.status:
             self._story.note(f"{watched.id}: {status}")
