@@ -11,7 +11,7 @@ from collections import OrderedDict
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from labeltune.errors import LabeltuneError
+from labeltune.errors import LabeltuneError, SettingsError
 from labeltune.files.writing import sha256_of
 from labeltune.local import engines
 from labeltune.local.engines import Base
@@ -62,7 +62,9 @@ def check_base(name: str) -> None:
             )
         engines.get_engine(base.engine).check(base)
     except LabeltuneError as error:
-        raise ApiError(400, with_hint(error), param="model", code="model_not_available") from error
+        # An option that is wrong is a setting to mend, not a model to look for.
+        code = "invalid_value" if isinstance(error, SettingsError) else "model_not_available"
+        raise ApiError(400, with_hint(error), param="model", code=code) from error
 
 
 def is_base(name: str) -> bool:
