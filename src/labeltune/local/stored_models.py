@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from labeltune.local.store import Row
 
 __all__ = [
+    "INVALID_OPTION",
     "LoadedModels",
     "base_models",
     "check_base",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 _SAVED = re.compile(r"step-\d+")
+
+INVALID_OPTION = "invalid_option"
+"""The code of a base model's name whose options are wrong."""
 
 LOADED = 4
 """How many models are kept in memory."""
@@ -63,7 +67,7 @@ def check_base(name: str) -> None:
         engines.get_engine(base.engine).check(base)
     except LabeltuneError as error:
         # An option that is wrong is a setting to mend, not a model to look for.
-        code = "invalid_value" if isinstance(error, SettingsError) else "model_not_available"
+        code = INVALID_OPTION if isinstance(error, SettingsError) else "model_not_available"
         raise ApiError(400, with_hint(error), param="model", code=code) from error
 
 

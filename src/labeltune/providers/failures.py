@@ -49,6 +49,8 @@ TRAINING_CLOSED = "training_not_available"
 """What a provider says that takes no more jobs from someone."""
 
 _MODEL_CODES = frozenset({"model_not_found", "model_not_available", "invalid_model", "DeploymentNotFound"})
+_OPTION = "invalid_option"
+"""The local provider's: the model is there, but an option after its name is wrong."""
 _IN_USE = frozenset({"model_in_use", "file_in_use"})
 """The local provider's: what unfinished work still needs is not deleted."""
 _FILE_PARAMS = frozenset({"training_file", "validation_file", "file", "input_file_id"})
@@ -158,7 +160,7 @@ def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> A
 def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     """A 4xx that says what is wrong with what was asked for."""
     status, code, param = error.status_code, error.code or "", error.param or ""
-    if code in _MODEL_CODES or (param == "model" and status in (400, 404)):
+    if code in _MODEL_CODES or (param == "model" and status in (400, 404) and code != _OPTION):
         return AccessError(
             said, hint="see which models there are: labeltune models list, or the provider's pages"
         )
