@@ -458,7 +458,7 @@ def test_a_base_too_large_is_refused_before_it_is_read(
 
 @pytest.mark.parametrize("engine", ["linear", "embed", "encoder", "llm"])
 def test_validation_examples_that_cannot_be_used_are_told_of(tmp_path: Path, engine: str) -> None:
-    source = {"encoder": tiny_encoder, "llm": chat_model, "embed": static_folder}.get(engine)
+    source: Any = {"encoder": tiny_encoder, "llm": chat_model, "embed": static_folder}.get(engine)
     base = Base(engine, str(source(tmp_path / "base")) if source else "")
     unknown = [record("will it rain", "weather")] * 3
     run: Any = get_engine(engine).fit(single(), [*single(9, seed=1), *unknown], QUICK, base=base, seed=1)

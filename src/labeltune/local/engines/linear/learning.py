@@ -189,7 +189,7 @@ class LinearRun:
                     hint="use a smaller learning-rate multiplier",
                 )
             epoch_end = place + 1 == per_epoch
-            valid: dict[str, float] = {}
+            valid: dict[str, Any] = {}
             if self._valid and (epoch_end or self._step % every == 0):
                 some = self._valid[self._step // every % len(self._valid)]
                 valid["valid_loss"], valid["valid_accuracy"] = self._validate([some])
