@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from labeltune.cli import output
 from labeltune.cli.output import Output, visible
+from labeltune.cli.output.progress_display import show_progress
 from labeltune.errors import DataError, Finding, SettingsError, Where
 
 
@@ -100,3 +102,22 @@ def test_errors_that_escape_are_told_in_the_mode_of_the_command() -> None:
     assert output.current() is out
     output.reset()
     assert not output.current().json_mode
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_terminal_shows_how_far_it_is_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("COLUMNS", "80"), ("TERM", "xterm"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr", terminal := _Terminal())
+    with show_progress("training", 15_000, "steps") as progress:
+        progress.expect(3_700)
+        progress(300, **{"rows/s": 22.3, "loss": 0.8228, "valid_loss": 1.099, "valid_accuracy": 0.5})
+    last = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "\n", terminal.getvalue().rstrip()))
+    shown = [line for line in last if "300/15000" in line]
+    assert shown
+    assert all("steps" in line and "1:01:" in line and "rows/s 22.3" in line for line in shown)
+    assert max(map(len, shown)) <= 80

@@ -95,6 +95,27 @@ def test_a_job_tells_its_curve_and_every_checkpoint_answers(provider: Provider, 
     run(go())
 
 
+def test_the_figures_of_a_model_are_those_of_the_epoch_that_it_is_of(
+    provider: Provider, folder: Path
+) -> None:
+    wrong = [[*row[:-1], {**row[-1], "content": "card"}] for row in single(40, seed=1)]
+
+    async def go() -> None:
+        validation = await provider.upload(lines(wrong))
+        started = await begin(provider, folder, validation_file=validation, hyperparameters=LONG)
+        job = await provider.wait(started.id)
+        assert job.status == "succeeded", job.error
+        jobs = provider.client.fine_tuning.jobs
+        last, worse, best = (await jobs.checkpoints.list(job.id)).data
+        assert last.metrics.full_valid_loss == best.metrics.full_valid_loss
+        assert last.metrics.full_valid_loss != worse.metrics.full_valid_loss
+        told = [event.message async for event in jobs.list_events(job.id, limit=100)]
+        (kept,) = (message for message in told if message.startswith("The model is that of epoch"))
+        assert f"({last.metrics.full_valid_loss:.4f})" in kept
+
+    run(go())
+
+
 def test_killed_and_paused_a_job_ends_with_the_same_bytes(provider: Provider, folder: Path) -> None:
     async def go() -> None:
         file = await provider.upload(lines(single()))
@@ -185,7 +206,7 @@ def test_what_can_be_seen_before_is_refused_at_once(provider: Provider, options:
         source = folder if options else folder / "nowhere"
         with pytest.raises(openai.BadRequestError) as caught:
             await begin(provider, source, model=f"encoder:{source}{options}")
-        assert caught.value.code == "model_not_available"
+        assert caught.value.code == ("invalid_option" if options else "model_not_available")
 
     run(go())
 

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["JobStory", "PartStory", "RowStory", "clock"]
 
 _SHORT = {
+    "rows_per_second": "rows/s",
     "train_loss": "loss",
     "train_mean_token_accuracy": "accuracy",
     "valid_loss": "valid_loss",
     "valid_mean_token_accuracy": "valid_accuracy",
     "full_valid_loss": "full_valid_loss",
     "full_valid_mean_token_accuracy": "full_valid_accuracy",
-    "rows_per_second": "rows/s",
 }
-"""The protocol's metrics, under the names that are shown."""
+"""The protocol's metrics, under the names that are shown, in order: a narrow line cuts the last ones."""
 
 
 _LAST_SECOND = 1 << 36
@@ -83,7 +83,8 @@ class JobStory:
         left = event.metrics.get("seconds_left")
         if left is not None:
             progress.expect(left)
-        progress(int(step) - self._step, **self._last)
+        shown = {short: self._last[short] for short in _SHORT.values() if short in self._last}
+        progress(int(step) - self._step, **shown)
         self._step = int(step)
 
     def _begin_bar(self) -> Progress:

@@ -11,6 +11,7 @@ from labeltune.local.context import context_of
 from labeltune.local.errors import ApiError
 from labeltune.local.in_use import refuse_model_in_use
 from labeltune.local.stored_models import (
+    INVALID_OPTION,
     base_models,
     check_base,
     drop_unused_folders,
@@ -56,6 +57,8 @@ async def retrieve(request: Request) -> Response:
         try:
             check_base(name)
         except ApiError as error:
+            if error.code == INVALID_OPTION:
+                raise
             raise ApiError(404, error.message, param="model", code="model_not_found") from error
         return json_reply(_model_object(name, _BASE_CREATED, "system"))
     store = context_of(request).store

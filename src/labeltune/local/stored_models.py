@@ -10,7 +10,7 @@ from collections import OrderedDict
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NoReturn
 
-from labeltune.errors import LabeltuneError
+from labeltune.errors import LabeltuneError, SettingsError
 from labeltune.local import engines
 from labeltune.local.engines import Base
 from labeltune.local.errors import ApiError, with_hint
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labeltune.local.store import Row
 
 __all__ = [
+    "INVALID_OPTION",
     "LoadedModels",
     "base_models",
     "check_base",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 _SAVED = re.compile(r"step-\d+")
+
+INVALID_OPTION = "invalid_option"
+"""The code of a base model's name whose options are wrong."""
 
 LOADED = 4
 """How many models are kept in memory."""
@@ -61,7 +65,9 @@ def check_base(name: str) -> None:
             )
         engines.get_engine(base.engine).check(base)
     except LabeltuneError as error:
-        raise ApiError(400, with_hint(error), param="model", code="model_not_available") from error
+        # An option that is wrong is a setting to mend, not a model to look for.
+        code = INVALID_OPTION if isinstance(error, SettingsError) else "model_not_available"
+        raise ApiError(400, with_hint(error), param="model", code=code) from error
 
 
 def is_base(name: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from labeltune.errors import AccessError, DiskError, LabeltuneError
+from labeltune.errors import AccessError, DiskError, LabeltuneError, SettingsError
 from labeltune.files.writing import atomic_write, sha256_of
 from labeltune.local import engines
 from labeltune.local.cards import base_of, keep_base, write_card
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from labeltune.local.engines import Lasting, Record, Run, Step
+    from labeltune.local.engines import Kept, Lasting, Record, Run, Step
     from labeltune.local.store import Row, Store
 
 __all__ = ["MAX_ATTEMPTS", "fit", "records_of", "train", "validate"]
@@ -123,10 +123,8 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
         _fail(store, job, refusal.error)
     except DiskError as error:
         _fail_full(store, job, str(error))
-    except AccessError as error:
-        _fail(store, job, _error("model_not_available", with_hint(error), "model"))
     except LabeltuneError as error:
-        _fail(store, job, _error("training_refused", with_hint(error), "training_file"))
+        _fail(store, job, _blamed(error))
     except MemoryError:
         _fail(store, job, _error("out_of_memory", "There was not enough memory to train.", None))
     except Exception as error:  # noqa: BLE001  (an engine's bug fails its job, not the worker)
@@ -139,6 +137,15 @@ def train(store: Store, job: Row, order: Callable[[], str]) -> None:
         _fail(store, job, _error("server_error", f"The engine failed ({kind}); see worker.log.", None))
     finally:
         drop_unused_folders(store, job["id"])
+
+
+def _blamed(error: LabeltuneError) -> dict[str, str | None]:
+    """`error` of a job whose model or files an engine refused."""
+    code, param = "training_refused", "training_file"
+    if isinstance(error, AccessError | SettingsError):
+        code = "model_not_available" if isinstance(error, AccessError) else "invalid_value"
+        param = "model"
+    return _error(code, with_hint(error), param)
 
 
 def records_of(store: Store, job: Row) -> tuple[list[Record], list[Record]]:
@@ -276,9 +283,13 @@ class _Training:
                     "created_at": now(),
                     "step": step.step,
                 }
-                store.insert("checkpoints", {**checkpoint, "metrics": orjson.dumps(_metrics(step)).decode()})
+                # The weights are those of the epoch that is kept: so are the figures.
+                told = _metrics(step) | ({} if step.kept is None else _metrics_kept(step.kept))
+                store.insert("checkpoints", {**checkpoint, "metrics": orjson.dumps(told).decode()})
                 _add_model(store, job, step.step, model_name(job, step.step))
                 add_event(store, job["id"], f"Checkpoint created at step {step.step}")
+                if step.kept is not None and step.kept.epoch < step.epoch:
+                    add_event(store, job["id"], _which(step.kept, step.epoch))
             for old in store.rows(
                 "SELECT step FROM checkpoints WHERE job_id = ? ORDER BY step DESC LIMIT -1 OFFSET ?",
                 job["id"],
@@ -407,6 +418,20 @@ def _metrics(step: Step) -> dict[str, float]:
         "full_valid_mean_token_accuracy": step.full_valid_accuracy,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _metrics_kept(kept: Kept) -> dict[str, float]:
+    return {
+        "full_valid_loss": kept.full_valid_loss,
+        "full_valid_mean_token_accuracy": kept.full_valid_accuracy,
+    }
+
+
+def _which(kept: Kept, last: int) -> str:
+    return (
+        f"The model is that of epoch {kept.epoch}, where the validation loss was lowest "
+        f"({kept.full_valid_loss:.4f}); training ended after epoch {last}"
+    )
 
 
 def _add_model(store: Store, job: Row, step: int, name: str) -> None:

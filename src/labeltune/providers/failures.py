@@ -67,6 +67,8 @@ MODEL_CODES = frozenset(
 )
 """Refusals of a model that is not there."""
 
+_OPTION = "invalid_option"
+"""The local provider's: the model is there, but an option after its name is wrong."""
 _IN_USE = frozenset({"model_in_use", "file_in_use"})
 """The local provider's: what unfinished work still needs is not deleted."""
 _FILE_PARAMS = frozenset({"training_file", "validation_file", "file", "input_file_id"})
@@ -196,7 +198,7 @@ def _of_access(error: openai.APIStatusError, provider: Provider, said: str) -> L
 def _of_request(error: openai.APIStatusError, said: str) -> LabeltuneError:
     """A 4xx that says what is wrong with what was asked for."""
     status, code, param = error.status_code, error.code or "", error.param or ""
-    if code in MODEL_CODES or (param == "model" and status in (400, 404)):
+    if code in MODEL_CODES or (param == "model" and status in (400, 404) and code != _OPTION):
         return AccessError(
             said, hint="see which models there are: labeltune models list, or the provider's pages"
         )

@@ -175,6 +175,10 @@ def test_training_ends_early_with_the_best_weights(folder: Path, tmp_path: Path)
     assert len(losses) < 12
     assert steps[-1].step == steps[-1].total_steps < steps[0].total_steps
     assert losses[-1] > losses[-2] > min(losses)
+    kept = steps[-1].kept
+    assert kept is not None
+    assert (kept.epoch, kept.full_valid_loss) == (losses.index(min(losses)) + 1, min(losses))
+    assert all(step.kept is None for step in steps[:-1])
     run.save(tmp_path)
     assert list(fit(folder, single(), wrong, asked, resume=tmp_path)) == []
     best = fit(folder, single(), wrong, asked)
@@ -262,6 +266,18 @@ def test_a_loss_that_is_no_number_ends_the_training(folder: Path) -> None:
     with pytest.raises(TrainingRefusedError, match="not finite any more after") as caught:
         list(fit(folder, single(), asked=asked))
     assert "smaller learning-rate multiplier" in str(caught.value.hint)
+
+
+def test_a_training_that_runs_away_ends(folder: Path) -> None:
+    asked = replace(FEW, learning_rate_multiplier=1e6)
+    with pytest.raises(TrainingRefusedError, match=r"the loss has grown to [\d,]+ after \d+ steps"):
+        list(fit(folder, single(), asked=asked))
+
+
+def test_weights_that_the_last_step_spoils_are_no_model(folder: Path) -> None:
+    asked = Hyperparameters(n_epochs=1, batch_size=40, learning_rate_multiplier=1e38)
+    with pytest.raises(TrainingRefusedError, match="the loss of the validation file is not finite"):
+        list(fit(folder, single(40), single(20, seed=1), asked))
 
 
 def test_a_model_that_does_not_fit_into_memory_is_refused_before_it_is_loaded(

@@ -24,6 +24,8 @@ pytest.importorskip("transformers", reason="the extra [torch] is not installed")
 pytest.importorskip("peft", reason="the extra [torch] is not installed")
 
 from unit.local.chat_models import chat_model
+from unit.local.sentence_models import static_folder
+from unit.local.tiny_models import tiny_encoder
 
 WORDS = {"card": "pin", "transfer": "bank", "login": "password"}
 AUTO = Hyperparameters()
@@ -397,3 +399,69 @@ def test_the_best_label_is_the_same_whether_others_are_told_or_not(base: Base, t
     for one, other in zip(model.answer(rows), model.answer(rows, top_logprobs=3), strict=True):
         assert one.text == other.text
         assert one.tokens[0].logprob == pytest.approx(other.tokens[0].logprob, abs=1e-4)
+
+
+def test_what_no_text_tells_apart_is_refused(tmp_path: Path) -> None:
+    base = Base("llm", str(chat_model(tmp_path / "base")))
+    nobody_asks: list[Record] = [[{"role": "assistant", "content": "ab"[n % 2]}] for n in range(20)]
+    for records in ([record("", "ab"[n % 2]) for n in range(20)], nobody_asks):
+        with pytest.raises(TrainingRefusedError, match="nothing to tell them apart by"):
+            Llm.fit(records, [], QUICK, base=base, seed=1)
+
+
+ALTERNATING = (
+    "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}[{{ message['role'] }}] {{ message['content'] }}"
+    "{{ eos_token }}{% endfor %}"
+)
+
+
+def test_a_conversation_that_a_template_refuses_is_read_as_one_message(tmp_path: Path) -> None:
+    folder = chat_model(tmp_path / "base", template=ALTERNATING)
+    run = Llm.fit(single(), [], QUICK, base=Base("llm", str(folder)), seed=1)
+    list(run)
+    run.save(tmp_path / "model")
+    model = Llm.load(tmp_path / "model")
+    twice = [{"role": "user", "content": "where is"}, {"role": "user", "content": "my pin"}]
+    assert model.chat.render(twice) == model.chat.render([{"role": "user", "content": "where is\n\nmy pin"}])
+    for conversation in (twice, [], [{"role": "system", "content": "Classify."}]):
+        assert model.answer([conversation])[0].text in WORDS
+
+
+def test_a_broken_template_is_named_as_such(tmp_path: Path) -> None:
+    folder = chat_model(tmp_path / "base", template="{% for message in messages %}")
+    with pytest.raises(AccessError, match="its chat template cannot be used"):
+        Llm.fit(single(), [], QUICK, base=Base("llm", str(folder)), seed=1)
+
+
+@pytest.mark.parametrize("option", [{"window": "9"}, {"window": "9999"}, {"precision": "fp8"}])
+def test_options_are_looked_at_before_there_is_a_job(tmp_path: Path, option: dict[str, str]) -> None:
+    folder = chat_model(tmp_path / "base")
+    with pytest.raises(SettingsError, match=f"{next(iter(option))}="):
+        Llm.check(Base("llm", str(folder), option))
+
+
+@pytest.mark.parametrize("engine", ["llm", "encoder"])
+def test_a_base_too_large_is_refused_before_it_is_read(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: object) -> str:
+        pytest.fail("the weights were read")
+
+    folder = chat_model(tmp_path / "base") if engine == "llm" else tiny_encoder(tmp_path)
+    monkeypatch.setattr("labeltune.local.engines.neural.device.free_memory", lambda: 1 << 16)
+    monkeypatch.setattr("labeltune.local.engines.neural.base_model.sha256_of", read)
+    monkeypatch.setattr("safetensors.safe_open", read)
+    with pytest.raises(TrainingRefusedError, match="training needs about .* of memory"):
+        get_engine(engine).fit(single(), [], QUICK, base=Base(engine, str(folder)), seed=1)
+
+
+@pytest.mark.parametrize("engine", ["linear", "embed", "encoder", "llm"])
+def test_validation_examples_that_cannot_be_used_are_told_of(tmp_path: Path, engine: str) -> None:
+    source: Any = {"encoder": tiny_encoder, "llm": chat_model, "embed": static_folder}.get(engine)
+    base = Base(engine, str(source(tmp_path / "base")) if source else "")
+    unknown = [record("will it rain", "weather")] * 3
+    run: Any = get_engine(engine).fit(single(), [*single(9, seed=1), *unknown], QUICK, base=base, seed=1)
+    assert [note for note in run.notes if "validation" in note] == [
+        "3 of 12 validation examples have an answer that no training example has: they are left out"
+    ]

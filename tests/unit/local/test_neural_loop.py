@@ -13,7 +13,7 @@ from labeltune.errors import AccessError, SettingsError, TrainingRefusedError
 from labeltune.local.engines import Base
 from labeltune.local.engines.neural.base_model import find_base
 from labeltune.local.engines.neural.batches import epoch_batches, learning_rate, micro_batches
-from labeltune.local.engines.neural.device import Device, Need, choose_device, free_memory
+from labeltune.local.engines.neural.device import Device, Need, free_memory, precision_of
 from labeltune.local.engines.neural.extra import need_torch as check_torch
 from unit.local.tiny_models import need_torch, tiny_encoder
 
@@ -84,7 +84,7 @@ def test_there_is_memory_and_a_device() -> None:
     need_torch()
     assert 1 << 20 < free_memory() < 1 << 62
     with pytest.raises(SettingsError, match="precision=fp8"):
-        choose_device("fp8")
+        precision_of(Base("llm", "x", {"precision": "fp8"}))
 
 
 def test_a_base_is_known_by_its_content_and_says_its_licence(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def _duration(seconds: float) -> str:
 def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
     from rich import progress
     from rich.markup import escape
+    from rich.table import Column
     from rich.text import Text
 
     class TimeLeft(progress.TimeRemainingColumn):
@@ -124,17 +125,25 @@ def _bar(description: str, total: int | None, unit: str) -> Iterator[Progress]:
                 return super().render(task)
             return Text(_duration(ends - time.monotonic()), style="progress.remaining")
 
+    class Info(progress.ProgressColumn):
+        """Gives way where the line is too narrow: how far it is, and how long it takes, matter more."""
+
+        def render(self, task: progress.Task) -> Text:
+            return Text(task.fields["info"], no_wrap=True, overflow="ellipsis")
+
+    console = console_on(sys.stderr)
+    whole = Column(no_wrap=True)
     # Rich parses its column templates as markup: only fixed words may stand in them.
     columns = (
         progress.TextColumn(f"{escape(visible(description))}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
+        progress.BarColumn(bar_width=min(40, max(5, console.width - 75)), table_column=whole),
+        progress.MofNCompleteColumn(table_column=whole),
         progress.TextColumn(f"{unit} · {{task.fields[rate]}}"),
-        progress.TimeElapsedColumn(),
-        TimeLeft(),
-        progress.TextColumn("{task.fields[info]}", markup=False),
+        progress.TimeElapsedColumn(table_column=whole),
+        TimeLeft(table_column=whole),
+        Info(),
     )
-    with progress.Progress(*columns, console=console_on(sys.stderr), transient=True) as display:
+    with progress.Progress(*columns, console=console, transient=True) as display:
         task = display.add_task("", total=total, info="", rate="", ends=None)
 
         class Bar:

@@ -37,6 +37,7 @@ __all__ = [
     "Fetching",
     "HeldOut",
     "Hyperparameters",
+    "Kept",
     "Lasting",
     "Message",
     "Portable",
@@ -143,6 +144,15 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """The epoch whose weights a training ends with, counted from 1, and what validation says of them."""
+
+    epoch: int
+    full_valid_loss: float
+    full_valid_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One point of the training curve. Losses are nats per answer, accuracies fractions of tokens right.
 
@@ -161,6 +171,8 @@ class Step:
     epoch_end: bool = False
     rows: int = 0
     """How many examples the step learnt from; 0 where the engine does not say."""
+    kept: Kept | None = None
+    """With the last step: what the model is, where that is not simply the last epoch's weights."""
 
 
 @dataclass(frozen=True, slots=True)

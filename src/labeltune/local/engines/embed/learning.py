@@ -38,7 +38,6 @@ class EmbedRun(LinearRun):
     """
 
     about: ClassVar[Mapping[str, Any]] = ABOUT
-    notes: Sequence[str]
 
     def __init__(
         self,
@@ -66,7 +65,7 @@ class EmbedRun(LinearRun):
         vectors = Vectors(self._sentences)
         found = vectors.of(fitting.texts)
         self._valid_vectors = vectors.of(self._validation.texts)
-        self.notes = self._notes(vectors.cut, len(fitting.texts) + len(self._valid_vectors))
+        self.notes = [*self.notes, *self._notes(vectors.cut, len(fitting.texts) + len(self._valid_vectors))]
         self._head = Head(
             self._layout,
             found,

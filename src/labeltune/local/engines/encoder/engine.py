@@ -63,9 +63,11 @@ class Encoder(ForgetsState):
     @classmethod
     def check(cls, base: Base) -> None:
         """See `Engine`."""
-        Options.of(base)
+        options = Options.of(base)
         need_torch(cls.name)
-        check_source(base)
+        found = check_source(base)
+        if found is not None:
+            options.window_of(found.config)
 
     @classmethod
     def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:

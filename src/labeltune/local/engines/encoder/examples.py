@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines.common.formats import read_format
+from labeltune.local.engines.common.learnable import check_answers, check_texts
 from labeltune.local.engines.common.records import Template, content_of
 from labeltune.local.engines.encoder.texts import MOST_WINDOWS
 
@@ -53,23 +53,12 @@ class Readings:
 
     def __init__(self, training: Sequence[Record]) -> None:
         """Raises `TrainingRefusedError` if there is nothing to learn."""
-        if not training:
-            raise TrainingRefusedError("there are no examples to learn from")
         answers = [content_of(record[-1]) for record in training]
-        if len(set(answers)) == 1:
-            raise TrainingRefusedError(
-                f"all {len(training):,} examples have the same answer: there is nothing to learn",
-                hint="train on examples of at least two different answers",
-            )
+        check_answers(answers)
         self.template = Template.of([record[:-1] for record in training])
         self.format: AnswerFormat = read_format(answers, self.template.declared_labels())
         texts, _ = self.of(training)
-        if len(set(texts)) == 1:
-            raise TrainingRefusedError(
-                f"all {len(training):,} examples have the same messages but different answers: "
-                "there is nothing to tell them apart by",
-                hint="check that the prompt has the text in it",
-            )
+        check_texts(texts)
 
     def of(self, records: Sequence[Record]) -> tuple[list[str], Bools]:
         """Texts and targets (n, k) of those records whose answers fit the format."""

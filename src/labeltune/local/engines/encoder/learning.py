@@ -16,6 +16,7 @@ from labeltune.local.engines.common.calibration import decisions
 from labeltune.local.engines.common.class_weight import ClassWeights
 from labeltune.local.engines.common.folder import copied_files, read_folder, write_folder
 from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.learnable import left_out
 from labeltune.local.engines.encoder.examples import Example, Readings, held_out, notes_on
 from labeltune.local.engines.encoder.manifest import ABOUT, STATE
 from labeltune.local.engines.encoder.model import EncoderModel, scores_of
@@ -66,7 +67,6 @@ class EncoderRun:
         self._readings = Readings(training)
         self._layout = Layout(self._readings.format.heads)
         self._base = find_base(base)
-        self._about_base = {**self._base.to_json(), "options": dict(base.options)}
         self._windows = Windows(
             self._base.folder / "tokenizer.json", self._options.window_of(self._base.config)
         )
@@ -74,8 +74,10 @@ class EncoderRun:
         self.hyperparameters = resolved(asked, len(self._learning))
         epochs = int(self.hyperparameters["n_epochs"])
         self.trained_tokens = epochs * sum(len(w) for example in self._learning for w in example.windows)
-        self._fingerprint = self._fingerprint_of(asked, seed)
+        # What does not fit into memory is told of before its bytes are hashed: that may take minutes.
         self._prepare(seed)
+        self._about_base = {**self._base.to_json(), "options": dict(base.options)}
+        self._fingerprint = self._fingerprint_of(asked, seed)
         if resume is not None:
             self._resume(resume)
 
@@ -97,11 +99,7 @@ class EncoderRun:
             Example(windows, target, None)
             for windows, target in zip(self._windows.of(valid_texts), valid_targets, strict=True)
         ]
-        if len(valid_texts) < len(validation):
-            self.notes.append(
-                f"{len(validation) - len(valid_texts):,} of {len(validation):,} validation examples have an "
-                "answer that no training example has: they are left out"
-            )
+        self.notes += left_out(len(valid_texts), len(validation))
         kept = [] if self._validation else held_out(targets, seed)
         aside = set(kept)
         self._learning = [example for number, example in enumerate(examples) if number not in aside]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from labeltune.errors import SettingsError
 from labeltune.local.engines.common.class_weight import CLASS_WEIGHT, is_balanced
-from labeltune.local.engines.neural.device import PRECISION
+from labeltune.local.engines.neural.device import PRECISION, precision_of
 from labeltune.local.engines.neural.lora import LORA, Lora
 from labeltune.local.engines.neural.processes import PROCESSES, processes_of
 
@@ -57,14 +57,11 @@ class Options:
         pooling = base.options.get("pooling", "auto")
         if pooling not in ("auto", "mean", "cls"):
             raise SettingsError(f"pooling={pooling}: expected mean, cls or auto")
-        precision = base.options.get("precision", "auto")
-        if precision not in ("auto", "bf16", "float32"):
-            raise SettingsError(f"precision={precision}: expected auto, bf16 or float32")
         return cls(
             lora=Lora.asked(base),
             window=_whole(base, "window", least=_LEAST_WINDOW, most=1 << 20),
             pooling=pooling,  # type: ignore[arg-type]
-            precision=precision,
+            precision=precision_of(base),
             balanced=is_balanced(base),
         )
 

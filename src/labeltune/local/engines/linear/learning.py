@@ -18,6 +18,7 @@ from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.folder import read_folder, write_folder
 from labeltune.local.engines.common.formats import read_format
 from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.learnable import check_answers, check_texts, left_out
 from labeltune.local.engines.common.records import Template, content_of
 from labeltune.local.engines.linear.choosing import choose
 from labeltune.local.engines.linear.corpus import Corpus
@@ -65,6 +66,7 @@ class LinearRun:
     about: ClassVar[Mapping[str, Any]] = ABOUT
     hyperparameters: Mapping[str, int | float]
     trained_tokens: int
+    notes: Sequence[str]
 
     def __init__(
         self,
@@ -77,28 +79,18 @@ class LinearRun:
         resume: Path | None,
         fold: NDArray[np.int64] | None = None,
     ) -> None:
-        if not training:
-            raise TrainingRefusedError("there are no examples to learn from")
         asked = checked(hyperparameters)
         self._seed, self._balanced, self._given = seed, balanced, fold
         conversations = [record[:-1] for record in training]
         self._template = Template.of(conversations)
         answers = [content_of(record[-1]) for record in training]
-        if len(set(answers)) == 1:
-            raise TrainingRefusedError(
-                f"all {len(training):,} examples have the same answer: there is nothing to learn",
-                hint="train on examples of at least two different answers",
-            )
+        check_answers(answers)
         self._format = read_format(answers, self._template.declared_labels())
         self._layout = Layout(self._format.heads)
         examples = self._examples(training)
-        if len(set(examples.texts)) == 1:
-            raise TrainingRefusedError(
-                f"all {len(training):,} examples have the same messages but different answers: "
-                "there is nothing to tell them apart by",
-                hint="check that the prompt has the text in it",
-            )
+        check_texts(examples.texts)
         self._validation = self._examples(validation)
+        self.notes = left_out(len(self._validation), len(validation))
         hints = _label_names(self._format)
         saved = None if resume is None else _Saved.read(resume, self.about)
         self.hyperparameters = (
@@ -197,7 +189,7 @@ class LinearRun:
                     hint="use a smaller learning-rate multiplier",
                 )
             epoch_end = place + 1 == per_epoch
-            valid: dict[str, float] = {}
+            valid: dict[str, Any] = {}
             if self._valid and (epoch_end or self._step % every == 0):
                 some = self._valid[self._step // every % len(self._valid)]
                 valid["valid_loss"], valid["valid_accuracy"] = self._validate([some])

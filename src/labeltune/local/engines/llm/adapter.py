@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError
 from labeltune.local.engines.neural.lora import exactly
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
 
     from labeltune.local.engines.neural.device import Device
 
-__all__ = ["put", "quiet", "read_base", "trainable", "with_lora"]
+__all__ = ["put", "quiet", "read_base", "read_config", "trainable", "with_lora"]
 
 
 def read_base(folder: Path, device: Device) -> torch.nn.Module:
@@ -24,7 +25,7 @@ def read_base(folder: Path, device: Device) -> torch.nn.Module:
     import torch
     from transformers import AutoModelForCausalLM
 
-    try:
+    with _reading(folder):
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
@@ -32,14 +33,33 @@ def read_base(folder: Path, device: Device) -> torch.nn.Module:
             use_safetensors=True,
             dtype=torch.bfloat16 if device.half else torch.float32,
         )
+    found: torch.nn.Module = model.to(device.torch).eval()
+    return found
+
+
+def read_config(folder: Path) -> Any:
+    """What the config of a folder says of the part that reads and writes text. Raises `AccessError`."""
+    from transformers import AutoConfig
+
+    with _reading(folder):
+        found = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = found.get_text_config()
+        for needed in ("hidden_size", "num_hidden_layers", "vocab_size"):
+            if not isinstance(getattr(config, needed, None), int):
+                raise ValueError(f"config.json names no {needed}")  # noqa: TRY004  # told like the others
+    return config
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise AccessError(
             f"{folder}: is no language model that transformers reads ({type(error).__name__}: "
             f"{str(error).splitlines()[0] if str(error) else ''})",
             hint="give a chat model's folder, one with ...ForCausalLM under architectures in config.json",
         ) from error
-    found: torch.nn.Module = model.to(device.torch).eval()
-    return found
 
 
 def with_lora(model: Any, *, rank: int, names: Sequence[str], seed: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from labeltune.errors import AccessError
@@ -65,7 +66,13 @@ class Chat:
         self._marks = sorted(map(str, found.all_special_tokens), key=len, reverse=True)
         added = (str(token) for token in found.added_tokens_decoder.values() if token.special)
         self._marks = sorted({*self._marks, *added} - {""}, key=len, reverse=True)
-        self._tail, self._end_text = self._around_answers()
+        try:
+            self._tail, self._end_text = self._around_answers()
+        except _template_errors() as error:
+            raise AccessError(
+                f"{folder}: its chat template cannot be used: {str(error).partition(chr(10))[0]}",
+                hint=_NO_TEMPLATE_HINT,
+            ) from error
         self.end = self._end()
         self.pad = found.pad_token_id if found.pad_token_id is not None else self.end[-1]
 
@@ -78,18 +85,16 @@ class Chat:
 
     def render(self, conversation: Sequence[Message]) -> str:
         """A conversation up to where the answer begins. A template without a system message gets its words
-        at the beginning of the next one.
+        at the beginning of the next one; one that refuses this order of messages, all in one of the user's.
         """
-        from jinja2.exceptions import TemplateError
-
         messages = [
             {"role": str(message.get("role", "user")), "content": self.plain(content_of(message))}
             for message in conversation
         ]
-        try:
-            return self._apply(messages)
-        except TemplateError:
-            return self._apply(_without_system(messages))
+        for form in (messages, _without_system(messages)):
+            with suppress(*_template_errors()):
+                return self._apply(form)
+        return self._apply([{"role": "user", "content": _in_one(messages)}])
 
     def _apply(self, messages: list[dict[str, str]], *, answered: bool = False) -> str:
         return str(
@@ -177,6 +182,19 @@ class Chat:
             else:
                 high = kept - 1
         return best[-limit:], True
+
+
+def _template_errors() -> tuple[type[Exception], ...]:
+    """What a template raises that is broken, or that refuses a conversation; no message at all is refused
+    by a `ValueError`.
+    """
+    from jinja2.exceptions import TemplateError
+
+    return TemplateError, ValueError, TypeError
+
+
+def _in_one(messages: list[dict[str, str]]) -> str:
+    return "\n\n".join(message["content"] for message in messages)
 
 
 def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:

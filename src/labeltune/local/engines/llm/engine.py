@@ -16,12 +16,14 @@ from labeltune.local.engines.common.formats import format_from_json
 from labeltune.local.engines.common.records import Template
 from labeltune.local.engines.llm.chat import Chat, check_template
 from labeltune.local.engines.llm.deciding import Decider, choices_of
+from labeltune.local.engines.llm.examples import window_of
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.legal import Legal
 from labeltune.local.engines.llm.manifest import ABOUT, OPTIONS, STATE
 from labeltune.local.engines.llm.saved import Saved, is_merged
 from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import check_source, fetch_base, licence_on_this_disk
+from labeltune.local.engines.neural.device import precision_of
 from labeltune.local.engines.neural.extra import need_torch
 from labeltune.local.engines.neural.lora import Lora
 from labeltune.local.engines.neural.processes import processes_of
@@ -75,17 +77,17 @@ class Llm(ForgetsState):
     @classmethod
     def check(cls, base: Base) -> None:
         """See `Engine`."""
-        from pathlib import Path
-
         base.check_options(cls.options)
         Lora.of(base)
         is_balanced(base)
         processes_of(base)
+        precision_of(base)
+        window_of(base, {})
         need_torch("llm")
-        check_source(base)
-        folder = Path(base.source).expanduser()
-        if folder.is_dir():
-            check_template(folder)
+        found = check_source(base)
+        if found is not None:
+            check_template(found.folder)
+            window_of(base, found.config)
 
     @classmethod
     def fetch(cls, base: Base, tell: Callable[[str], None]) -> Fetched:

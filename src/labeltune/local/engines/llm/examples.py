@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from labeltune.errors import TrainingRefusedError
+from labeltune.errors import SettingsError, TrainingRefusedError
 from labeltune.local.engines.common.records import content_of
 from labeltune.local.engines.llm.grammar import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from labeltune.local.engines import Record
+    from labeltune.local.engines import Base, Record
     from labeltune.local.engines.common.answers import AnswerFormat
     from labeltune.local.engines.common.records import Template
     from labeltune.local.engines.llm.chat import Chat
@@ -23,10 +23,29 @@ if TYPE_CHECKING:
 
     Ids = tuple[int, ...]
 
-__all__ = ["Example", "Examples", "common_beginning"]
+__all__ = ["Example", "Examples", "common_beginning", "window_of"]
 
 LEAST_TEXT = 16
 """A window has to leave so many tokens to a conversation at least."""
+
+
+LONGEST = 2048
+"""The window, if neither the option nor the model sets a smaller one."""
+
+
+def window_of(base: Base, config: Mapping[str, Any]) -> int:
+    """How many tokens of a conversation are read, answer included. Raises `SettingsError`."""
+    inner = config.get("text_config")
+    longest = (inner if isinstance(inner, dict) else config).get("max_position_embeddings")
+    most = longest if isinstance(longest, int) and longest > 0 else None
+    asked = base.options.get("window")
+    if asked is None:
+        return min(LONGEST, most or LONGEST)
+    if not asked.isascii() or not asked.isdigit() or int(asked) < 2 * LEAST_TEXT:
+        raise SettingsError(f"window={asked}: expected a whole number of tokens from {2 * LEAST_TEXT} on")
+    if most is not None and int(asked) > most:
+        raise SettingsError(f"window={asked}: the model reads {most:,} tokens at the most")
+    return int(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,11 @@ class Example:
     prompt: Ids
     answer: Written
     weight: float = 1.0
+
+    @property
+    def tokens(self) -> int:
+        """How many the model reads of it while it learns."""
+        return len(self.prompt) + len(self.answer.ids) - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Learner:
 
     def length(self, example: Example) -> int:
         """See `Trainable`."""
-        return len(example.prompt) + len(example.answer.ids) - 1
+        return example.tokens
 
     def groups(self) -> Sequence[Group]:
         """See `Trainable`."""

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltune.errors import SettingsError, TrainingRefusedError
+from labeltune.errors import TrainingRefusedError
 from labeltune.local.engines.common.asked import checked
 from labeltune.local.engines.common.calibration import decisions
 from labeltune.local.engines.common.class_weight import ClassWeights, is_balanced
 from labeltune.local.engines.common.folder import copied_files, read_folder, write_folder
 from labeltune.local.engines.common.formats import read_format
 from labeltune.local.engines.common.layout import Layout
+from labeltune.local.engines.common.learnable import check_answers, check_texts, left_out
 from labeltune.local.engines.common.records import Template, content_of
-from labeltune.local.engines.llm.adapter import quiet, read_base, trainable, with_lora
+from labeltune.local.engines.llm.adapter import quiet, read_base, read_config, with_lora
 from labeltune.local.engines.llm.chat import Chat
 from labeltune.local.engines.llm.deciding import Decider, choices_of, stepwise, uncalibrated
-from labeltune.local.engines.llm.examples import LEAST_TEXT, Examples, common_beginning
+from labeltune.local.engines.llm.examples import Examples, common_beginning, window_of
 from labeltune.local.engines.llm.grammar import Grammar
 from labeltune.local.engines.llm.learner import Learner
 from labeltune.local.engines.llm.legal import Legal
@@ -29,7 +30,7 @@ from labeltune.local.engines.llm.manifest import ABOUT, STATE
 from labeltune.local.engines.llm.saved import ADAPTER, Saved
 from labeltune.local.engines.llm.scoring import Scorer
 from labeltune.local.engines.neural.base_model import find_base
-from labeltune.local.engines.neural.device import Need, choose_device
+from labeltune.local.engines.neural.device import Need, choose_device, precision_of
 from labeltune.local.engines.neural.loop import Loop, Plan
 from labeltune.local.engines.neural.lora import Lora
 from labeltune.local.engines.neural.saving import read_tensors, tensor_files
@@ -44,15 +45,13 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Base, Hyperparameters, Record, Step
     from labeltune.local.engines.llm.examples import Example
 
-__all__ = ["LlmRun", "window_of"]
+__all__ = ["LlmRun"]
 
 RATE, RATE_WIDTH, RATE_POWER = 5e-4, 2000, 0.781
 """The learning rate of multiplier 1 at this width of a model; at others times (2000 / width) to this power.
 Fitted for LoRA on Llama models by Schulman and others ("LoRA Without Regret", Thinking Machines Lab 2025)."""
 NARROWEST = 512
 """Narrower models, which nobody fitted, learn at the rate of this width."""
-LONGEST = 2048
-"""The window, if neither the option nor the model sets a smaller one."""
 
 _SEEN = 2400
 """So many examples are learnt from if nobody says how many epochs, between 2 and 20 epochs."""
@@ -68,21 +67,6 @@ _MICRO_TOKENS = 8192
 def rate_of(width: int) -> float:
     """The learning rate of multiplier 1 for a model of this width, in its hidden layers."""
     return RATE * math.pow(RATE_WIDTH / max(width, NARROWEST), RATE_POWER)
-
-
-def window_of(base: Base, config: Mapping[str, Any]) -> int:
-    """How many tokens of a conversation are read, answer included. Raises `SettingsError`."""
-    inner = config.get("text_config")
-    longest = (inner if isinstance(inner, dict) else config).get("max_position_embeddings")
-    most = longest if isinstance(longest, int) and longest > 0 else None
-    asked = base.options.get("window")
-    if asked is None:
-        return min(LONGEST, most or LONGEST)
-    if not asked.isascii() or not asked.isdigit() or int(asked) < 2 * LEAST_TEXT:
-        raise SettingsError(f"window={asked}: expected a whole number of tokens from {2 * LEAST_TEXT} on")
-    if most is not None and int(asked) > most:
-        raise SettingsError(f"window={asked}: the model reads {most:,} tokens at the most")
-    return int(asked)
 
 
 class LlmRun:
@@ -108,22 +92,23 @@ class LlmRun:
         self._format = _format_of(training, self._template)
         self._layout = Layout(self._format.heads)
         self._lora = Lora.of(base)
-        self._device = choose_device(base.options.get("precision", "auto"))
+        self._device = choose_device(precision_of(base))
         self._base = find_base(base)
         self._chat = Chat(self._base.folder)
         self._window = window_of(base, self._base.config)
         self._legal = Legal(Grammar(self._format), self._chat.spell, self._chat.end)
         self._seed = seed
         learnt, valid = self._examples(training), self._examples(validation)
-        self.notes = _notes(learnt, valid, self._window)
+        self.notes = [*_notes(learnt, valid, self._window), *left_out(len(valid.rows), len(validation))]
         self._tilt: Sequence[float] = ()
         rows = self._weighted(base, learnt)
         rows, held = _split(learnt, valid, rows, seed)
         self._held, self._common = held, common_beginning([row.prompt for row in rows])
+        self.hyperparameters = _chosen(asked, len(rows))
+        # What does not fit into memory is told of before its bytes are hashed: that may take minutes.
+        self._prepare(rows, valid.rows)
         self._about_base = self._base.to_json()
         self._fingerprint = self._fingerprint_of(asked, base, training, validation)
-        self.hyperparameters = _chosen(asked, len(rows))
-        self._prepare(rows, valid.rows)
         epochs = int(self.hyperparameters["n_epochs"])
         self.trained_tokens = epochs * sum(len(row.prompt) + len(row.answer.ids) for row in rows)
         if resume is not None:
@@ -156,27 +141,12 @@ class LlmRun:
         ]
 
     def _prepare(self, rows: Sequence[Example], valid: Sequence[Example]) -> None:
+        config = read_config(self._base.folder)
+        micro = self._micro_tokens(config, [*rows, *valid], kept=int(bool(valid)))
         model: Any = read_base(self._base.folder, self._device)
         self._layers = self._lora.layers(model)
         self._module = with_lora(model, rank=self._lora.rank, names=self._layers, seed=self._seed)
-        config = model.config.get_text_config()
         self._learner = Learner(self._module, rows, valid, pad=self._chat.pad, device=self._device)
-        need = Need(
-            weights=self._base.n_weights,
-            trainable=sum(p.numel() for p in trainable(self._module).values()),
-            hidden=config.hidden_size,
-            layers=config.num_hidden_layers,
-            # Logits are computed for answers only, a small part of all tokens.
-            outputs=config.vocab_size // 8,
-            weight_bytes=2 if self._device.half else 4,
-            kept=int(bool(valid)),
-        )
-        micro = need.micro_tokens(
-            self._device,
-            most=_MICRO_TOKENS,
-            least=max(map(self._learner.length, [*rows, *valid])),
-            advice="use a smaller model, a smaller #window, or close other programs",
-        )
         multiplier = float(self.hyperparameters["learning_rate_multiplier"])
         plan = Plan(
             n_epochs=int(self.hyperparameters["n_epochs"]),
@@ -187,6 +157,28 @@ class LlmRun:
             decay="cosine",
         )
         self._loop: Loop[Example] = Loop(self._learner, plan, self._device)
+
+    def _micro_tokens(self, config: Any, rows: Sequence[Example], *, kept: int) -> int:
+        """Tokens of a micro-batch. Raises `TrainingRefusedError` if the training does not fit into the memory
+        that is free before the model is loaded.
+        """
+        need = Need(
+            weights=self._base.n_weights,
+            # An adapter of rank r has r·(in + out) weights; all of a layer are some 12 hidden².
+            trainable=config.num_hidden_layers * self._lora.rank * 18 * config.hidden_size,
+            hidden=config.hidden_size,
+            layers=config.num_hidden_layers,
+            # Logits are computed for answers only, a small part of all tokens.
+            outputs=config.vocab_size // 8,
+            weight_bytes=2 if self._device.half else 4,
+            kept=kept,
+        )
+        return need.micro_tokens(
+            self._device,
+            most=_MICRO_TOKENS,
+            least=max(row.tokens for row in rows),
+            advice="use a smaller model, a smaller #window, or close other programs",
+        )
 
     def __iter__(self) -> Iterator[Step]:
         """See `Run`."""
@@ -263,13 +255,9 @@ class LlmRun:
 
 def _format_of(training: Sequence[Record], template: Template) -> Any:
     answers = [content_of(record[-1]) for record in training]
-    if not answers:
-        raise TrainingRefusedError("there are no examples to learn from")
-    if len(set(answers)) == 1:
-        raise TrainingRefusedError(
-            f"all {len(training):,} examples have the same answer: there is nothing to learn",
-            hint="train on examples of at least two different answers",
-        )
+    check_answers(answers)
+    # Or there is no conversation at all, which no template writes.
+    check_texts(template.text(record[:-1]) for record in training)
     return read_format(answers, template.declared_labels())
 
 

@@ -81,14 +81,13 @@ class BaseModel:
         return {"name": self.name, "sha256": self.sha256(), "licence": self.licence}
 
 
-def check_source(base: Base) -> None:
-    """Look at what a base names, at little cost and without a network.
+def check_source(base: Base) -> BaseModel | None:
+    """Look at what a base names, at little cost and without a network; None for a name in a hub.
 
     Raises `AccessError` if it is no model, or neither a folder nor a name that a hub could have.
     """
     folder = _local_folder(base)
-    if folder is not None:
-        _look_at(base.source, folder)
+    return None if folder is None else _look_at(base.source, folder)
 
 
 def find_base(base: Base) -> BaseModel:

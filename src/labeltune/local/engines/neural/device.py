@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     import torch
 
-__all__ = ["PRECISION", "Device", "Need", "choose_device", "free_memory"]
+    from labeltune.local.engines import Base
+
+__all__ = ["PRECISION", "Device", "Need", "choose_device", "free_memory", "precision_of"]
 
 PRECISION = {
     "precision": "bf16 or float32: the numbers that training computes in; auto: bf16 where a GPU has it"
@@ -59,16 +61,22 @@ class Device:
         return free_memory()
 
 
+def precision_of(base: Base) -> str:
+    """The option of a base, read. Raises `SettingsError` for another word than `PRECISION` names."""
+    precision = base.options.get("precision", "auto")
+    if precision not in ("auto", "bf16", "float32"):
+        raise SettingsError(f"precision={precision}: expected auto, bf16 or float32")
+    return precision
+
+
 def choose_device(precision: str = "auto") -> Device:
     """A GPU if there is one, else the processor. `precision`: see `PRECISION`.
 
-    Under torchrun each process takes the GPU of its local rank. Raises `SettingsError` for another precision,
-    or for bf16 on a GPU without it.
+    Under torchrun each process takes the GPU of its local rank. Raises `SettingsError` for bf16 on a GPU
+    without it.
     """
     import torch
 
-    if precision not in ("auto", "bf16", "float32"):
-        raise SettingsError(f"precision={precision}: expected auto, bf16 or float32")
     if torch.cuda.is_available():
         number = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
         torch.cuda.set_device(number)

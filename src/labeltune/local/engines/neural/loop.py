@@ -7,11 +7,11 @@ training that goes on from a saved state ends with the bytes it would have ended
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, TypeVar
 
 from labeltune.errors import TrainingRefusedError
-from labeltune.local.engines import Step
+from labeltune.local.engines import Kept, Step
 from labeltune.local.engines.neural.batches import epoch_batches, learning_rate, micro_batches, step_seed
 from labeltune.local.engines.neural.processes import Processes, join
 
@@ -28,6 +28,8 @@ E = TypeVar("E")
 
 _VALIDATIONS = 100
 """How many steps of a run report a validation batch."""
+_DIVERGED = 1_000.0
+"""A training whose loss is so many times the lowest one before, or 1 if that is more, runs away."""
 _VALIDATION_BATCH = 32
 """At least so many examples are in one."""
 
@@ -136,6 +138,8 @@ class Loop(Generic[E]):
         self.total_steps = plan.n_epochs * self._per_epoch
         self._best: dict[str, torch.Tensor] = {}
         self._best_loss = math.inf
+        self._kept: Kept | None = None
+        self._lowest = math.inf
         self._worse = 0
         self._batches: tuple[int, list[list[int]]] = (-1, [])
 
@@ -160,7 +164,7 @@ class Loop(Generic[E]):
             if self._model.validation and epoch_end:
                 whole = range(len(self._model.validation))
                 valid["full_valid_loss"], valid["full_valid_accuracy"] = self._validate(whole)
-                self._compare(valid["full_valid_loss"])
+                self._compare(Kept(epoch + 1, valid["full_valid_loss"], valid["full_valid_accuracy"]))
             yield Step(
                 step=self.step,
                 total_steps=self.total_steps,
@@ -169,6 +173,7 @@ class Loop(Generic[E]):
                 train_accuracy=accuracy,
                 epoch_end=epoch_end,
                 rows=len(batch),
+                kept=self._kept if self.finished else None,
                 **valid,
             )
 
@@ -197,16 +202,26 @@ class Loop(Generic[E]):
             self.processes.sum_gradients(self._parameters.values())
         nats, right, decisions = self.processes.sum(totals, self._device)
         norm = torch.nn.utils.clip_grad_norm_(self._parameters.values(), plan.clip)
-        if not (math.isfinite(nats) and math.isfinite(float(norm))):
-            raise TrainingRefusedError(
-                f"the loss is not finite any more after {self.step} steps",
-                hint="use a smaller learning-rate multiplier, or precision=float32",
-            )
+        self._check(nats / len(batch), float(norm))
         share = learning_rate(self.step, self._planned_steps, warm_up=plan.warm_up, decay=plan.decay)
         for group, settings in zip(self._groups, self._optimiser.param_groups, strict=True):
             settings["lr"] = plan.learning_rate * group.rate * share
         self._optimiser.step()
         return nats / len(batch), right / decisions
+
+    def _check(self, loss: float, norm: float) -> None:
+        """Raise `TrainingRefusedError` where nothing is learnt any more."""
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self._refuse("is not finite any more")
+        self._lowest = min(self._lowest, max(loss, 1.0))
+        if loss > _DIVERGED * self._lowest:
+            self._refuse(f"has grown to {loss:,.0f}")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise TrainingRefusedError(
+            f"the loss {what} after {self.step} steps",
+            hint="use a smaller learning-rate multiplier, or precision=float32",
+        )
 
     @property
     def _planned_steps(self) -> int:
@@ -233,10 +248,12 @@ class Loop(Generic[E]):
         nats, right, decisions = self.processes.sum(totals, self._device)
         return nats / len(numbers), right / decisions
 
-    def _compare(self, loss: float) -> None:
+    def _compare(self, now: Kept) -> None:
         """Keep the best weights; end here, with them, if there is no sense in going on."""
-        if loss < self._best_loss:
-            self._best_loss, self._worse = loss, 0
+        if not math.isfinite(now.full_valid_loss):
+            self._refuse("of the validation file is not finite any more")
+        if now.full_valid_loss < self._best_loss:
+            self._best_loss, self._kept, self._worse = now.full_valid_loss, now, 0
             self._best = {name: p.detach().to("cpu", copy=True) for name, p in self._parameters.items()}
         else:
             self._worse += 1
@@ -264,6 +281,8 @@ class Loop(Generic[E]):
             "total_steps": self.total_steps,
             "best_loss": self._best_loss if math.isfinite(self._best_loss) else None,
             "worse": self._worse,
+            "kept": None if self._kept is None else astuple(self._kept),
+            "lowest": self._lowest if math.isfinite(self._lowest) else None,
         }
         if self.finished:
             return values, {}
@@ -283,6 +302,9 @@ class Loop(Generic[E]):
         self.step, self.total_steps = values["step"], values["total_steps"]
         self._best_loss = math.inf if values["best_loss"] is None else values["best_loss"]
         self._worse = values["worse"]
+        # Trainings that an earlier version began know neither.
+        self._kept = Kept(*values["kept"]) if values.get("kept") else None
+        self._lowest = values.get("lowest") or math.inf
         self._put(weights)
         self._best = {
             name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")
