@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError
 from labeltune.prepare.infer.alike import alike
 from labeltune.prepare.infer.profile import MOST_VALUES
+from labeltune.prepare.infer.reasons import NAME_FLAGS
 from labeltune.task import Field
 from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
 from labeltune.wording import counted
@@ -102,6 +103,12 @@ def _spelling(flags: Sequence[Column], word: str) -> str:
 
 
 def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) -> Field:
+    if delimiter == LIST_DELIMITER and column.holds_flag_lists:
+        raise DataError(
+            f'{source}: column "{column.name}" holds lists of 0 and 1, a place for each label, and no names of '
+            "labels",
+            hint=NAME_FLAGS,
+        )
     # Counted afresh: a delimiter that was asked for may be none of ours.
     cells = [cell for cell in _values(source, column) if cell.strip()]
     in_lists = delimiter == LIST_DELIMITER

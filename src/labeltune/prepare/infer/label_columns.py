@@ -132,7 +132,8 @@ def _rank(column: Column) -> int:
         by_hint = 1
     if column.hint != "label" and column.emptiness > MOSTLY_EMPTY:
         return 0
-    return by_hint
+    # Broken numbers are ratings where nothing else is a label, and else a score beside it.
+    return by_hint - (column.sort == "numbers")
 
 
 def _rank_of_flags(flags: list[Column]) -> int:

@@ -201,6 +201,27 @@ class Column:
         return [*found, *([value] for value in alone)]
 
     @cached_property
+    def holds_flag_lists(self) -> bool:
+        """Whether all values are lists of 0 and 1 of one length: a place for each label, which has no name."""
+        lists = self.lists or []
+        return (
+            len({len(items) for items in lists}) == 1
+            and len(lists[0]) > 1
+            and {item for items in lists for item in items} <= _FLAGS
+        )
+
+    @cached_property
+    def holds_word_lists(self) -> bool:
+        """Whether the values are texts taken apart: a list of many words, another one in most rows."""
+        lists = [items for items in map(list_items, self.sample[:_LISTS_LOOKED_AT]) if items is not None]
+        return (
+            2 * len(lists) > len(self.sample[:_LISTS_LOOKED_AT])
+            and self.hint != "label"
+            and self.is_varied
+            and sum(map(len, lists)) >= _MANY_WORDS * len(lists)
+        )
+
+    @cached_property
     def delimiter(self) -> str | None:
         """What joins labels here: its parts recur in more combinations than there are parts."""
         if self.lists is not None:
@@ -224,6 +245,11 @@ class Column:
             return False
         return len(parts) < len(cells) + (sign not in ",/&+")
 
+
+_FLAGS = frozenset({"0", "1", "0.0", "1.0", "0.", "1."})
+_MANY_WORDS = 5
+"""Items of a list, on average, of which on would take a text apart rather than label it."""
+_LISTS_LOOKED_AT = 100
 
 _SENTENCE = 4
 """Words of a value: labels that hardly recur have fewer, on average."""

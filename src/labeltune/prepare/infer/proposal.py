@@ -214,5 +214,11 @@ class _Proposer:
 def _may_refine(profile: Profile, chosen: LabelColumns) -> list[Column]:
     columns = (profile.columns[name] for name in chosen.also)
     return [
-        c for c in columns if c.hint == "none" and c.sort == "words" and not c.emptiness and not c.flag_pairs
+        c
+        for c in columns
+        if c.hint == "none"
+        and c.sort == "words"
+        and c.has_few_values
+        and not c.emptiness
+        and not c.flag_pairs
     ]

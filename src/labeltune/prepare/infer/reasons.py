@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from labeltune.prepare.infer.profile import Column, Profile
 
-__all__ = ["left_out", "no_labels", "told_structured", "why_not"]
+__all__ = ["JOIN_WORDS", "NAME_FLAGS", "left_out", "no_labels", "told_structured", "why_not"]
 
 MOST_NUMBERS = 20
 """Whole numbers of more distinct values measure something, unless the column is called a label."""
+
+NAME_FLAGS = "write a column of 0 and 1 for each label, called like the label"
+JOIN_WORDS = "write each list of words as one text, joined by a space"
 
 _PROVENANCE = "where a row comes from"
 
@@ -65,6 +68,8 @@ _AGAINST: tuple[tuple[Callable[[Column], bool], Callable[[Column], str]], ...] =
         lambda column: column.sort in ("dates", "URLs", "nested data") and column.lists is None,
         lambda column: column.sort,
     ),
+    (lambda column: column.holds_flag_lists, lambda _: "lists of 0 and 1, a place for each label"),
+    (lambda column: column.holds_word_lists, lambda _: "lists of words"),
     (_measures, lambda _: "numbers"),
     (
         lambda column: bool(column.labels) and {label.casefold() for label in column.labels} <= PARTS,
@@ -111,6 +116,10 @@ def _way_to_labels(profile: Profile) -> str:
             f"{told_structured(profile)}: write them as texts, or labeltune import FILE makes a table of "
             "what other tools write"
         )
+    if any(column.holds_word_lists for column in profile.columns.values()):
+        return JOIN_WORDS
+    if any(column.holds_flag_lists for column in profile.columns.values()):
+        return NAME_FLAGS
     if len(profile.columns) == 1:
         return (
             "the table has one column: if another sign than , ; | or a tab stands between columns, name it "

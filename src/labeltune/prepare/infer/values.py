@@ -15,7 +15,10 @@ Sort = Literal["words", "whole numbers", "numbers", "dates", "URLs", "codes", "n
 MOSTLY = 0.95
 """The share of the values that tells the sort of all: a few may be `N/A` or a note."""
 
-_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?([.,]\d+)?(e[+-]?\d+)?\s?%?", re.IGNORECASE)
+_DIGITS = r"(\d{1,3}([,. '\u2019\u00a0\u202f]\d{3})+|\d+)?([.,]\d+)?([eE][+-]?\d+)?"
+_CURRENCY = r"[$€£¥₹]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|BRL|TRY|RUB|kr|zł|Kč|TL"
+_NUMBER = re.compile(rf"[+-]?(({_CURRENCY})\s?[+-]?{_DIGITS}|{_DIGITS}\s?(%|{_CURRENCY})?)")
+"""As people and programs write numbers: with marks between thousands, and a per cent sign or a currency."""
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 _URL = re.compile(
     r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|[^\s@]+@[^\s@]+\.\w+|(/|\.{1,2}/|[a-z]:\\)\S+", re.IGNORECASE
