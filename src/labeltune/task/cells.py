@@ -60,7 +60,7 @@ def _of_json(text: str) -> list[str] | None:
 
 
 def _of_literals(text: str) -> list[str] | None:
-    """The strings between the brackets, each as Python reads a string: quoted, with its escapes; or numbers."""
+    """The strings between the brackets, each as Python reads a string: quoted, with escapes; or numbers."""
     inner = text[1:-1]
     # `(1)` is no tuple.
     if _NUMBERS.fullmatch(inner) and (text[0] != "(" or "," in inner):

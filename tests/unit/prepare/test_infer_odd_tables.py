@@ -154,3 +154,41 @@ def test_rows_75_to_79_say_what_to_do(tmp_path: Path, content: str, hint: str) -
     with open_table(path) as table, pytest.raises(DataError) as caught:
         list(table)
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        pytest.param((), ("Total", "30"), "in one row only: 30;", id="totals"),
+        pytest.param(("Freitext", "Kategorie"), (), "in one row only: Kategorie;", id="second header"),
+        pytest.param(("---", "---"), (), "in one row only: ---;", id="ruling line"),
+        pytest.param(("What?", "Category"), ("x", "{ImportId}"), "in one row only: Category, {ImportId};", id="survey"),
+    ],
+)  # fmt: skip
+def test_lines_that_are_no_rows_are_told_by_their_labels(
+    tmp_path: Path, first: tuple[str, ...], last: tuple[str, ...], told: str
+) -> None:
+    rows = [row for row in (first, *ROWS, last) if row]
+    (warning,) = proposed(tmp_path / "t.csv", csv(rows)).warnings
+    assert warning.startswith(f'column "label": {told}')
+
+
+def test_rare_labels_among_rare_ones_are_no_slips(tmp_path: Path) -> None:
+    rows = [(text, f"{label}{number % 4}") for number, (text, label) in enumerate(ROWS)]
+    assert proposed(tmp_path / "t.csv", csv([*rows, ("one more row of text", "Other")])).warnings == ()
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "“”", "«»"])
+def test_labels_in_quotes_of_their_own_are_told(tmp_path: Path, quotes: str) -> None:
+    rows = [(text, f" {quotes[0]}{label}{quotes[1]}") for text, label in ROWS]
+    warnings = proposed(tmp_path / "t.csv", csv(rows)).warnings
+    assert any(
+        "every label stands in quotes, which answers will have, too" in warning for warning in warnings
+    )
+
+
+def test_nested_data_among_labels_is_told_with_the_command_that_reads_it(tmp_path: Path) -> None:
+    rows = [(text, f'"{{""choices"": [""{label}"", ""Other""]}}"') for text, label in ROWS[:20]]
+    data = tmp_path / "t.csv"
+    (warning,) = proposed(data, csv([*rows, *ROWS])).warnings
+    assert f"labeltune import {data} takes apart" in warning

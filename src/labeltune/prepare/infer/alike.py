@@ -25,7 +25,7 @@ _DOTTED = str.maketrans({"\u0307": None, "\u0131": "i"})
 
 
 def alike(labels: Iterable[str]) -> list[list[str]]:
-    """Groups of labels that differ in nothing but case, space, hyphens, the form of quotes, or what is not seen.
+    """Groups of labels that differ in case, space, hyphens, forms of quotes or what is not seen only.
 
     What a program made of a label on its way is the same label: HTML's `&amp;`, and UTF-8 read as cp1252.
     """

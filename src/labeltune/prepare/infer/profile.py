@@ -202,7 +202,7 @@ class Column:
 
     @cached_property
     def holds_flag_lists(self) -> bool:
-        """Whether all values are lists of 0 and 1 of one length: a place for each label, which has no name."""
+        """Whether all values are lists of 0 and 1 of one length: a place for each label, without its name."""
         lists = self.lists or []
         return (
             len({len(items) for items in lists}) == 1

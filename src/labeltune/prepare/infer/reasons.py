@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id
 from labeltune.prepare.infer.telling import all_of, quoted, shortened
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,8 +114,8 @@ def no_labels(profile: Profile, busy: Iterable[str | None]) -> DataError:
 def _way_to_labels(profile: Profile) -> str:
     if profile.structured:
         return (
-            f"{told_structured(profile)}: write them as texts, or labeltune import FILE makes a table of "
-            "what other tools write"
+            f"{told_structured(profile)}: write them as texts, or labeltune import {pasted(profile.source)} "
+            "makes a table of what other tools write"
         )
     if any(column.holds_word_lists for column in profile.columns.values()):
         return JOIN_WORDS

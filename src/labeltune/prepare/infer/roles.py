@@ -8,6 +8,7 @@ from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id
 from labeltune.prepare.infer.profile import MOSTLY_EMPTY, SEVERAL_WORDS
 from labeltune.prepare.infer.reasons import JOIN_WORDS, told_structured
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,8 @@ def choose_text(profile: Profile, wishes: Wishes) -> tuple[tuple[str, ...], list
         if profile.structured:
             raise DataError(
                 f"{profile.source}: no column holds text: {told_structured(profile)}",
-                hint="a row is an object of texts and numbers; labeltune import FILE makes a table of what "
-                "other tools write",
+                hint="a row is an object of texts and numbers; "
+                f"labeltune import {pasted(profile.source)} makes a table of what other tools write",
             )
         lists = any(column.holds_word_lists for column in profile.columns.values())
         raise DataError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["FLAG_PAIRS", "Sort", "count_words", "is_number", "sort_of"]
+__all__ = ["FLAG_PAIRS", "Sort", "count_words", "is_nested", "is_number", "sort_of"]
 
 Sort = Literal["words", "whole numbers", "numbers", "dates", "URLs", "codes", "nested data"]
 
@@ -95,6 +95,11 @@ def is_number(value: str) -> bool:
     return any(sign.isdigit() for sign in value) and bool(_NUMBER.fullmatch(value))
 
 
+def is_nested(value: str) -> bool:
+    """Whether the value looks like an object or a list with others in it."""
+    return bool(_NESTED.fullmatch(value.strip()))
+
+
 def _is_date(value: str) -> bool:
     if _NUMERIC_DATE.fullmatch(value) or _CLOCK.fullmatch(value):
         return True
@@ -119,7 +124,7 @@ _SORTS: dict[Sort, Callable[[str], object]] = {
     "dates": _is_date,
     "numbers": is_number,
     "URLs": _URL.fullmatch,
-    "nested data": _NESTED.fullmatch,
+    "nested data": is_nested,
     "codes": _is_code,
 }
 """Each sort and what tells it, the first that holds counts."""
