@@ -173,6 +173,14 @@ def test_lines_that_are_no_rows_are_told_by_their_labels(
     assert warning.startswith(f'column "label": {told}')
 
 
+def test_lines_in_quotes_as_a_whole_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column looks like labels") as caught:
+        proposed(
+            tmp_path / "t.csv", '"text,label"\n' + "".join(f'"{text},{label}"\n' for text, label in ROWS)
+        )
+    assert str(caught.value.hint).startswith("each line stands in quotes as a whole")
+
+
 def test_rare_labels_among_rare_ones_are_no_slips(tmp_path: Path) -> None:
     rows = [(text, f"{label}{number % 4}") for number, (text, label) in enumerate(ROWS)]
     assert proposed(tmp_path / "t.csv", csv([*rows, ("one more row of text", "Other")])).warnings == ()

@@ -107,6 +107,10 @@ CATALOGUE: dict[str, Kind] = {
     "unknown_key": _error(
         "A key that training files may not have.", "Take it out: providers refuse the whole file for it."
     ),
+    "other_form": _error(
+        "A record without `messages`, as of the older fine-tuning or of another tool.",
+        "`labeltune import FILE` makes a table of prompts and completions, and of what other tools write.",
+    ),
     "bad_messages": _error("`messages` is missing, empty or not a list.", _MEND_RECORD),
     "bad_message": _error("A message that is not an object.", _MEND_RECORD),
     "bad_role": _error("A message whose role is missing or unknown.", _MEND_RECORD),

@@ -22,6 +22,11 @@ MOST_NUMBERS = 20
 NAME_FLAGS = "write a column of 0 and 1 for each label, called like the label"
 JOIN_WORDS = "write each list of words as one text, joined by a space"
 
+_WHOLE_LINES = (
+    "each line stands in quotes as a whole, so that it is one value; take them off: "
+    """sed 's/^"//; s/"$//; s/""/"/g' FILE > OTHER"""
+)
+
 _PROVENANCE = "where a row comes from"
 
 PARTS = frozenset(
@@ -121,6 +126,8 @@ def _way_to_labels(profile: Profile) -> str:
         return JOIN_WORDS
     if any(column.holds_flag_lists for column in profile.columns.values()):
         return NAME_FLAGS
+    if len(profile.columns) == 1 and any(sign in only for sign in ",;\t|" for only in profile.columns):
+        return _WHOLE_LINES
     if len(profile.columns) == 1:
         return (
             "the table has one column: if another sign than , ; | or a tab stands between columns, name it "
