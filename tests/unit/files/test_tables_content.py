@@ -68,7 +68,7 @@ def packed(*names: str) -> bytes:
         (
             "t.csv",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
-            "a pointer of Git LFS",
+            "this is a pointer of Git LFS, not csv",
             "git lfs pull",
         ),
         ("t.xml", b'<?xml version="1.0"?>\n<rows>', "this is XML, not a table", "export it as CSV or JSON"),
@@ -100,6 +100,11 @@ def test_a_csv_file_called_xlsx_is_read_when_told(tmp_path: Path) -> None:
     [
         (
             "__label__spam win now\n__label__ham hello there\n__label__ham see you\n",
+            "fastText's format",
+            "fasttext",
+        ),
+        (
+            "text\n__label__spam win now\n__label__ham hello there\n__label__ham see you\n",
             "fastText's format",
             "fasttext",
         ),

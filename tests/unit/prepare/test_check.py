@@ -133,6 +133,7 @@ CHATS: list[tuple[str, str, list[int | None]]] = [
     ("prompt_differs", chat(messages({**SYSTEM, "content": "Name the intent"}, USER, ASSISTANT), messages(USER, ASSISTANT)), [331, 332]),
     ("repeated", chat(record(), record(), record(), record("one"), record("one")), [332]),
     ("spaced_text", chat(record(" where is my card\n")), [331]),
+    ("cut_text", chat(record("a" * 32_766), record("b" * 32_767)), [332]),
     ("unreadable", chat() + " " * ((1 << 26) + 1), [None]),
 ]  # fmt: skip
 

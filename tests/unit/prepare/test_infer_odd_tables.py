@@ -200,3 +200,40 @@ def test_nested_data_among_labels_is_told_with_the_command_that_reads_it(tmp_pat
     data = tmp_path / "t.csv"
     (warning,) = proposed(data, csv([*rows, *ROWS])).warnings
     assert f"labeltune import {data} takes apart" in warning
+
+
+@pytest.mark.parametrize(
+    ("separator", "stop", "told"),
+    [
+        ("\n\n###\n\n", " END", r"'\n\n###\n\n' and ' END'"),
+        (" ->", "\n", r"' ->' and '\n'"),
+        ("\nTopic:", "", r"'\nTopic:'"),
+        ("", " END", "' END'"),
+        ("", "", None),
+        (" please", "", None),
+    ],
+)
+def test_separators_and_stops_of_the_older_fine_tuning_are_told(
+    tmp_path: Path, separator: str, stop: str, told: str | None
+) -> None:
+    rows = [
+        {"prompt": f"{text}, item {number}{separator}", "completion": f" {label}{stop}"}
+        for number, (text, label) in enumerate(ROWS)
+    ]
+    path = tmp_path / "t.jsonl"
+    warnings = proposed(path, "".join(json.dumps(row) + "\n" for row in rows)).warnings
+    about = [warning for warning in warnings if "older fine-tuning" in warning]
+    assert len(about) == (told is not None)
+    assert all(f"all end with {told}: labeltune import {path} takes that off" in warning for warning in about)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_rows_that_nobody_judged_are_told(tmp_path: Path, columns: int) -> None:
+    def flags(number: int) -> tuple[str, ...]:
+        judged = (str(number % 3 % 2), str(number % 2))[:columns]
+        return judged if number % 4 else ("-1",) * columns
+
+    rows = [(text, *flags(number)) for number, (text, _) in enumerate(ROWS)]
+    header = ",".join(("text", "toxic", "insult")[: columns + 1]) + "\n"
+    warnings = proposed(tmp_path / "t.csv", csv(rows, header)).warnings
+    assert any("hold -1 beside 0 and 1" in warning for warning in warnings) == (columns > 1)

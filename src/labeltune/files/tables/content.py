@@ -75,9 +75,7 @@ def look(source: ByteSource) -> Content:
 def _look_at_text(head: bytes) -> Content:
     bare = head.removeprefix(codecs.BOM_UTF8)
     if head.startswith(_POINTER):
-        return Content(
-            "a pointer of Git LFS, not the file itself", None, "fetch the file: git lfs pull", is_text=True
-        )
+        return Content("a pointer of Git LFS", None, "fetch the file: git lfs pull", is_text=True)
     for pattern, what, hint in _MARKUP:
         if pattern.match(bare):
             return Content(what, None, hint, is_text=True)

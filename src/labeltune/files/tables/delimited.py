@@ -151,8 +151,7 @@ class CsvTable(TextTable):
         is_whole = self.encoding == UTF8 and self._bytes.is_short
         rows = sample_records(sample, self._separated_by, quoted=self.quoted, whole=is_whole)
         following = [(line, row) for line, row in rows if line > last]
-        odd = odd_quoting(sample, self._separated_by) if self.quoted else None
-        refuse_width(self.source, first, names, following, odd)
+        refuse_width(self.source, first, names, following, lambda: self._odd_quoting(sample))
         return last, self._take_header(first, names, following, lambda line, _: f"line {line}")
 
     def _first_record(self) -> tuple[int, int, list[str]]:
@@ -251,8 +250,11 @@ class CsvTable(TextTable):
         return recurring((row for line, row in rows if line > self._header_line), len(self.header))
 
     def _way_on(self, codes: Iterable[str]) -> str | None:
-        odd = odd_quoting(self._sample, self._separated_by) if {*codes} <= _MISREAD else None
+        odd = self._odd_quoting(self._sample) if {*codes} <= _MISREAD else None
         return odd or super()._way_on(codes)
+
+    def _odd_quoting(self, sample: str) -> str | None:
+        return odd_quoting(sample, self._separated_by) if self.quoted else None
 
     def _broken(self, first: int, last: int, error: csv.Error) -> None:
         self.reject("broken_quotes", first, broken(error, first, last))

@@ -10,7 +10,7 @@ from labeltune.errors import DataError, Where
 from labeltune.files.findings import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "column_names",
@@ -98,12 +98,12 @@ def refuse_width(
     line: int,
     header: Sequence[str],
     rows: Sequence[tuple[int, Sequence[str]]],
-    odd: str | None = None,
+    odd: Callable[[], str | None],
 ) -> None:
     """Raise `DataError` where rows have more values than the header, and all as many; below one name, most.
 
     `rows` are some of those that follow, each with its line: the fault is in the header, not in each of them,
-    or, as `odd` says, in the quotes of all.
+    or, as `odd()` says, in the quotes of all.
     """
     widths = Counter(len(row) for _, row in rows)
     width, often = max(widths.items(), key=itemgetter(1), default=(0, 0))
@@ -113,8 +113,8 @@ def refuse_width(
     columns = f"{len(header)} column{'s' * (not is_one)}"
     every = "every row has" if often == len(rows) else "most rows have"
     why, hint = "a name is missing in it, or it is no header (--no-header)", _ROWS_BELOW
-    if odd is not None:
-        why, hint = "values are not quoted as CSV has it", odd
+    if told := odd():
+        why, hint = "values are not quoted as CSV has it", told
     elif is_one:
         why = "is it a comment or a title, or the separator another one (--sep)?"
         begins = next(number for number, row in rows if len(row) == width)

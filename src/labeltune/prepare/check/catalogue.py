@@ -145,6 +145,10 @@ CATALOGUE: dict[str, Kind] = {
     "empty_text": _error(
         "A row or record without text.", "`labeltune check FILE --fix OUT` leaves such rows out."
     ),
+    "cut_text": _warning(
+        "A text as long as the longest that a workbook holds: the rest was likely cut off there.",
+        "Take the texts from where they were before the workbook.",
+    ),
     "spaced_text": _warning(
         "Space around the text in a record: predictions are asked without it.",
         "`labeltune check FILE --fix OUT` takes it off.",

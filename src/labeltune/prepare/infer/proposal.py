@@ -13,6 +13,7 @@ from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
 from labeltune.prepare.infer.fields import make_fields
 from labeltune.prepare.infer.header import doubt_of_header
 from labeltune.prepare.infer.label_columns import choose_labels
+from labeltune.prepare.infer.other_uses import other_uses
 from labeltune.prepare.infer.profile import read_profile
 from labeltune.prepare.infer.prompt import choose_format, list_answer, make_prompt, word_for_none
 from labeltune.prepare.infer.reasons import left_out
@@ -124,6 +125,7 @@ class _Proposer:
         prompt = make_prompt(made.fields, answer, wishes)
         task = Task(text, made.fields, prompt, answer, id=name, read=read)
         self.tell_clashes(task)
+        self.warnings += other_uses(table, profile, task)
         return Proposal(
             task, tuple(self.conclusions), tuple(self.warnings), rest, ending_of_parts(table), made.lacks
         )
