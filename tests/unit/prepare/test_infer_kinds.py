@@ -172,6 +172,25 @@ def test_data_09_columns_that_say_yes_and_no(
     ]  # fmt: skip
 
 
+def test_columns_of_which_pandas_wrote_some_as_broken_numbers_are_one_field(tmp_path: Path) -> None:
+    columns: dict[str, Make] = {
+        "text": text, "A": lambda i: i % 2, "B": lambda i: f"{i % 3 % 2}.0", "C": lambda i: "1.0" if i % 5 else "0",
+    }  # fmt: skip
+    task = propose(tmp_path, columns).task
+    (field,) = task.fields
+    assert (field.columns, field.yes, field.no) == (("A", "B", "C"), "1", "0")
+    assert convert(task, tmp_path / "data.csv", tmp_path / "o.jsonl").written == COUNT
+
+
+def test_columns_of_several_people_are_told(tmp_path: Path) -> None:
+    columns: dict[str, Make] = {
+        "text": text, "annotator_1": topic, "annotator_2": lambda i: topic(i + (i % 7 == 0)),
+    }  # fmt: skip
+    warnings = propose(tmp_path, columns).warnings
+    assert '"annotator_1" and "annotator_2" have labels in common' in warnings[0]
+    assert "--label annotator_1 takes one" in warnings[0]
+
+
 def test_cells_that_say_neither_yes_nor_no_are_told(tmp_path: Path) -> None:
     columns: dict[str, Make] = {"text": text, "a": lambda i: ("1", "0", "")[i % 3], "b": lambda i: i % 2}
     warnings = propose(tmp_path, columns).warnings
@@ -368,7 +387,7 @@ def test_data_30_labels_that_may_be_one(labels: tuple[str, ...]) -> None:
     "labels",
     [
         ("can't log in", "can’t log in", "can`t log in"), ('5" pipe', "5” pipe"), ("R&D", "R&amp;D"),
-        ("Réclamation", "RÃ©clamation"), ("it's", "itâ€™s"), ("İade", "iade", "ıade", "IADE"), ("1", "1.0"),
+        ("Billing", "Billing.", "billing!"), ("Réclamation", "RÃ©clamation"), ("it's", "itâ€™s"), ("İade", "iade", "ıade", "IADE"), ("1", "1.0"),
     ],
 )  # fmt: skip
 def test_labels_that_programs_and_keyboards_spell_otherwise_may_be_one(labels: tuple[str, ...]) -> None:

@@ -173,6 +173,16 @@ def test_lines_that_are_no_rows_are_told_by_their_labels(
     assert warning.startswith(f'column "label": {told}')
 
 
+def test_lists_without_a_label_among_lists_of_one_are_told(tmp_path: Path) -> None:
+    rows = [{"text": text, "labels": [label] if label != "Account" else []} for text, label in ROWS]
+    proposal = proposed(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert proposal.task.fields[0].type == "single"
+    assert proposal.warnings == (
+        'column "labels" is empty in 10 rows: no label there; convert --on-error skip leaves them out',
+    )
+    assert proposal.lacks_labels
+
+
 def test_lines_in_quotes_as_a_whole_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column looks like labels") as caught:
         proposed(

@@ -25,7 +25,7 @@ _DOTTED = str.maketrans({"\u0307": None, "\u0131": "i"})
 
 
 def alike(labels: Iterable[str]) -> list[list[str]]:
-    """Groups of labels that differ in case, space, hyphens, forms of quotes or what is not seen only.
+    """Groups of labels that differ in case, space, hyphens, quotes, a stop or what is not seen only.
 
     What a program made of a label on its way is the same label: HTML's `&amp;`, and UTF-8 read as cp1252.
     """
@@ -45,7 +45,7 @@ def _fold(label: str) -> str:
     folded = unicodedata.normalize("NFKC", seen.casefold()).translate(_DOTTED)
     folded = _WHOLE.sub(r"\1", folded)
     # Nothing is left of `-`: it keeps its sign.
-    return _BETWEEN.sub("", folded) or folded
+    return _BETWEEN.sub("", folded).rstrip(".,;:!") or folded
 
 
 def _decoded(label: str) -> str:

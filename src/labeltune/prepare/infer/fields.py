@@ -75,7 +75,7 @@ def _flag_field(made: Fields, chosen: LabelColumns, *, name: str) -> Field:
     names = tuple(column.name for column in flags)
     yes, no = (_spelling(flags, word) for word in chosen.pair)
     says = f"{yes} or {no}" if no else f"{yes} or nothing"
-    if chosen.pair in (("1", "0"), ("1.0", "0.0")):
+    if chosen.pair == ("1", "0"):
         says, yes, no = "0 or 1", "1", "0"
     made.conclusions.append(
         f"{name}: one multi field of the {len(names)} columns that hold {says}: {listed(names)}"
@@ -121,6 +121,7 @@ def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) 
             f"{listed(labels)}"
         )
         _look_at(made, source, column, labels, parts)
+        _tell_empty(made, [column], [])
         return Field(column.name, "single", labels, column=column.name)
     shown = {"\n": "line breaks", "\r\n": "line breaks"}.get(delimiter, f'"{delimiter}"')
     joined = "in lists" if in_lists else f"joined by {shown}"

@@ -12,6 +12,7 @@ from labeltune.errors import DataError
 from labeltune.prepare.infer.names import Hint, hint_of
 from labeltune.prepare.infer.values import FLAG_PAIRS, Sort, count_words, is_number, sort_of
 from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
+from labeltune.task.label_cells import flag_spelling
 from labeltune.task.provenance import holds_provenance
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Column:
     @cached_property
     def flag_pairs(self) -> list[tuple[str, str]]:
         """Those of `FLAG_PAIRS` with which the column can say yes or no."""
-        found = {value.strip().casefold() for value in self.counts or ()}
+        found = {flag_spelling(value) for value in self.counts or ()}
         if self.counts is None or len(found) > 3 or not found - {""}:
             return []
         return [

@@ -24,7 +24,7 @@ from labeltune.task import NOTHING_TOLD, AnswerFormat, ReadOptions, Task, format
 from labeltune.task.cells import list_items
 from labeltune.task.columns import clashing_columns
 from labeltune.task.label_cells import flag_spelling
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,6 +204,11 @@ class _Proposer:
             self.warnings.append(
                 f"{all_of([quoted(name) for name in chosen.series])} hold one list of labels, a column each: "
                 "join them in one column if they are to be learned"
+            )
+        if len(chosen.parallel) > 1:
+            self.warnings.append(
+                f"{all_of([quoted(name) for name in chosen.parallel])} have labels in common: if they are "
+                f"what several people said of one text, --label {pasted(chosen.parallel[0])} takes one"
             )
         passed = (*taken, *self.wishes.ignore, *labels, *chosen.also, *chosen.series, *made.twins)
         out = made.twins | left_out(profile, passed)

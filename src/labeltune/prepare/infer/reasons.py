@@ -97,6 +97,8 @@ def left_out(profile: Profile, used: Iterable[str | None]) -> dict[str, str]:
 
 def _by_default(column: Column) -> str:
     """The reason for a column that `why_not` has nothing against."""
+    if _is_one_value(column):
+        return _one_value(column)
     if column.sort == "codes" and column.is_varied:
         return "ids"
     if column.is_text:

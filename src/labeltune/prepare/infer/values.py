@@ -46,7 +46,6 @@ _SIGNS_A_WORD = 2
 
 _YES_AND_NO = (
     ("1", "0"),
-    ("1.0", "0.0"),
     ("true", "false"),
     ("t", "f"),
     ("yes", "no"),
