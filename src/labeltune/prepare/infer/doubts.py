@@ -10,7 +10,7 @@ from labeltune.prepare.infer.values import is_nested
 from labeltune.wording import pasted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labeltune.prepare.infer.profile import Column
 
@@ -50,7 +50,7 @@ def _stands_in(pair: str, label: str) -> bool:
 
 def _strays(labels: Sequence[str], column: Column) -> list[str]:
     """The labels that stand in one row, beside common ones."""
-    counts = column.counts or {}
+    counts: Mapping[str, int] = column.counts or {}
     strays = [label for label in labels if counts.get(label) == 1 and label != column.name]
     others = len(labels) - len(strays)
     is_few = 0 < len(strays) <= min(_STRAYS, others)
