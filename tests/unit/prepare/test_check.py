@@ -121,6 +121,7 @@ CHATS: list[tuple[str, str, list[int | None]]] = [
     ("bad_record", chat("[]", '"x"'), [331, 332]),
     ("empty_line", chat("", record("one"), " ", "", record("two")), [331, 333, 334]),
     ("unknown_key", chat('{"prompt": "x", ' + record()[1:], record("two", label="x")), [331, 332]),
+    ("other_form", chat('{"prompt": "x", "completion": "y"}', '{"text": "x"}'), [331, 332]),
     ("bad_messages", chat('{"messages": []}', "{}", '{"messages": "x"}'), [331, 332, 333]),
     ("bad_message", chat(messages(SYSTEM, "text", ASSISTANT)), [331]),
     ("bad_role", chat(messages(SYSTEM, {"role": "human", "content": "x"}, ASSISTANT), messages({"content": "x"})), [331, 332]),
