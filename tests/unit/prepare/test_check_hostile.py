@@ -65,8 +65,12 @@ def test_files_of_the_json_test_suite(shared_data: Path, tmp_path: Path) -> None
             assert said, path
             # None of them is a record, whether it is JSON or not.
             assert (
-                "refused" in said or "bad_" in said or "unreadable" in said or "unknown_key",
-                "other_form" in said or "not_" in said,
+                "refused" in said
+                or "bad_" in said
+                or "unreadable" in said
+                or "unknown_key" in said
+                or "other_form" in said
+                or "not_" in said
             ), (
                 path,
                 said,
