@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from labeltune.files.byte_marks import UTF8, mark_of
+from labeltune.files.json_faults import PYTHON_DICT
 
 if TYPE_CHECKING:
     from labeltune.files.sources import ByteSource
@@ -39,7 +40,7 @@ def misform(source: ByteSource) -> tuple[str, str] | None:
             f"the objects stand over several lines; write one record on each line: jq -c . {source.name}"
         )
     if _PYTHON.match(bare):
-        return NOT_LINES, "this is how Python writes a dict, with ' for \"; write it with json.dumps"
+        return NOT_LINES, PYTHON_DICT
     return None
 
 

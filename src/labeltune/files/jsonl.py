@@ -13,6 +13,7 @@ import orjson
 from labeltune.errors import DataError
 from labeltune.files.chat_form import decoded_head, misform
 from labeltune.files.findings import Findings
+from labeltune.files.json_faults import json_fault
 from labeltune.files.sources import ByteSource
 
 if TYPE_CHECKING:
@@ -174,11 +175,8 @@ def _loads(content: bytes) -> Any:
 
 
 def _reason(error: orjson.JSONDecodeError, content: bytes) -> str:
-    rest = content.decode("utf-8", "replace")[error.pos :].lstrip(" ,")
-    if "after document" in error.msg and rest.startswith("{"):
-        return f"a second object begins at character {error.pos + 1}, and a line holds one"
     message = error.msg[:1].lower() + error.msg[1:]
-    return f"{message} at character {error.pos + 1}" if error.pos else message
+    return json_fault(message, content.decode("utf-8", "replace"), error.pos)
 
 
 def is_chat_file(path: str | os.PathLike[str] | ByteSource) -> bool:

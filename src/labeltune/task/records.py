@@ -5,6 +5,7 @@ The local provider refuses by these rules, and check finds by them what any prov
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ _MESSAGE_KEYS = {
     "function_call",
     "refusal",
 }
+_NAMED = 4
+"""So many keys of a record of another form are named."""
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -44,12 +47,18 @@ def record_problems(value: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(value, dict):
         yield "bad_record", "expected an object with the key 'messages'"
         return
-    for key in value:
-        if key not in _RECORD_KEYS:
-            yield "unknown_key", f"unknown key {key[:64]!r}; expected 'messages'"
+    unknown = [key for key in value if key not in _RECORD_KEYS]
+    if unknown and "messages" not in value:
+        found = ", ".join(repr(key[:64]) for key in unknown[:_NAMED]) + (
+            ", …" if len(unknown) > _NAMED else ""
+        )
+        yield "other_form", f"no 'messages', but {found}: this is a record of another form"
+        return
+    for key in unknown:
+        yield "unknown_key", f"unknown key {key[:64]!r}; expected 'messages'"
     messages = value.get("messages")
     if not isinstance(messages, list) or not messages:
-        yield "bad_messages", "'messages' must be a non-empty array"
+        yield "bad_messages", f"'messages' must be a non-empty array{_but_is(messages)}"
         return
     well_formed = True
     has_tools = bool(value.get("tools") or value.get("functions"))
@@ -61,6 +70,13 @@ def record_problems(value: Any) -> Iterator[tuple[str, str]]:
     if well_formed and messages[-1]["role"] != "assistant":
         role = messages[-1]["role"]
         yield "last_message", f"the last message must be the assistant's, but its role is {role!r}"
+
+
+def _but_is(value: Any) -> str:
+    """What stands there instead, where that is not nothing."""
+    if isinstance(value, str):
+        return ", but is a string"
+    return f", but is {json.dumps(value)}" if isinstance(value, bool | int | float) else ""
 
 
 def _message_problems(message: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -84,7 +100,7 @@ def _message_problems(message: Any, where: str) -> Iterator[tuple[str, str]]:
         if message.get("content") is not None or not (
             message.get("tool_calls") or message.get("function_call")
         ):
-            yield "bad_content", f"{where}.content must be text"
+            yield "bad_content", f"{where}.content must be text{_but_is(message.get('content'))}"
         return
     special = SPECIAL_TOKEN.search(text)
     if special is not None:

@@ -56,6 +56,10 @@ def refused(
         ("text,label\na,b\n", "no export of another tool, but a table with text, label", "labeltune init"),
         ('{"body": "x", "kind": "y"}\n', "no format fits objects with body, kind", "labeltune init"),
         ("some words\nother words\n", "no format fits these lines", "--from"),
+        ('{"data": {"text": "x"}, "label": "y"}\n', "no format fits objects with data, label", """jq -c '.[] | {"text": .data.text, "label": .label}' """),
+        ('{"input": [{"role": "a", "content": "x"}, {"role": "b", "content": "z"}], "a-b": "y"}\n', "no format fits", '"input_0_content": .input[0].content, "input_1_role": .input[1].role, "input_1_content": .input[1].content, "a-b": ."a-b"}'),
+        ('{"text": {"0": "x"}, "label": {"0": "y"}}\n', "no format fits", 'to_json(…, orient="records", lines=True)'),
+        ('{"columns": ["text"], "index": [0], "data": [["x"]]}\n', "no format fits", 'to_json(…, orient="records", lines=True)'),
     ],
 )  # fmt: skip
 def test_what_is_no_export(content: str | bytes, message: str, hint: str, tmp_path: Path) -> None:

@@ -324,6 +324,34 @@ def test_lists_of_numbers_get_their_names(tmp_path: Path) -> None:
     assert [row["labels"] for row in rows] == [["Refund", "Order status"], ["Lost card"]]
 
 
+@pytest.mark.parametrize(("features", "column"), [(ONE, "label"), (MANY, "labels")])
+def test_a_parquet_file_says_that_the_names_of_its_numbers_can_be_had(
+    tmp_path: Path, features: dict[str, Any], column: str
+) -> None:
+    path = tmp_path / "one.parquet"
+    value = 1 if column == "label" else [1]
+    parquet(path, [{"text": "x", column: value}], {"text": {"dtype": "string", "_type": "Value"}, **features})
+    with open_table(path) as table:
+        (note,) = table.notes
+    assert note.startswith(f'{path}: "{column}" holds numbers of labels whose names are in the file')
+    assert f"labeltune import {path} makes a table" in note
+    parquet(path, [{"text": "x", column: value}], None)
+    with open_table(path) as table:
+        assert table.notes == []
+
+
+def test_turns_of_sharegpt_are_messages(tmp_path: Path) -> None:
+    turns = [
+        {"conversations": [{"from": "system", "value": "Label."}, {"from": "human", "value": text(n)}, {"from": "gpt", "value": label(n)}]}
+        for n in range(6)
+    ]  # fmt: skip
+    turns.append({"conversations": [{"from": "human", "value": "x"}]})
+    (tmp_path / "in.jsonl").write_text(lines(turns))
+    done, rows = imported(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    assert (done.format, rows) == ("openai-chat", [{"text": text(n), "label": label(n)} for n in range(6)])
+    assert dict(done.dropped) == {"no conversation of one question and one answer in text": 1}
+
+
 def test_arrow_files_of_a_saved_data_set(tmp_path: Path) -> None:
     import pyarrow as pa
 

@@ -42,7 +42,18 @@ def test_records_carry_their_line(tmp_path: Path) -> None:
         (b'{"a": "\\ud800"}', "not valid JSON: "),
         (b'{"a": "\xff"}', "not valid JSON: "),
         (b"[" * 5000, "not valid JSON: "),
-        (b'{"a": 1} {"b": 2}', "not valid JSON: "),
+        (
+            b'{"a": 1} {"b": 2}',
+            "not valid JSON: a second object begins at character 10, and a line holds one",
+        ),
+        (
+            "{“a”: 1}".encode(),
+            'not valid JSON: "“" (left double quotation mark) at character 2 is no sign of JSON',
+        ),
+        (
+            '{"a":\u00a01}'.encode(),
+            "not valid JSON: a sign that is not seen (no-break space) at character 6 is no sign",
+        ),
         (b"[]", 'expected an object, {"messages": […]}'),
         (b"1", 'expected an object, {"messages": […]}'),
     ],

@@ -64,6 +64,17 @@ def packed(*names: str) -> bytes:
         ),
         ("t.csv", packed("train.csv"), "this is a ZIP archive that holds train.csv, not csv", "unzip"),
         ("t.csv", b"7z\xbc\xaf\x27\x1c\0\0", "this is a 7z archive, not csv", "unpack"),
+        ("t.csv", b"<!DOCTYPE html><title>Sign in", "this is HTML, not csv", "fetch what it links to"),
+        (
+            "t.csv",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "this is a pointer of Git LFS, not csv",
+            "git lfs pull",
+        ),
+        ("t.xml", b'<?xml version="1.0"?>\n<rows>', "this is XML, not a table", "export it as CSV or JSON"),
+        ("t.feather", b"ARROW1\0\0", "this is an Arrow or Feather file, not a table", "CSV"),
+        ("t.arrow", b"\xff\xff\xff\xff\x88\0\0\0", "this is a stream of Arrow", "CSV"),
+        ("t.csv", b"\x80\x04\x95\x10", "this is a Python pickle, not csv", "CSV"),
     ],
 )
 def test_data_26_the_real_format_is_named(
@@ -89,6 +100,11 @@ def test_a_csv_file_called_xlsx_is_read_when_told(tmp_path: Path) -> None:
     [
         (
             "__label__spam win now\n__label__ham hello there\n__label__ham see you\n",
+            "fastText's format",
+            "fasttext",
+        ),
+        (
+            "text\n__label__spam win now\n__label__ham hello there\n__label__ham see you\n",
             "fastText's format",
             "fasttext",
         ),
@@ -173,3 +189,18 @@ def test_an_encoding_that_fits_is_not_doubted(tmp_path: Path, encoding: str) -> 
     path.write_bytes(f"text;label\n{TEXTS[encoding]};x\n".encode(encoding))
     with open_table(path, ReadOptions(encoding=encoding)) as table:
         assert table.warnings == []
+
+
+def test_a_line_of_another_encoding_among_utf8_names_no_encoding_for_all(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    lines = [
+        f"schöne Grüße {number},a\n".encode("cp1252" if number == 7 else "utf-8") for number in range(12)
+    ]
+    path.write_bytes(b"text,label\n" + b"".join(lines))
+    with pytest.raises(DataError) as caught, open_table(path) as table:
+        list(table)
+    assert "9: byte 0xf6 is not UTF-8 (byte offset " in str(caught.value)
+    assert 'most other lines are UTF-8, so this one was written in another encoding (cp1252: "schöne' in str(
+        caught.value
+    )
+    assert "--encoding" not in str(caught.value)

@@ -250,3 +250,29 @@ def test_a_kept_separator_counts_where_it_stands(tmp_path: Path) -> None:
         assert table.header == ("text,x", "label")
     with open_table(write(tmp_path, "text,label\na,b\n"), task=task) as table:
         assert table.header == ("text", "label")
+
+
+def test_a_separator_at_the_end_of_each_row_is_blamed_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = "a,A,\nb,B,\nc,C,\n"
+    path.write_text(f"text,label\n{rows}", encoding="utf-8")
+    with pytest.raises(DataError, match="each ends with a separator, and the header does not") as caught:
+        open_table(path)
+    assert str(caught.value.hint).startswith("let the header end with the separator, too")
+    path.write_text(f"text,label,\n{rows}", encoding="utf-8")  # as the hint says
+    with open_table(path) as table:
+        assert [values[:2] for _, values in table] == [["a", "A"], ["b", "B"], ["c", "C"]]
+
+
+def test_lines_above_the_header_are_blamed_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    content = "# a remark\n# another\ntext,label\na,A\nb,B\nc,C\n"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(
+        DataError, match="the header has 1 column, and most rows have 2: is it a comment"
+    ) as caught:
+        open_table(path)
+    assert str(caught.value.hint).endswith("tail -n +3 FILE > OTHER")
+    path.write_text(content.partition("another\n")[2], encoding="utf-8")
+    with open_table(path) as table:
+        assert table.header == ("text", "label")

@@ -114,6 +114,7 @@ def test_data_21_lines_of_objects_may_be_called_json(tmp_path: Path) -> None:
             'this is one JSON object, not a table: it holds "train", "test"',
         ),
         ("[]", "no rows"),
+        ("[{'a': 1}]", "not valid JSON: this is how Python writes a dict"),
         ('[{"a": 1}', "1: not valid JSON: the array does not end at character 10"),
         ('[{"a": 1} {"a": 2}]', '1: not valid JSON: expected "," or "]" at character 11'),
         ('[{"a": 1}]\nx', "2: not valid JSON: something follows the array at character 1"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltune.errors import SettingsError
+from labeltune.errors import DataError, SettingsError
 from labeltune.files.tables import ReadOptions, open_table
 from labeltune.files.tables.quoting import first_misfit
 
@@ -176,3 +176,41 @@ def test_texts_of_several_lines_are_not_taken_for_swallowed_rows(tmp_path: Path,
     with open_table(path) as table:
         assert len(list(table)) == 10
         assert table.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        pytest.param("text,label\n" + '"he said \\"no\\" to me",A\n' * 4, r"quotes within values stand as \" here", id="escaped"),
+        pytest.param("text,label\n" + '"he said \\"no\\", to me",A\n' * 4, r"quotes within values stand as \" here", id="escaped beside a comma"),
+        pytest.param("label, text\n" + 'A, "no, not me"\n' * 4, 'a space stands between "," and quotes', id="space before"),
+        pytest.param("text;label\n" + '"no, not me" ;A\n' * 4, 'a space stands between ";" and quotes', id="space behind"),
+        pytest.param("text,label\n" + "'no, not me','A'\n" * 4, "values stand in ''", id="single quotes"),
+        pytest.param("text,label\n" + "“no, not me”,“A”\n" * 4, "values stand in “”", id="typographic quotes"),
+    ],
+)  # fmt: skip
+def test_quoting_that_is_none_of_csv_is_named_where_rows_are_refused(
+    tmp_path: Path, content: str, told: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError) as caught, open_table(path) as table:
+        list(table)
+    assert told in str(caught.value.hint)
+
+
+def test_the_way_to_mend_escaped_quotes_leads_on(tmp_path: Path) -> None:
+    content = 'text,label\n"he said \\"no\\", to me",A\n'
+    path = tmp_path / "t.csv"
+    path.write_text(content.replace(r"\"", '""'), encoding="utf-8")  # what the sed of the hint does
+    with open_table(path) as table:
+        assert [values for _, values in table] == [['he said "no", to me', "A"]]
+
+
+@pytest.mark.parametrize("content", ['text,label\n"C:\\",A\nb\n', "text,label\n'a' b,A\nc\n"])
+def test_one_odd_value_is_not_blamed(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError) as caught, open_table(path) as table:
+        list(table)
+    assert caught.value.hint == "mend these rows in the program that wrote the table, or take them out"

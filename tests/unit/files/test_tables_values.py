@@ -116,7 +116,16 @@ def test_lines_end_with_newline_alone(tmp_path: Path) -> None:
         ('{"t": "a", "t": "b", "l": "1"}', 'key "t" stands there twice'),
         ('["a", "1"]', 'expected a JSON object, such as {"text": "…", "label": "…"}'),
         ('{"t": "a", "l": 01}', "not valid JSON: Expecting ',' delimiter at character 18"),
-        ('{"t": "a", "l": NaN}', "not valid JSON: NaN"),
+        ('{"t": "a", "l": NaN}', "not valid JSON: NaN; write null where there is no value"),
+        (
+            "{'t': 'a', 'l': '1'}",
+            "not valid JSON: this is how Python writes a dict, with ' for \"; write it with json.dumps",
+        ),
+        (
+            '{"t": "a", "l": "1"}{"t": "b", "l": "1"}',
+            "not valid JSON: a second object begins at character 21, and a line holds one",
+        ),
+        ('{"t": “a”}', 'not valid JSON: "“" (left double quotation mark) at character 7 is no sign of JSON'),
         ('{"t": "a", "l": "1"', "not valid JSON: Expecting ',' delimiter at character "),
         ('{"t": "a\tb", "l": "1"}', "not valid JSON: Invalid control character at character 9"),
         ('{"t": "\\ud83d", "l": "1"}', 'column "t" holds half a character (a lone surrogate) at character 1'),

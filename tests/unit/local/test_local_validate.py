@@ -28,6 +28,11 @@ GOOD = {"messages": [USER, ASSISTANT]}
         ([], "expected an object"),
         ({}, "'messages' must be a non-empty array"),
         ({"messages": []}, "'messages' must be a non-empty array"),
+        ({"messages": "[]"}, "'messages' must be a non-empty array, but is a string"),
+        (
+            {"prompt": "x", "completion": "y"},
+            "no 'messages', but 'prompt', 'completion': this is a record of another",
+        ),
         (GOOD | {"label": "x"}, "unknown key 'label'"),
         (GOOD | {"metadata": {}}, "unknown key 'metadata'"),
         ({"messages": [USER]}, "the last message must be the assistant's"),
@@ -38,7 +43,10 @@ GOOD = {"messages": [USER, ASSISTANT]}
         ({"messages": [USER | {"id": 1}, ASSISTANT]}, "messages[0] has the unknown key 'id'"),
         ({"messages": [USER | {"weight": 1}, ASSISTANT]}, "messages[0].weight"),
         ({"messages": [USER, ASSISTANT | {"weight": 2}]}, "messages[1].weight"),
-        ({"messages": [USER, {"role": "assistant", "content": 7}]}, "messages[1].content must be text"),
+        (
+            {"messages": [USER, {"role": "assistant", "content": 7}]},
+            "messages[1].content must be text, but is 7",
+        ),
         ({"messages": [USER, {"role": "assistant", "content": None}]}, "messages[1].content must be text"),
         ({"messages": [{"role": "user", "content": "a<|endoftext|>"}, ASSISTANT]}, "<|endoftext|>"),
         ({"messages": [USER, {"role": "assistant", "content": "<|im_end|>"}]}, "<|im_end|>"),

@@ -121,6 +121,7 @@ CHATS: list[tuple[str, str, list[int | None]]] = [
     ("bad_record", chat("[]", '"x"'), [331, 332]),
     ("empty_line", chat("", record("one"), " ", "", record("two")), [331, 333, 334]),
     ("unknown_key", chat('{"prompt": "x", ' + record()[1:], record("two", label="x")), [331, 332]),
+    ("other_form", chat('{"prompt": "x", "completion": "y"}', '{"text": "x"}'), [331, 332]),
     ("bad_messages", chat('{"messages": []}', "{}", '{"messages": "x"}'), [331, 332, 333]),
     ("bad_message", chat(messages(SYSTEM, "text", ASSISTANT)), [331]),
     ("bad_role", chat(messages(SYSTEM, {"role": "human", "content": "x"}, ASSISTANT), messages({"content": "x"})), [331, 332]),
@@ -133,6 +134,7 @@ CHATS: list[tuple[str, str, list[int | None]]] = [
     ("prompt_differs", chat(messages({**SYSTEM, "content": "Name the intent"}, USER, ASSISTANT), messages(USER, ASSISTANT)), [331, 332]),
     ("repeated", chat(record(), record(), record(), record("one"), record("one")), [332]),
     ("spaced_text", chat(record(" where is my card\n")), [331]),
+    ("cut_text", chat(record("a" * 32_766), record("b" * 32_767)), [332]),
     ("unreadable", chat() + " " * ((1 << 26) + 1), [None]),
 ]  # fmt: skip
 

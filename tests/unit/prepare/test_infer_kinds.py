@@ -172,6 +172,25 @@ def test_data_09_columns_that_say_yes_and_no(
     ]  # fmt: skip
 
 
+def test_columns_of_which_pandas_wrote_some_as_broken_numbers_are_one_field(tmp_path: Path) -> None:
+    columns: dict[str, Make] = {
+        "text": text, "A": lambda i: i % 2, "B": lambda i: f"{i % 3 % 2}.0", "C": lambda i: "1.0" if i % 5 else "0",
+    }  # fmt: skip
+    task = propose(tmp_path, columns).task
+    (field,) = task.fields
+    assert (field.columns, field.yes, field.no) == (("A", "B", "C"), "1", "0")
+    assert convert(task, tmp_path / "data.csv", tmp_path / "o.jsonl").written == COUNT
+
+
+def test_columns_of_several_people_are_told(tmp_path: Path) -> None:
+    columns: dict[str, Make] = {
+        "text": text, "annotator_1": topic, "annotator_2": lambda i: topic(i + (i % 7 == 0)),
+    }  # fmt: skip
+    warnings = propose(tmp_path, columns).warnings
+    assert '"annotator_1" and "annotator_2" have labels in common' in warnings[0]
+    assert "--label annotator_1 takes one" in warnings[0]
+
+
 def test_cells_that_say_neither_yes_nor_no_are_told(tmp_path: Path) -> None:
     columns: dict[str, Make] = {"text": text, "a": lambda i: ("1", "0", "")[i % 3], "b": lambda i: i % 2}
     warnings = propose(tmp_path, columns).warnings
@@ -300,6 +319,46 @@ def test_labels_that_are_numbers_stand_in_their_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "0.{}5", "0,{}5", "{}5 %", "1.05{},00 €", "$1,{}00.50", "USD {}00", "1 0{}0,5 kr", "1'{}00.25", "{}e-3",
+    ],
+)  # fmt: skip
+def test_numbers_beside_labels_are_no_labels(tmp_path: Path, written: str) -> None:
+    columns: dict[str, Make] = {"text": text, "score": lambda i: written.format(i % 9), "label": topic}
+    assert list(fields(propose(tmp_path, columns).task)) == ["label"]
+
+
+def test_labels_that_end_with_a_number_are_labels(tmp_path: Path) -> None:
+    columns: dict[str, Make] = {"text": text, "course": lambda i: f"SDG {i % 9}"}
+    assert list(fields(propose(tmp_path, columns).task)) == ["course"]
+
+
+def test_broken_numbers_are_ratings_where_nothing_else_is_a_label(tmp_path: Path) -> None:
+    columns: dict[str, Make] = {"text": text, "stars": lambda i: f"{i % 9 / 2}"}
+    assert fields(propose(tmp_path, columns).task)["stars"][1] == "0.5"
+
+
+@pytest.mark.parametrize(
+    "cell", ["[0, 1, 0]|[1, 0, 0]", "[0 1]|[1 1]", "[0. 1. 0.]|[0. 0. 1.]", "[1.0, 0.0]|[0.0, 1.0]"]
+)
+@pytest.mark.parametrize("labels", [(), ("labels",)])
+def test_lists_of_0_and_1_name_no_labels(tmp_path: Path, cell: str, labels: tuple[str, ...]) -> None:
+    columns: dict[str, Make] = {"text": text, "labels": lambda i: cell.split("|")[i % 2]}
+    with pytest.raises(DataError, match="lists of 0 and 1, a place for each label") as caught:
+        propose(tmp_path, columns, Wishes(labels=labels))
+    assert caught.value.hint == "write a column of 0 and 1 for each label, called like the label"
+
+
+@pytest.mark.parametrize("others", [{}, {"label": lambda i: "ab"[i % 2]}])
+def test_texts_taken_apart_are_neither_text_nor_labels(tmp_path: Path, others: dict[str, Make]) -> None:
+    columns: dict[str, Make] = {"words": lambda i: str(text(i).split()), **others}
+    with pytest.raises(DataError, match="no column") as caught:
+        propose(tmp_path, columns)
+    assert caught.value.hint == "write each list of words as one text, joined by a space"
+
+
+@pytest.mark.parametrize(
     "labels",
     [
         pytest.param(("-1", "0", "1"), id="data_30-signs"),
@@ -321,6 +380,17 @@ def test_data_30_labels_that_differ(labels: tuple[str, ...]) -> None:
     ],
 )  # fmt: skip
 def test_data_30_labels_that_may_be_one(labels: tuple[str, ...]) -> None:
+    assert alike(labels) == [list(labels)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("can't log in", "can’t log in", "can`t log in"), ('5" pipe', "5” pipe"), ("R&D", "R&amp;D"),
+        ("Billing", "Billing.", "billing!"), ("Réclamation", "RÃ©clamation"), ("it's", "itâ€™s"), ("İade", "iade", "ıade", "IADE"), ("1", "1.0"),
+    ],
+)  # fmt: skip
+def test_labels_that_programs_and_keyboards_spell_otherwise_may_be_one(labels: tuple[str, ...]) -> None:
     assert alike(labels) == [list(labels)]
 
 

@@ -154,3 +154,96 @@ def test_rows_75_to_79_say_what_to_do(tmp_path: Path, content: str, hint: str) -
     with open_table(path) as table, pytest.raises(DataError) as caught:
         list(table)
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        pytest.param((), ("Total", "30"), "in one row only: 30;", id="totals"),
+        pytest.param(("Freitext", "Kategorie"), (), "in one row only: Kategorie;", id="second header"),
+        pytest.param(("---", "---"), (), "in one row only: ---;", id="ruling line"),
+        pytest.param(("What?", "Category"), ("x", "{ImportId}"), "in one row only: Category, {ImportId};", id="survey"),
+    ],
+)  # fmt: skip
+def test_lines_that_are_no_rows_are_told_by_their_labels(
+    tmp_path: Path, first: tuple[str, ...], last: tuple[str, ...], told: str
+) -> None:
+    rows = [row for row in (first, *ROWS, last) if row]
+    (warning,) = proposed(tmp_path / "t.csv", csv(rows)).warnings
+    assert warning.startswith(f'column "label": {told}')
+
+
+def test_lists_without_a_label_among_lists_of_one_are_told(tmp_path: Path) -> None:
+    rows = [{"text": text, "labels": [label] if label != "Account" else []} for text, label in ROWS]
+    proposal = proposed(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert proposal.task.fields[0].type == "single"
+    assert proposal.warnings == (
+        'column "labels" is empty in 10 rows: no label there; convert --on-error skip leaves them out',
+    )
+    assert proposal.lacks_labels
+
+
+def test_lines_in_quotes_as_a_whole_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column looks like labels") as caught:
+        proposed(
+            tmp_path / "t.csv", '"text,label"\n' + "".join(f'"{text},{label}"\n' for text, label in ROWS)
+        )
+    assert str(caught.value.hint).startswith("each line stands in quotes as a whole")
+
+
+def test_rare_labels_among_rare_ones_are_no_slips(tmp_path: Path) -> None:
+    rows = [(text, f"{label}{number % 4}") for number, (text, label) in enumerate(ROWS)]
+    assert proposed(tmp_path / "t.csv", csv([*rows, ("one more row of text", "Other")])).warnings == ()
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "“”", "«»"])
+def test_labels_in_quotes_of_their_own_are_told(tmp_path: Path, quotes: str) -> None:
+    rows = [(text, f" {quotes[0]}{label}{quotes[1]}") for text, label in ROWS]
+    warnings = proposed(tmp_path / "t.csv", csv(rows)).warnings
+    assert any(
+        "every label stands in quotes, which answers will have, too" in warning for warning in warnings
+    )
+
+
+def test_nested_data_among_labels_is_told_with_the_command_that_reads_it(tmp_path: Path) -> None:
+    rows = [(text, f'"{{""choices"": [""{label}"", ""Other""]}}"') for text, label in ROWS[:20]]
+    data = tmp_path / "t.csv"
+    (warning,) = proposed(data, csv([*rows, *ROWS])).warnings
+    assert f"labeltune import {data} takes apart" in warning
+
+
+@pytest.mark.parametrize(
+    ("separator", "stop", "told"),
+    [
+        ("\n\n###\n\n", " END", r"'\n\n###\n\n' and ' END'"),
+        (" ->", "\n", r"' ->' and '\n'"),
+        ("\nTopic:", "", r"'\nTopic:'"),
+        ("", " END", "' END'"),
+        ("", "", None),
+        (" please", "", None),
+    ],
+)
+def test_separators_and_stops_of_the_older_fine_tuning_are_told(
+    tmp_path: Path, separator: str, stop: str, told: str | None
+) -> None:
+    rows = [
+        {"prompt": f"{text}, item {number}{separator}", "completion": f" {label}{stop}"}
+        for number, (text, label) in enumerate(ROWS)
+    ]
+    path = tmp_path / "t.jsonl"
+    warnings = proposed(path, "".join(json.dumps(row) + "\n" for row in rows)).warnings
+    about = [warning for warning in warnings if "older fine-tuning" in warning]
+    assert len(about) == (told is not None)
+    assert all(f"all end with {told}: labeltune import {path} takes that off" in warning for warning in about)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_rows_that_nobody_judged_are_told(tmp_path: Path, columns: int) -> None:
+    def flags(number: int) -> tuple[str, ...]:
+        judged = (str(number % 3 % 2), str(number % 2))[:columns]
+        return judged if number % 4 else ("-1",) * columns
+
+    rows = [(text, *flags(number)) for number, (text, _) in enumerate(ROWS)]
+    header = ",".join(("text", "toxic", "insult")[: columns + 1]) + "\n"
+    warnings = proposed(tmp_path / "t.csv", csv(rows, header)).warnings
+    assert any("hold -1 beside 0 and 1" in warning for warning in warnings) == (columns > 1)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_chat", "read_legacy", "recognise_chat", "recognise_legacy"]
 
+_TURNS = "conversations"
+_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 _CHAT, _LEGACY = "OpenAI's chat files", "OpenAI's older fine-tuning"
 
 
@@ -29,9 +31,11 @@ _CHAT, _LEGACY = "OpenAI's chat files", "OpenAI's older fine-tuning"
 
 
 def recognise_chat(sample: Sample) -> str | None:
-    """Records of messages, without the `labels` that Mistral puts beside them."""
+    """Records of messages, without the `labels` that Mistral puts beside them; or of ShareGPT's turns."""
     if "messages" in sample.all_keys and "labels" not in sample.keys:
         return 'each line is a record with "messages"'
+    if _TURNS in sample.all_keys:
+        return f'each record has "{_TURNS}", as ShareGPT has it'
     return None
 
 
@@ -43,7 +47,7 @@ def read_chat(given: Given, tally: Tally) -> Iterator[Item]:
     pattern = None if given.task is None else _pattern(given.task)
     for where, value in given.objects():
         record = expect_object(where, value, _CHAT)
-        messages = record.get("messages")
+        messages = record.get("messages", _messages_of_turns(record.get(_TURNS)))
         if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
             raise wrong_shape(where, record, _CHAT, '"messages"')
         tally.records += 1
@@ -61,7 +65,14 @@ def read_chat(given: Given, tally: Tally) -> Iterator[Item]:
             tally.drop("answer that is not one of the task's", where)
             continue
         text = users[0] if found is None else found["text"]
-        yield Item(where, {"text": text}, labels, extra=scalars(record, tally, but=("messages",)))
+        yield Item(where, {"text": text}, labels, extra=scalars(record, tally, but=("messages", _TURNS)))
+
+
+def _messages_of_turns(turns: Any) -> list[dict[str, Any]] | None:
+    """ShareGPT's turns of a conversation as messages; None if they are none."""
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return None
+    return [{"role": _ROLES.get(turn.get("from")), "content": turn.get("value")} for turn in turns]
 
 
 def _pattern(task: Task) -> re.Pattern[str]:

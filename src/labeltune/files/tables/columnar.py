@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import DataError
 from labeltune.files.tables.headers import name_columns
 from labeltune.files.tables.values import ValueTable, needs_package
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["FrameTable", "ParquetTable"]
 
 _BATCH = 4096
+
+
+def _names_of(metadata: bytes, column: str) -> list[str]:
+    """The names of a column's class labels, or of those in its lists; none if it holds something else."""
+    try:
+        feature = json.loads(metadata)["info"]["features"][column]
+        return list((feature.get("feature") or feature).get("names") or ())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 class ParquetTable(ValueTable):
@@ -40,6 +51,19 @@ class ParquetTable(ValueTable):
             ) from error
         self.header, unnamed = name_columns(self.source, None, names)
         self.unnamed = frozenset(self.header[number - 1] for number in unnamed)
+        if not reading.columns:
+            self._tell_class_labels()
+
+    def _tell_class_labels(self) -> None:
+        """Tell of numbers whose names are in the metadata that Hugging Face's `datasets` writes."""
+        metadata = (self.schema.metadata or {}).get(b"huggingface", b"{}")
+        named = [name for name in self.header if _names_of(metadata, name)]
+        if named:
+            numbers = ", ".join(f'"{name}"' for name in named)
+            self.notes.append(
+                f"{self.source}: {numbers} holds numbers of labels whose names are in the file, too: "
+                f"labeltune import {pasted(self.source)} makes a table with the names"
+            )
 
     @property
     def schema(self) -> Any:

@@ -28,11 +28,25 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", "Zstandard", None),
     (b"%PDF", "a PDF file", None),
     (b"SQLite format 3", "an SQLite database", None),
+    (b"ARROW1", "an Arrow or Feather file", None),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", None),
+    (b"\x93NUMPY", "a NumPy array", None),
+    (b"\x89HDF", "an HDF5 file", None),
+    (b"\x80\x04", "a Python pickle", None),
+    (b"\x80\x05", "a Python pickle", None),
 )
+_POINTER = b"version https://git-lfs.github.com/spec/"
 _OFFICE = (b"[Content_Types].xml", b"_rels/.rels", b"mimetypeapplication/vnd.oasis", b"docProps/", b"xl/")
 """What the first file of a workbook's ZIP archive is called; of an OpenDocument one, with its content."""
 _HTML = re.compile(rb"(?is)\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|table|meta|style|div)\b")
+_XML = re.compile(rb"\s*<\?xml\b")
 _XML_SHEET = re.compile(rb"(?s)\s*<\?xml.{0,400}(<Workbook|office:spreadsheet)")
+_MARKUP = (
+    (_HTML, "HTML", f"{_SAVE_AS}; if it is the page of a download, fetch what it links to"),
+    (_XML_SHEET, "a spreadsheet in the XML of 2003", _SAVE_AS),
+    (_XML, "XML", "export it as CSV or JSON"),
+)
+"""Text that is no table, the first that fits."""
 _JSON_START = re.compile(rb'(?:\xef\xbb\xbf)?\s*(\{\s*["}]|\[\s*[\[{"\d\]-])')
 _LISTED = 3
 
@@ -60,9 +74,11 @@ def look(source: ByteSource) -> Content:
 
 def _look_at_text(head: bytes) -> Content:
     bare = head.removeprefix(codecs.BOM_UTF8)
-    for pattern, what in ((_HTML, "HTML"), (_XML_SHEET, "a spreadsheet in the XML of 2003")):
+    if head.startswith(_POINTER):
+        return Content("a pointer of Git LFS", None, "fetch the file: git lfs pull", is_text=True)
+    for pattern, what, hint in _MARKUP:
         if pattern.match(bare):
-            return Content(what, None, _SAVE_AS, is_text=True)
+            return Content(what, None, hint, is_text=True)
     start = _JSON_START.match(head)
     if start is None:
         return Content(is_text=_is_text(head))

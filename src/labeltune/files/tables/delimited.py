@@ -18,6 +18,7 @@ from labeltune.files.tables.csv_faults import bad_sign, broken, nul_byte, ragged
 from labeltune.files.tables.csv_records import QUOTE, Records, strict_reader, unquoted
 from labeltune.files.tables.foreign import as_table, recognise
 from labeltune.files.tables.headers import column_names, refuse_width
+from labeltune.files.tables.odd_quoting import odd_quoting
 from labeltune.files.tables.quoting import first_misfit
 from labeltune.files.tables.separators import find_separator, first_line, sample_records, shown
 from labeltune.files.tables.swallowed import recurring, rows_in, tell_swallowed
@@ -41,6 +42,8 @@ _CHUNK = 1 << 21
 _TAB = "\t"
 _SAID = re.compile(r"sep=(.)\r?\n")
 """What spreadsheet programs read, and write, as a first line: the separator."""
+_MISREAD = {"ragged_row", "broken_quotes"}
+"""Findings of rows that may be good ones, had they another quoting."""
 _CUT = "the last line has no line end; is the file whole?"
 
 
@@ -148,7 +151,7 @@ class CsvTable(TextTable):
         is_whole = self.encoding == UTF8 and self._bytes.is_short
         rows = sample_records(sample, self._separated_by, quoted=self.quoted, whole=is_whole)
         following = [(line, row) for line, row in rows if line > last]
-        refuse_width(self.source, first, names, [row for _, row in following])
+        refuse_width(self.source, first, names, following, lambda: self._odd_quoting(sample))
         return last, self._take_header(first, names, following, lambda line, _: f"line {line}")
 
     def _first_record(self) -> tuple[int, int, list[str]]:
@@ -245,6 +248,13 @@ class CsvTable(TextTable):
     def _recurring(self) -> Mapping[int, AbstractSet[str]]:
         rows = sample_records(self._sample, self._separated_by, quoted=self.quoted)
         return recurring((row for line, row in rows if line > self._header_line), len(self.header))
+
+    def _way_on(self, codes: Iterable[str]) -> str | None:
+        odd = self._odd_quoting(self._sample) if {*codes} <= _MISREAD else None
+        return odd or super()._way_on(codes)
+
+    def _odd_quoting(self, sample: str) -> str | None:
+        return odd_quoting(sample, self._separated_by) if self.quoted else None
 
     def _broken(self, first: int, last: int, error: csv.Error) -> None:
         self.reject("broken_quotes", first, broken(error, first, last))

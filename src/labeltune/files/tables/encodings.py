@@ -83,8 +83,22 @@ def _ranked(sample: bytes, candidates: tuple[str, ...]) -> list[str]:
     return list(names)
 
 
-def suggestion(sample: bytes) -> str:
-    """Which encodings may be meant, for a message: each with what it makes of a line of the sample."""
+def suggestion(sample: bytes, utf8: int = 0) -> str:
+    """Which encodings may be meant, for a message: each with what it makes of a line of the sample.
+
+    Not where most lines with signs beyond ASCII are UTF-8, as `utf8` ones before the sample: they would be
+    spoilt by another encoding.
+    """
+    first, *rest = sample.splitlines()
+    others = [line for line in rest if not line.isascii()]
+    valid = utf8 + sum(_is_utf8(line + b"\n") for line in others)
+    if valid > utf8 + len(others) - valid + 1:
+        names = likely_encodings(first)
+        shown = f' ({names[0]}: "{_shown(first, names[0])}")' if names else ""
+        return (
+            f"most other lines are UTF-8, so this one was written in another encoding{shown}: "
+            "write it anew, or take it out"
+        )
     names = likely_encodings(sample)
     if not names:
         return "name its encoding with --encoding"

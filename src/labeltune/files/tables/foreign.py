@@ -31,13 +31,16 @@ _FORMATS = (
 
 
 def recognise(sample: str) -> Foreign | None:
-    """The format that nearly all lines of a text have, the first among them; None if it is none of ours."""
+    """The format that nearly all lines of a text have, the first or second among them; None if it is none."""
     lines = [line for line in sample.split("\n")[:-1] or [sample] if line.strip()][:200]
     if len(lines) < _FEWEST:
         return None
     for format in _FORMATS:
         pattern = re.compile(format.pattern)
-        if pattern.match(lines[0]) and sum(map(bool, map(pattern.match, lines))) >= _SHARE * len(lines):
+        # Above them may stand the name of the only column.
+        named = not pattern.match(lines[0]) and len(lines) > _FEWEST
+        found = [pattern.match(line) is not None for line in lines[named:]]
+        if found[0] and sum(found) >= _SHARE * len(found):
             return format
     return None
 

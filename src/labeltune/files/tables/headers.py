@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError, Where
 from labeltune.files.findings import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "column_names",
@@ -27,6 +29,9 @@ _WORDS = 3
 """So many words, on average, make a text of what stands under no name."""
 _SAME_WIDTH = 3
 """So many rows at least must all be wider than the header to blame it instead of them."""
+_MOST = 0.6
+"""The share of the rows that are as wide as each other below what may be a title."""
+_ROWS_BELOW = "the first line names the columns, each further line is a row"
 
 
 def column_names(width: int) -> tuple[str, ...]:
@@ -88,23 +93,38 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def refuse_width(source: str, line: int, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Raise `DataError` where every row has more values than the header, and all as many.
+def refuse_width(
+    source: str,
+    line: int,
+    header: Sequence[str],
+    rows: Sequence[tuple[int, Sequence[str]]],
+    odd: Callable[[], str | None],
+) -> None:
+    """Raise `DataError` where rows have more values than the header, and all as many; below one name, most.
 
-    `rows` are some of those that follow: the fault is in the header, not in each of them.
+    `rows` are some of those that follow, each with its line: the fault is in the header, not in each of them,
+    or, as `odd()` says, in the quotes of all.
     """
-    widths = {len(row) for row in rows}
-    width = max(widths, default=0)
-    if len(rows) < _SAME_WIDTH or len(widths) > 1 or width <= len(header):
+    widths = Counter(len(row) for _, row in rows)
+    width, often = max(widths.items(), key=itemgetter(1), default=(0, 0))
+    is_one = len(header) == 1
+    if often < _SAME_WIDTH or width <= len(header) or often < len(rows) * (_MOST if is_one else 1):
         return
-    missing = "a name is missing in it, or it is no header (--no-header)"
-    if len(header) == 1:
-        missing = "is it a comment or a title, or the separator another one (--sep)?"
-    raise DataError(
-        f"{source}:{line}: the header has {len(header)} column{'s' * (len(header) > 1)}, and every row has "
-        f"{width}: {missing}",
-        hint="the first line names the columns, each further line is a row",
-    )
+    columns = f"{len(header)} column{'s' * (not is_one)}"
+    every = "every row has" if often == len(rows) else "most rows have"
+    why, hint = "a name is missing in it, or it is no header (--no-header)", _ROWS_BELOW
+    if told := odd():
+        why, hint = "values are not quoted as CSV has it", told
+    elif is_one:
+        why = "is it a comment or a title, or the separator another one (--sep)?"
+        begins = next(number for number, row in rows if len(row) == width)
+        hint = (
+            f"if line {begins} names the columns, take out what stands above: tail -n +{begins} FILE > OTHER"
+        )
+    elif width == len(header) + 1 and not any(row[-1] for _, row in rows):
+        why = "each ends with a separator, and the header does not"
+        hint = "let the header end with the separator, too: such a column is passed over"
+    raise DataError(f"{source}:{line}: the header has {columns}, and {every} {width}: {why}", hint=hint)
 
 
 def refuse_title(source: str, line: int, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from labeltune.errors import DataError
+from labeltune.files.json_faults import PYTHON_DICT, is_python_dict
 from labeltune.files.tables.json_rows import JsonTable
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class JsonArrayTable(JsonTable):
         try:
             return _DECODER.raw_decode(self._text or "", at)
         except json.JSONDecodeError as error:
+            if is_python_dict(error.doc, error.pos):
+                raise DataError(f"{self.source}: not valid JSON: {PYTHON_DICT}") from error
             raise self._invalid(error.msg.removesuffix(" at"), error.pos) from error
         except RecursionError:
             raise self._invalid("nested too deep", at) from None

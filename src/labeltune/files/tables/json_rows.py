@@ -12,6 +12,7 @@ import orjson
 
 from labeltune.errors import DataError, did_you_mean
 from labeltune.files.findings import Findings
+from labeltune.files.json_faults import json_fault
 from labeltune.files.tables.cells import Typed, row_of_text
 from labeltune.files.tables.headers import name_columns
 from labeltune.files.tables.text_table import TextTable
@@ -126,8 +127,8 @@ class JsonTable(TextTable):
         try:
             document = DECODER.decode(text)
         except json.JSONDecodeError as error:
-            what = error.msg.removesuffix(" at")
-            raise ValueError(f"not valid JSON: {what} at character {error.pos + 1}") from error
+            what = json_fault(error.msg.removesuffix(" at"), text, error.pos)
+            raise ValueError(f"not valid JSON: {what}") from error
         except RecursionError:
             raise ValueError("not valid JSON: nested too deep") from None
         if not isinstance(document, dict):
@@ -136,7 +137,7 @@ class JsonTable(TextTable):
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"not valid JSON: {name}")
+    raise ValueError(f"not valid JSON: {name}; write null where there is no value")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from labeltune.files.tables.ways_on import way_on
 from labeltune.task.read_options import ReadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
     from labeltune.files.sources import ByteSource
@@ -104,10 +104,14 @@ class Table(ABC):
     def raise_findings(self) -> None:
         """Raise the findings, if there are any and `on_bad` is not set. Iterating does it at the end."""
         try:
-            self._findings.raise_if_any(hint=way_on(self._findings.counts))
+            self._findings.raise_if_any(hint=self._way_on(self._findings.counts))
         except DataError as error:
             error.say_before(self.causes)
             raise
+
+    def _way_on(self, codes: Iterable[str]) -> str | None:
+        """What to do about rows with findings of these codes."""
+        return way_on(codes)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         self._findings = Findings(self.source, self.on_bad)

@@ -104,14 +104,15 @@ class TextTable(Table):
 
     def _first_bad_byte(self) -> tuple[int, str]:
         """The offset of the first byte of the file that is not UTF-8, and which encodings it may be of."""
-        offset = 0
+        offset = utf8 = 0
         with self._bytes.open() as stream:
             for line in stream:
                 try:
                     line.decode()
                 except UnicodeDecodeError as error:
-                    return offset + error.start, suggestion(line + stream.read(_CHUNK))
+                    return offset + error.start, suggestion(line + stream.read(_CHUNK), utf8)
                 offset += len(line)
+                utf8 += not line.isascii()
         return offset, ""
 
     def _endless(self) -> DataError:

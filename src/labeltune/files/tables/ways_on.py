@@ -13,9 +13,8 @@ _WAYS_ON = {
     "nul_byte": "take NUL bytes out: tr -d '\\000' < FILE > OTHER",
     "broken_quotes": 'close the quote, or write it twice within quotes (""); where quotes are signs of the '
     "texts, give --quote none",
-    "ragged_row": "mend these rows in the program that wrote the table; where a text holds quotes as "
-    r'\", write them twice ("")',
-    "no_label": "label these rows, or leave them out: labeltune convert FILE --on-error skip",
+    "ragged_row": "mend these rows in the program that wrote the table, or take them out",
+    "no_label": "label these rows, or take them out; labeltune convert FILE --on-error skip passes over them",
 }
 
 

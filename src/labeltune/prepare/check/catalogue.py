@@ -107,6 +107,10 @@ CATALOGUE: dict[str, Kind] = {
     "unknown_key": _error(
         "A key that training files may not have.", "Take it out: providers refuse the whole file for it."
     ),
+    "other_form": _error(
+        "A record without `messages`, as of the older fine-tuning or of another tool.",
+        "`labeltune import FILE` makes a table of prompts and completions, and of what other tools write.",
+    ),
     "bad_messages": _error("`messages` is missing, empty or not a list.", _MEND_RECORD),
     "bad_message": _error("A message that is not an object.", _MEND_RECORD),
     "bad_role": _error("A message whose role is missing or unknown.", _MEND_RECORD),
@@ -140,6 +144,10 @@ CATALOGUE: dict[str, Kind] = {
     # texts
     "empty_text": _error(
         "A row or record without text.", "`labeltune check FILE --fix OUT` leaves such rows out."
+    ),
+    "cut_text": _warning(
+        "A text as long as the longest that a workbook holds: the rest was likely cut off there.",
+        "Take the texts from where they were before the workbook.",
     ),
     "spaced_text": _warning(
         "Space around the text in a record: predictions are asked without it.",

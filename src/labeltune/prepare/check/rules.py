@@ -25,15 +25,20 @@ ADVISED_ROWS = 100
 """About so many rows of each label are advised."""
 NAMED = 8
 """So many labels are named in one finding."""
+CELL_OF_EXCEL = 32_767
+"""Characters of the longest text of a workbook; what is longer was cut when it was saved."""
 IMBALANCE = 20
 """So many times as many rows may one label of a field have as another."""
 
 
 class Texts(Rule):
-    """Examples without text, or with space around it."""
+    """Examples without text, with space around it, or with a text that was cut off on its way."""
 
     def batch(self, part: Part, batch: Batch) -> None:
         """See `Rule`."""
+        for line, text in zip(batch.lines, batch.texts, strict=True):
+            if len(text) == CELL_OF_EXCEL:
+                part.add("cut_text", f"{CELL_OF_EXCEL:,} characters, as many as a cell of Excel holds", line)
         spaced = part.kind == "chat" and self.setting.task is not None
         bares = list(map(str.strip, batch.texts))
         if bares == batch.texts and "" not in bares:

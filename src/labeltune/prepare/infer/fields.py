@@ -8,8 +8,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from labeltune.errors import DataError
-from labeltune.prepare.infer.alike import alike
+from labeltune.prepare.infer.doubts import doubts_of
 from labeltune.prepare.infer.profile import MOST_VALUES
+from labeltune.prepare.infer.reasons import NAME_FLAGS
+from labeltune.prepare.infer.telling import listed
 from labeltune.task import Field
 from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
 from labeltune.wording import counted
@@ -21,9 +23,8 @@ if TYPE_CHECKING:
     from labeltune.prepare.infer.label_columns import LabelColumns
     from labeltune.prepare.infer.profile import Column
 
-__all__ = ["Fields", "listed", "make_fields"]
+__all__ = ["Fields", "make_fields"]
 
-_SHOWN = 6
 _SHARED = 4
 """One in so many labels of a field may stand under several labels of the field that it refines."""
 
@@ -74,7 +75,7 @@ def _flag_field(made: Fields, chosen: LabelColumns, *, name: str) -> Field:
     names = tuple(column.name for column in flags)
     yes, no = (_spelling(flags, word) for word in chosen.pair)
     says = f"{yes} or {no}" if no else f"{yes} or nothing"
-    if chosen.pair in (("1", "0"), ("1.0", "0.0")):
+    if chosen.pair == ("1", "0"):
         says, yes, no = "0 or 1", "1", "0"
     made.conclusions.append(
         f"{name}: one multi field of the {len(names)} columns that hold {says}: {listed(names)}"
@@ -102,6 +103,12 @@ def _spelling(flags: Sequence[Column], word: str) -> str:
 
 
 def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) -> Field:
+    if delimiter == LIST_DELIMITER and column.holds_flag_lists:
+        raise DataError(
+            f'{source}: column "{column.name}" holds lists of 0 and 1, a place for each label, and no '
+            "names of labels",
+            hint=NAME_FLAGS,
+        )
     # Counted afresh: a delimiter that was asked for may be none of ours.
     cells = [cell for cell in _values(source, column) if cell.strip()]
     in_lists = delimiter == LIST_DELIMITER
@@ -113,14 +120,15 @@ def _delimited_field(made: Fields, source: str, column: Column, delimiter: str) 
             f"{column.name}: a single field of {counted(len(labels), 'label')}, each in a list of its own: "
             f"{listed(labels)}"
         )
-        _look_at(made, column, labels, parts)
+        _look_at(made, source, column, labels, parts)
+        _tell_empty(made, [column], [])
         return Field(column.name, "single", labels, column=column.name)
     shown = {"\n": "line breaks", "\r\n": "line breaks"}.get(delimiter, f'"{delimiter}"')
     joined = "in lists" if in_lists else f"joined by {shown}"
     made.conclusions.append(
         f"{column.name}: a multi field, {counted(len(labels), 'label')} {joined}: {listed(labels)}"
     )
-    _look_at(made, column, labels, parts)
+    _look_at(made, source, column, labels, parts)
     return Field(column.name, "multi", labels, column=column.name, delimiter=delimiter)
 
 
@@ -138,20 +146,20 @@ def _single_field(made: Fields, source: str, column: Column) -> Field:
     labels = column.labels
     if not labels or len(labels) > MOST_VALUES:
         raise DataError(f'{source}: column "{column.name}" holds no labels')
-    _look_at(made, column, labels, values)
+    _look_at(made, source, column, labels, values)
     return Field(column.name, "single", tuple(labels), column=column.name)
 
 
-def _look_at(made: Fields, column: Column, labels: Iterable[str], written: Iterable[str]) -> None:
+def _look_at(
+    made: Fields, source: str, column: Column, labels: Iterable[str], written: Iterable[str]
+) -> None:
     if any(value != value.strip() for value in written if value.strip()):
         made.strips = True
         made.warnings.append(
             f'column "{column.name}": some labels have space around them, which all commands take off '
             "(strip = true under [read])"
         )
-    made.warnings += [
-        f'column "{column.name}": are these one label? {listed(group)}' for group in alike(labels)
-    ]
+    made.warnings += [f'column "{column.name}": {told}' for told in doubts_of(list(labels), column, source)]
 
 
 def _values(source: str, column: Column) -> Iterable[str]:
@@ -292,10 +300,3 @@ def _refines(pairs: set[tuple[str, str]], upper: Field, lower: Field) -> bool:
     """Whether the lower field's labels stand under the upper's: nearly each of them under one only."""
     shared = len(pairs) - len(lower.labels)
     return len(lower.labels) > len(upper.labels) > 1 and 0 <= shared <= len(lower.labels) // _SHARED
-
-
-def listed(values: Sequence[str], most: int = _SHOWN) -> str:
-    """The first values, for a message."""
-    written = [" ".join(value.split()) for value in values[:most]]
-    shown = ", ".join(f'"{value}"' if "," in value else value for value in written)
-    return f"{shown}, …" if len(values) > most else shown

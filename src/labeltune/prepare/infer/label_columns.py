@@ -34,6 +34,8 @@ class LabelColumns:
     """Columns that could be meant as well."""
     series: list[str] = field(default_factory=list)
     """Columns that hold one list of labels between them."""
+    parallel: list[str] = field(default_factory=list)
+    """Those of them that were taken for want of others: what several people said, perhaps."""
 
     @property
     def names(self) -> set[str]:
@@ -64,6 +66,7 @@ def choose_labels(profile: Profile, wishes: Wishes, taken: Iterable[str | None])
     best = max(ranks.values())
     found.flags = [column for column in flags if ranks[column.name] == best]
     found.others = [column for column in singles if ranks[column.name] == best]
+    found.parallel = [name for name in found.series if name in found.names]
     found.series = [name for name in found.series if name not in found.names]
     also = [
         c for c in (*flags, *singles) if c.name not in {*found.names, *found.series} and c.hint != "other"
@@ -132,7 +135,8 @@ def _rank(column: Column) -> int:
         by_hint = 1
     if column.hint != "label" and column.emptiness > MOSTLY_EMPTY:
         return 0
-    return by_hint
+    # Broken numbers are ratings where nothing else is a label, and else a score beside it.
+    return by_hint - (column.sort == "numbers")
 
 
 def _rank_of_flags(flags: list[Column]) -> int:

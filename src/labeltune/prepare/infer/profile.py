@@ -12,6 +12,7 @@ from labeltune.errors import DataError
 from labeltune.prepare.infer.names import Hint, hint_of
 from labeltune.prepare.infer.values import FLAG_PAIRS, Sort, count_words, is_number, sort_of
 from labeltune.task.cells import LIST_DELIMITER, list_items, nfc
+from labeltune.task.label_cells import flag_spelling
 from labeltune.task.provenance import holds_provenance
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Column:
     @cached_property
     def flag_pairs(self) -> list[tuple[str, str]]:
         """Those of `FLAG_PAIRS` with which the column can say yes or no."""
-        found = {value.strip().casefold() for value in self.counts or ()}
+        found = {flag_spelling(value) for value in self.counts or ()}
         if self.counts is None or len(found) > 3 or not found - {""}:
             return []
         return [
@@ -199,6 +200,27 @@ class Column:
         if not 0 < len(distinct) <= MOST_LABELS or not distinct.issuperset(alone):
             return None
         return [*found, *([value] for value in alone)]
+
+    @cached_property
+    def holds_flag_lists(self) -> bool:
+        """Whether all values are lists of 0 and 1 of one length: a place for each label, without its name."""
+        lists = self.lists or []
+        return (
+            len({len(items) for items in lists}) == 1
+            and len(lists[0]) > 1
+            and {item for items in lists for item in items} <= _FLAGS
+        )
+
+    @cached_property
+    def holds_word_lists(self) -> bool:
+        """Whether the values are texts taken apart: a list of many words, another one in most rows."""
+        lists = [items for items in map(list_items, self.sample[:_LISTS_LOOKED_AT]) if items is not None]
+        return (
+            2 * len(lists) > len(self.sample[:_LISTS_LOOKED_AT])
+            and self.hint != "label"
+            and self.is_varied
+            and sum(map(len, lists)) >= _MANY_WORDS * len(lists)
+        )
 
     @cached_property
     def delimiter(self) -> str | None:
@@ -224,6 +246,11 @@ class Column:
             return False
         return len(parts) < len(cells) + (sign not in ",/&+")
 
+
+_FLAGS = frozenset({"0", "1", "0.0", "1.0", "0.", "1."})
+_MANY_WORDS = 5
+"""Items of a list, on average, of which on would take a text apart rather than label it."""
+_LISTS_LOOKED_AT = 100
 
 _SENTENCE = 4
 """Words of a value: labels that hardly recur have fewer, on average."""

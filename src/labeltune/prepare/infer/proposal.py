@@ -13,6 +13,7 @@ from labeltune.files.writing import STANDARD_STREAM, atomic_write, same_file
 from labeltune.prepare.infer.fields import make_fields
 from labeltune.prepare.infer.header import doubt_of_header
 from labeltune.prepare.infer.label_columns import choose_labels
+from labeltune.prepare.infer.other_uses import other_uses
 from labeltune.prepare.infer.profile import read_profile
 from labeltune.prepare.infer.prompt import choose_format, list_answer, make_prompt, word_for_none
 from labeltune.prepare.infer.reasons import left_out
@@ -23,7 +24,7 @@ from labeltune.task import NOTHING_TOLD, AnswerFormat, ReadOptions, Task, format
 from labeltune.task.cells import list_items
 from labeltune.task.columns import clashing_columns
 from labeltune.task.label_cells import flag_spelling
-from labeltune.wording import counted
+from labeltune.wording import counted, pasted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,6 +125,7 @@ class _Proposer:
         prompt = make_prompt(made.fields, answer, wishes)
         task = Task(text, made.fields, prompt, answer, id=name, read=read)
         self.tell_clashes(task)
+        self.warnings += other_uses(table, profile, task)
         return Proposal(
             task, tuple(self.conclusions), tuple(self.warnings), rest, ending_of_parts(table), made.lacks
         )
@@ -203,6 +205,11 @@ class _Proposer:
                 f"{all_of([quoted(name) for name in chosen.series])} hold one list of labels, a column each: "
                 "join them in one column if they are to be learned"
             )
+        if len(chosen.parallel) > 1:
+            self.warnings.append(
+                f"{all_of([quoted(name) for name in chosen.parallel])} have labels in common: if they are "
+                f"what several people said of one text, --label {pasted(chosen.parallel[0])} takes one"
+            )
         passed = (*taken, *self.wishes.ignore, *labels, *chosen.also, *chosen.series, *made.twins)
         out = made.twins | left_out(profile, passed)
         if told := {name: why for name, why in out.items() if name not in self.other_texts}:
@@ -214,5 +221,11 @@ class _Proposer:
 def _may_refine(profile: Profile, chosen: LabelColumns) -> list[Column]:
     columns = (profile.columns[name] for name in chosen.also)
     return [
-        c for c in columns if c.hint == "none" and c.sort == "words" and not c.emptiness and not c.flag_pairs
+        c
+        for c in columns
+        if c.hint == "none"
+        and c.sort == "words"
+        and c.has_few_values
+        and not c.emptiness
+        and not c.flag_pairs
     ]

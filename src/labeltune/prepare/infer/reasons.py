@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id
 from labeltune.prepare.infer.telling import all_of, quoted, shortened
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from labeltune.prepare.infer.profile import Column, Profile
 
-__all__ = ["left_out", "no_labels", "told_structured", "why_not"]
+__all__ = ["JOIN_WORDS", "NAME_FLAGS", "left_out", "no_labels", "told_structured", "why_not"]
 
 MOST_NUMBERS = 20
 """Whole numbers of more distinct values measure something, unless the column is called a label."""
+
+NAME_FLAGS = "write a column of 0 and 1 for each label, called like the label"
+JOIN_WORDS = "write each list of words as one text, joined by a space"
+
+_WHOLE_LINES = (
+    "each line stands in quotes as a whole, so that it is one value; take them off: "
+    """sed 's/^"//; s/"$//; s/""/"/g' FILE > OTHER"""
+)
 
 _PROVENANCE = "where a row comes from"
 
@@ -65,6 +74,8 @@ _AGAINST: tuple[tuple[Callable[[Column], bool], Callable[[Column], str]], ...] =
         lambda column: column.sort in ("dates", "URLs", "nested data") and column.lists is None,
         lambda column: column.sort,
     ),
+    (lambda column: column.holds_flag_lists, lambda _: "lists of 0 and 1, a place for each label"),
+    (lambda column: column.holds_word_lists, lambda _: "lists of words"),
     (_measures, lambda _: "numbers"),
     (
         lambda column: bool(column.labels) and {label.casefold() for label in column.labels} <= PARTS,
@@ -86,6 +97,8 @@ def left_out(profile: Profile, used: Iterable[str | None]) -> dict[str, str]:
 
 def _by_default(column: Column) -> str:
     """The reason for a column that `why_not` has nothing against."""
+    if _is_one_value(column):
+        return _one_value(column)
     if column.sort == "codes" and column.is_varied:
         return "ids"
     if column.is_text:
@@ -108,9 +121,15 @@ def no_labels(profile: Profile, busy: Iterable[str | None]) -> DataError:
 def _way_to_labels(profile: Profile) -> str:
     if profile.structured:
         return (
-            f"{told_structured(profile)}: write them as texts, or labeltune import FILE makes a table of "
-            "what other tools write"
+            f"{told_structured(profile)}: write them as texts, or labeltune import {pasted(profile.source)} "
+            "makes a table of what other tools write"
         )
+    if any(column.holds_word_lists for column in profile.columns.values()):
+        return JOIN_WORDS
+    if any(column.holds_flag_lists for column in profile.columns.values()):
+        return NAME_FLAGS
+    if len(profile.columns) == 1 and any(sign in only for sign in ",;\t|" for only in profile.columns):
+        return _WHOLE_LINES
     if len(profile.columns) == 1:
         return (
             "the table has one column: if another sign than , ; | or a tab stands between columns, name it "

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from labeltune.errors import DataError
 from labeltune.prepare.infer.names import names_an_id
 from labeltune.prepare.infer.profile import MOSTLY_EMPTY, SEVERAL_WORDS
-from labeltune.prepare.infer.reasons import told_structured
+from labeltune.prepare.infer.reasons import JOIN_WORDS, told_structured
+from labeltune.wording import pasted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,14 @@ def choose_text(profile: Profile, wishes: Wishes) -> tuple[tuple[str, ...], list
         if profile.structured:
             raise DataError(
                 f"{profile.source}: no column holds text: {told_structured(profile)}",
-                hint="a row is an object of texts and numbers; labeltune import FILE makes a table of what "
-                "other tools write",
+                hint="a row is an object of texts and numbers; "
+                f"labeltune import {pasted(profile.source)} makes a table of what other tools write",
             )
-        raise DataError(f"{profile.source}: no column holds text", hint="name it with --text COLUMN")
+        lists = any(column.holds_word_lists for column in profile.columns.values())
+        raise DataError(
+            f"{profile.source}: no column holds text",
+            hint=JOIN_WORDS if lists else "name it with --text COLUMN",
+        )
     best = max(free, key=_as_text)
     others = [
         column.name
@@ -50,6 +55,7 @@ def _may_be_text(column: Column) -> bool:
         and not measured
         and not column.is_provenance
         and column.lists is None
+        and not column.holds_word_lists
         and not (column.rows > 1 and _constant(column))
     )
 

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from labeltune.prepare.infer.profile import Column
 
-__all__ = ["all_of", "other_labels", "quoted", "shortened", "text_taken", "what_was_left_out"]
+__all__ = ["all_of", "listed", "other_labels", "quoted", "shortened", "text_taken", "what_was_left_out"]
 
 _SHOWN = 8
 """How many columns a sentence names."""
+_LABELS_SHOWN = 6
 
 
 def text_taken(column: Column, others: Sequence[Column]) -> str:
@@ -47,6 +48,13 @@ def shortened(text: str, most: int = 40) -> str:
     """The beginning of a text on one line, for a message."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[:most].rstrip()}…"
+
+
+def listed(values: Sequence[str], most: int = _LABELS_SHOWN) -> str:
+    """The first labels, for a message."""
+    written = [" ".join(value.split()) for value in values[:most]]
+    shown = ", ".join(f'"{value}"' if "," in value else value for value in written)
+    return f"{shown}, …" if len(values) > most else shown
 
 
 def quoted(name: str) -> str:

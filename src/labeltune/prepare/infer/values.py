@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["FLAG_PAIRS", "Sort", "count_words", "is_number", "sort_of"]
+__all__ = ["FLAG_PAIRS", "Sort", "count_words", "is_nested", "is_number", "sort_of"]
 
 Sort = Literal["words", "whole numbers", "numbers", "dates", "URLs", "codes", "nested data"]
 
 MOSTLY = 0.95
 """The share of the values that tells the sort of all: a few may be `N/A` or a note."""
 
-_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?([.,]\d+)?(e[+-]?\d+)?\s?%?", re.IGNORECASE)
+_DIGITS = r"(\d{1,3}([,. '\u2019\u00a0\u202f]\d{3})+|\d+)?([.,]\d+)?([eE][+-]?\d+)?"
+_CURRENCY = r"[$€£¥₹]|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|BRL|TRY|RUB|kr|zł|Kč|TL"
+_NUMBER = re.compile(rf"[+-]?(({_CURRENCY})\s?[+-]?{_DIGITS}|{_DIGITS}\s?(%|{_CURRENCY})?)")
+"""As people and programs write numbers: with marks between thousands, and a per cent sign or a currency."""
 _WHOLE = re.compile(r"[+-]?\d+(\.0+)?")
 _URL = re.compile(
     r"[a-z][a-z0-9+.-]*://\S+|www\.\S+|[^\s@]+@[^\s@]+\.\w+|(/|\.{1,2}/|[a-z]:\\)\S+", re.IGNORECASE
@@ -43,7 +46,6 @@ _SIGNS_A_WORD = 2
 
 _YES_AND_NO = (
     ("1", "0"),
-    ("1.0", "0.0"),
     ("true", "false"),
     ("t", "f"),
     ("yes", "no"),
@@ -92,6 +94,11 @@ def is_number(value: str) -> bool:
     return any(sign.isdigit() for sign in value) and bool(_NUMBER.fullmatch(value))
 
 
+def is_nested(value: str) -> bool:
+    """Whether the value looks like an object or a list with others in it."""
+    return bool(_NESTED.fullmatch(value.strip()))
+
+
 def _is_date(value: str) -> bool:
     if _NUMERIC_DATE.fullmatch(value) or _CLOCK.fullmatch(value):
         return True
@@ -116,7 +123,7 @@ _SORTS: dict[Sort, Callable[[str], object]] = {
     "dates": _is_date,
     "numbers": is_number,
     "URLs": _URL.fullmatch,
-    "nested data": _NESTED.fullmatch,
+    "nested data": is_nested,
     "codes": _is_code,
 }
 """Each sort and what tells it, the first that holds counts."""
