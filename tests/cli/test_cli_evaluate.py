@@ -372,6 +372,31 @@ def test_fail_if_worse(here: Path) -> None:
     assert run("evaluate", "q.csv", "--fail-if-worse", "q.csv").exit_code == 0
 
 
+def test_as_good_but_for_a_margin(here: Path) -> None:
+    """Where few rows show nothing, a model is not shown to be as good; where many do, it is."""
+    copies = {"few.csv": 2, "many.csv": 200}
+    for name, count in copies.items():
+        same = [[f"{row[0]}-{copy}", *row[1:]] for copy in range(count) for row in other_rows()]
+        # One row in a hundred of the many has lost a label; one of the few.
+        lost = [
+            [*row[:8], *("0" for _ in row[8:14]), *row[14:]] if n % 100 == 0 else row
+            for n, row in enumerate(same)
+        ]
+        write(here / f"new_{name}", TOXIC_HEADER, lost)
+        write(here / name, TOXIC_HEADER, same)
+    few = run("evaluate", "new_few.csv", "--fail-if-worse", "few.csv", "--margin", "0.05")
+    assert few.exit_code == 11
+    assert "asked for an interval that is all above -0.05" in few.stderr
+    assert run("evaluate", "new_few.csv", "--fail-if-worse", "few.csv").exit_code == 0
+    many = run("evaluate", "new_many.csv", "--fail-if-worse", "many.csv", "--margin", "0.05")
+    assert (many.exit_code, "gate met: macro_f1 minus that of many.csv" in many.stderr) == (0, True), (
+        many.stderr
+    )
+    assert run("evaluate", "new_many.csv", "--fail-if-worse", "many.csv", "--margin", "0").exit_code == 11
+    alone = run("evaluate", "new_many.csv", "--margin", "0.05")
+    assert (alone.exit_code, "name what --fail-if-worse is asked of" in alone.stderr) == (2, True)
+
+
 def with_probabilities(rows: list[list[object]], mark: str = "") -> list[list[object]]:
     """Probabilities of 0.3 for labels that are there and 0.1 for others: too low for one half, yet right."""
     return [

@@ -99,6 +99,15 @@ FailIfWorseOption = Annotated[
     str | None,
     typer.Option(metavar="OTHER", help="End with exit code 11 if macro-F1 is shown to be worse than there."),
 ]
+MarginOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        metavar="X",
+        help="With --fail-if-worse: end with exit code 11 unless macro-F1 is shown to be less than X lower.",
+    ),
+]
 WhyOption = Annotated[
     bool, typer.Option("--why", help="Tell the words that spoke for and against each label.")
 ]
@@ -129,6 +138,7 @@ def evaluate(
     fail_under: FailUnderOption = None,
     fail_over: FailOverOption = None,
     fail_if_worse: FailIfWorseOption = None,
+    margin: MarginOption = None,
     bootstrap: BootstrapOption = _BOOTSTRAP,
     seed: SeedOption = _SEED,
     state: StateOption = Path(DEFAULT_STATE),
@@ -164,6 +174,7 @@ def evaluate(
         read=read,
         gates=_gates(fail_under or (), fail_over or ()),
         not_worse_than=fail_if_worse,
+        margin=margin,
         state=state,
         why=why,
         texts=not no_texts,

@@ -63,6 +63,8 @@ def evaluate(
     others = options.others
     if others and not options.bootstrap:
         raise SettingsError("a comparison needs resamples: --bootstrap must not be 0")
+    if options.margin is not None and options.not_worse_than is None:
+        raise SettingsError("--margin says how much worse will do: name what --fail-if-worse is asked of")
     parts = parts_of(path)
     cluster = _cluster_of(options, is_folder=parts is not None)
     if parts is not None and not options.side_by_side:
@@ -111,7 +113,8 @@ def evaluate(
     calibration = measure_confidence(predictions, lines, **resampling)
     gates = check_gates(options.gates, quality, probabilities, calibration, sure)
     if options.not_worse_than is not None:
-        gates += (check_not_worse(comparisons[others.index(options.not_worse_than)]),)
+        against = comparisons[others.index(options.not_worse_than)]
+        gates += (check_not_worse(against, options.margin, rows=predictions.rows),)
     report = Report(
         source=table.source,
         quality=quality,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from labeltune.errors import SettingsError, did_you_mean
 from labeltune.evaluation.metrics.intervals import Interval
+from labeltune.evaluation.metrics.paired import rows_needed
 from labeltune.evaluation.metrics.ranking import RANKING_METRICS
 from labeltune.evaluation.report.model import GateResult
 
@@ -79,15 +80,26 @@ def check_gate(gate: Gate, figure: Figure) -> GateResult:
     return GateResult(gate.name, f"{words} {gate.limit:g}", measured, interval, passed)
 
 
-def check_not_worse(comparison: Comparison) -> GateResult:
-    """Not met if the predictions are shown to be worse: the whole interval of the difference is below 0."""
+def check_not_worse(comparison: Comparison, margin: float | None = None, *, rows: int) -> GateResult:
+    """Not met if the predictions are shown to be worse: the whole interval of the difference is below 0.
+
+    With a margin they must be shown to be as good but for so much: met if the whole interval is above it
+    (a test of non-inferiority). Where it is not for want of rows, the gate says how many of so many `rows`
+    it would take.
+    """
     one = comparison.result.differences[comparison.HEADLINE]
+    asked, passed = "an interval that is not all below 0", one.high >= 0
+    if margin is not None:
+        asked, passed = f"an interval that is all above {-margin:g}", one.low > -margin
+        needed = rows_needed(one, rows, beyond=-margin)
+        if not passed and one.difference > -margin and needed is not None:
+            asked += f", which such a difference has with about {needed:,} rows in four cases of five"
     return GateResult(
         f"{comparison.HEADLINE} minus that of {comparison.other}",
-        "an interval that is not all below 0",
+        asked,
         one.difference,
         Interval(one.low, one.high),
-        passed=one.high >= 0,
+        passed=passed,
     )
 
 

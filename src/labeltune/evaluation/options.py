@@ -46,6 +46,8 @@ class EvaluateOptions:
     """how the tables are read, before what is found"""
     not_worse_than: str | None = None
     """other predictions that these must not be shown to be worse than"""
+    margin: float | None = None
+    """by how much macro-F1 may be lower than there at the most, which must then be shown"""
     state: str | os.PathLike[str] = STATE_FOLDER
     """where the journals of prediction runs are, which know what they cost"""
     why: bool = False

@@ -156,12 +156,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def rows_needed(difference: Difference, rows: int) -> int | None:
-    """How many rows it takes to show a difference of this size in four cases of five; None if there is none.
+def rows_needed(difference: Difference, rows: int, *, beyond: float = 0.0) -> int | None:
+    """How many rows show in four cases of five that a difference of this size is not `beyond`; None if it is.
 
     The standard error is read off the interval and shrinks with the root of the number of rows.
     """
     error = (difference.high - difference.low) / (2 * Z_LEVEL)
-    if difference.difference == 0 or error == 0:
+    distance = difference.difference - beyond
+    if distance == 0 or error == 0:
         return None
-    return math.ceil(rows * ((Z_LEVEL + _Z_POWER) * error / difference.difference) ** 2)
+    return math.ceil(rows * ((Z_LEVEL + _Z_POWER) * error / distance) ** 2)
