@@ -26,6 +26,8 @@ __all__ = [
     "thresholds",
 ]
 
+_FLATTEST = 0.05
+"""Scores of one model count at least so much."""
 _LARGEST = 30.0
 """In a sum of scores none counts more than so much."""
 _PRIOR_POSITIVES = 20.0
@@ -98,7 +100,8 @@ def _leaning(kind: str, z: Floats, y: Bools, tilt: Floats) -> dict[str, Any]:
 def likeliest_sum(
     kind: str, first: Floats, second: Floats, y: Bools, *, bounds: tuple[float, float]
 ) -> tuple[float, float, float]:
-    """a, b and c for which a·first + b·second + c are the likeliest scores; b within bounds, a not below 0.
+    """a, b and c for which a·first + b·second + c are the likeliest scores; b within bounds, a from
+    `_FLATTEST` on: where nothing can be told, the first scores still know which labels are common.
 
     Scores and targets are (n, labels). Of a choice, c is 0: softmax does not see it.
     """
@@ -114,7 +117,7 @@ def likeliest_sum(
         return float(losses.mean()) + 1e-4 * float(numbers @ numbers), slopes + 2e-4 * numbers
 
     added = 0.0 if kind == "choice" else _LARGEST
-    limits = [(0.0, _LARGEST), bounds, (-added, added)]
+    limits = [(_FLATTEST, _LARGEST), bounds, (-added, added)]
     begin = np.array([0.5 if bounds[1] else 1.0, min(0.5, bounds[1]), 0.0])
     a, b, c = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=limits).x.tolist()
     return a, b, c
@@ -166,7 +169,7 @@ def temperature(scores: Floats, chosen: NDArray[np.intp]) -> float:
         return _softmax_loss(scores * np.exp(log_factor), chosen)
 
     golden = (np.sqrt(5) - 1) / 2
-    low, high = np.log(0.05), np.log(20.0)
+    low, high = np.log(_FLATTEST), np.log(20.0)
     left, right = high - golden * (high - low), low + golden * (high - low)
     loss_left, loss_right = loss(left), loss(right)
     for _ in range(30):
