@@ -191,8 +191,15 @@ def test_what_cannot_be_opened_is_told_of(make: Callable[[Path], None], reason: 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/nowhere", "a/b/c", "a b"])
 def test_a_folder_that_is_not_there_is_no_hubs_name(name: str) -> None:
-    with pytest.raises(AccessError, match="there is no folder"):
+    with pytest.raises(AccessError, match="there is no such folder"):
         Embed.check(Base("embed", name))
+
+
+def test_a_file_is_no_hubs_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train.csv").write_text("text,label\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AccessError, match=r"train\.csv: is a file, expected a folder"):
+        Embed.check(Base("embed", "train.csv"))
 
 
 def test_a_hubs_model_is_not_fetched_to_check_it() -> None:

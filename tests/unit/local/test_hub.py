@@ -15,7 +15,7 @@ import pytest
 from labeltune.errors import AccessError
 from labeltune.local.engines import Base, get_engine
 from labeltune.local.engines.common.fetching import on_this_disk
-from labeltune.local.engines.common.hub import HUB_NAME
+from labeltune.local.engines.common.hub import folder_named
 from labeltune.local.engines.common.hub import hub as address
 from model_hub import SIGNATURE, Asked, ModelHub, Reply, Trouble, serving_models
 from unit.local.chat_models import chat_model
@@ -204,7 +204,11 @@ def test_a_branch_and_a_tag_can_be_named(hub: ModelHub, made: dict[str, dict[str
     ],
 )
 def test_names_with_revisions(source: str, *, fits: bool) -> None:
-    assert (HUB_NAME.match(source) is not None) is fits
+    if fits:
+        assert folder_named(source, hint="") is None
+        return
+    with pytest.raises(AccessError, match="there is no such folder"):
+        folder_named(source, hint="")
 
 
 def test_a_model_is_called_after_the_name_without_its_revision() -> None:

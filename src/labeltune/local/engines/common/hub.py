@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from labeltune.errors import AccessError
 
-__all__ = ["HUB_NAME", "endpoint", "hub", "is_commit", "is_offline", "licence_of", "name_and_revision"]
+__all__ = ["endpoint", "folder_named", "hub", "is_commit", "is_offline", "licence_of", "name_and_revision"]
 
-HUB_NAME = re.compile(
+_HUB_NAME = re.compile(
     r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@(?!.*\.\.)[A-Za-z0-9][\w.-]*(/[\w.-]+)*)?\Z", re.ASCII
 )
 """How models are called in a hub: `OWNER/NAME`, or a name alone; behind an `@` a branch, tag or commit."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _USUAL = "https://huggingface.co"
+
+
+def folder_named(source: str, *, hint: str) -> Path | None:
+    """The folder of this disk that a base's source names; None for a name that a hub may have.
+
+    Raises `AccessError`, with this hint, for what is neither.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_file() or folder.suffix == ".gguf":
+        raise AccessError(f"{source}: is a file, expected a folder", hint=hint)
+    if folder.is_absolute() or not _HUB_NAME.match(source):
+        raise AccessError(f"{source}: there is no such folder", hint=hint)
+    return None
 
 
 def name_and_revision(source: str) -> tuple[str, str | None]:

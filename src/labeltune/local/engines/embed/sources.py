@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
 from labeltune.local.engines.common.fetching import fetch, on_this_disk
-from labeltune.local.engines.common.hub import HUB_NAME, is_offline, licence_of, name_and_revision
+from labeltune.local.engines.common.hub import folder_named, is_offline, licence_of, name_and_revision
 from labeltune.local.engines.embed.extra import need
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "*.h5")
 _ONNX = ("model.onnx", "onnx/model.onnx", "model_*.onnx", "onnx/model_*.onnx")
+_HINT = "give the folder of a sentence model, or a hub's name such as OWNER/NAME"
 _NO_TOKENIZER = ("tokenizer.json is missing", "save the model's fast tokenizer beside it")
 _USUAL_WINDOW = 512
 _UNLIMITED = 1_000_000
@@ -91,14 +92,9 @@ def find_folder(base: Base) -> Path | None:
         found = find_spec("wordllama")
         assert found is not None  # `need` said so
         return Path((found.submodule_search_locations or [""])[0])
-    folder = Path(base.source).expanduser()
-    if folder.is_dir():
+    folder = folder_named(base.source, hint=_HINT)
+    if folder is not None:
         return folder
-    if folder.is_absolute() or base.source.startswith((".", "~")) or not HUB_NAME.match(base.source):
-        raise AccessError(
-            f"{base}: there is no folder {base.source}",
-            hint="give the folder of a sentence model, or a hub's name such as OWNER/NAME",
-        )
     need("hub")
     return fetch(base.source, _weights_of) if is_offline() else None
 
@@ -124,10 +120,9 @@ def licence_on_this_disk(base: Base) -> str:
     """The licence that a base's card names, if the card is here; empty otherwise. Nothing is fetched."""
     if not base.source:
         return "MIT, of the vectors that the package wordllama carries"
-    folder: Path | None = Path(base.source).expanduser()
-    if folder is not None and not folder.is_dir():
-        folder = on_this_disk(base.source) if HUB_NAME.match(base.source) else None
-    return "" if folder is None else licence_of(folder)
+    folder = Path(base.source).expanduser()
+    found = folder if folder.is_dir() else on_this_disk(base.source)
+    return "" if found is None else licence_of(found)
 
 
 def _weights_of(where: str, names: Collection[str]) -> list[str]:

@@ -10,17 +10,17 @@ import json
 import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
 from labeltune.local.engines import Fetched
 from labeltune.local.engines.common.fetching import fetch, on_this_disk
-from labeltune.local.engines.common.hub import HUB_NAME, licence_of, name_and_revision
+from labeltune.local.engines.common.hub import folder_named, licence_of, name_and_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
     from labeltune.local.engines import Base
 
@@ -129,14 +129,7 @@ def _local_folder(base: Base) -> Path | None:
         raise AccessError(
             f"{base}: expected a base model: {base.engine}:FOLDER or {base.engine}:OWNER/NAME", hint=_HINT
         )
-    folder = Path(base.source).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.suffix == ".gguf" or folder.is_file():
-        raise AccessError(f"{base.source}: is a file, expected a folder", hint=_HINT)
-    if folder.is_absolute() or not HUB_NAME.match(base.source):
-        raise AccessError(f"{base.source}: there is no such folder", hint=_HINT)
-    return None
+    return folder_named(base.source, hint=_HINT)
 
 
 def _names_in(folder: Path) -> set[str]:
