@@ -36,6 +36,7 @@ __all__ = [
     "GateError",
     "LabeltuneError",
     "ModelDamagedError",
+    "MovedError",
     "RemoteError",
     "SettingsError",
     "Severity",
@@ -135,6 +136,10 @@ class TemporaryError(LabeltuneError):
     """The same command may succeed later."""
 
     exit_code = ExitCode.TEMPORARY
+
+
+class MovedError(TemporaryError):
+    """The server sends its callers elsewhere: to ask it again at once changes nothing."""
 
 
 class BudgetError(LabeltuneError):

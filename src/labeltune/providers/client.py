@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from labeltune.errors import AccessError, RemoteError, TemporaryError
+from labeltune.errors import AccessError, MovedError, RemoteError, TemporaryError
 from labeltune.providers.environment import certificates, check_headers, proxy_of
 from labeltune.providers.failures import NOT_THE_API, shown_place, shown_start
 from labeltune.providers.hidden_errors import hidden_error
@@ -108,7 +108,7 @@ async def _refuse_moved(response: httpx2.Response) -> None:
     here, there = response.request.url, response.request.url.join(response.headers["location"])
     if response.status_code in (307, 308) and here.netloc == there.netloc and here.scheme == there.scheme:
         return
-    raise TemporaryError(
+    raise MovedError(
         f"{here.host}: redirects to {shown_place(str(there))} (status {response.status_code})",
         hint="give --provider the address that it leads to, if it is the API's; else log in there first",
     )

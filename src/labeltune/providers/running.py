@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from labeltune.errors import TemporaryError
+from labeltune.errors import MovedError, TemporaryError
 from labeltune.providers.failures import api_errors
 
 if TYPE_CHECKING:
@@ -152,6 +152,8 @@ async def persist(
         try:
             with api_errors(provider):
                 return await call()
+        except MovedError:
+            raise
         except TemporaryError as error:
             left, asked = patience.total - waited, retry_after(error)
             if left <= 0 or asked > left:
