@@ -37,6 +37,7 @@ __all__ = [
     "LabeltuneError",
     "ModelDamagedError",
     "MovedError",
+    "NoListError",
     "RemoteError",
     "SettingsError",
     "Severity",
@@ -140,6 +141,10 @@ class TemporaryError(LabeltuneError):
 
 class MovedError(TemporaryError):
     """The server sends its callers elsewhere: to ask it again at once changes nothing."""
+
+
+class NoListError(TemporaryError):
+    """An object came where a list was asked for: a server may have no such list."""
 
 
 class BudgetError(LabeltuneError):

@@ -106,7 +106,8 @@ def test_an_option_that_a_message_names_exists() -> None:
     known = {
         name for one in commands for param in one.params for name in (*param.opts, *param.secondary_opts)
     }
-    known |= {"--help", "--version", "--extra-index-url", "--nnodes"}  # the last two are pip's and torchrun's
+    # The last are those of pip, torchrun and docker.
+    known |= {"--help", "--version", "--extra-index-url", "--nnodes", "--env-file"}
     named = {
         (option, f"{path.relative_to(ROOT)}:{line}")
         for path in sorted(ROOT.rglob("*.py"))

@@ -131,6 +131,13 @@ def test_a_list_under_another_name_is_told() -> None:
     assert "expected a list" in result.stderr
 
 
+def test_a_job_is_watched_where_events_are_no_list() -> None:
+    with serving(answering(GET_events={"events": []})) as server:
+        result = cli(server.url, "jobs", "watch", "ftjob-1")
+    assert result.exit_code == 0, result.stderr
+    assert "lists no events" in result.stderr
+
+
 def test_json_under_another_name_is_read() -> None:
     body = json.dumps(page(JOB)).encode()
     with serving(answering(GET_jobs=Sent(200, body, {"content-type": "text/plain"}))) as server:

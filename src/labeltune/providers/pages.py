@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from labeltune.errors import TemporaryError
+from labeltune.errors import NoListError
 from labeltune.providers.failures import NOT_THE_API, shown_start
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ async def every(pages: AsyncIterable[T]) -> AsyncIterator[T]:
 
     The list is over where the server says so, and where a page holds nothing that was not seen before or
     begins again from the start. Items without an id cannot be told apart: their page is the last. Raises
-    `TemporaryError` for an answer that is no list, and the SDK's errors.
+    `NoListError` for an answer that is no list, and the SDK's errors.
     """
     seen: dict[str, None] = {}
     page = await cast("Awaitable[Any]", pages)
@@ -60,5 +60,5 @@ def _items(page: Any) -> list[Any]:
     if data is None and ("data" in page.model_fields_set or not page.model_extra):
         return []
     if not isinstance(data, list) or any(not hasattr(item, "model_dump") for item in data):
-        raise TemporaryError(f"{NOT_THE_API}: expected a list, not {shown_start(str(page))}")
+        raise NoListError(f"{NOT_THE_API}: expected a list, not {shown_start(str(page))}")
     return data

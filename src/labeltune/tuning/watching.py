@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from labeltune.errors import AccessError, RemoteError, TemporaryError
+from labeltune.errors import AccessError, NoListError, RemoteError, TemporaryError
 from labeltune.providers import Patience, api_errors, every, persist
 from labeltune.providers.lenient import job_status, whole_number
 from labeltune.providers.refusals import refusal_in
@@ -154,7 +154,7 @@ class Watcher:
                     if event.id in seen:
                         break
                     fresh.append(Event.of(event))
-        except (AccessError, RemoteError):
+        except (AccessError, NoListError, RemoteError):
             self._story.note(f"{self.provider.host} lists no events: only the status is shown")
             return None
         seen.update(event.id for event in fresh)
