@@ -152,14 +152,15 @@ def test_the_tokens_of_a_path_are_given_the_values_before() -> None:
     assert [token for token, _ in parent.top] == ["Orders", "Account"]
 
 
-def test_a_list_ends_with_a_token_of_its_own_and_the_probabilities_multiply() -> None:
+def test_the_last_token_of_a_list_has_its_end_and_the_probabilities_multiply() -> None:
     found = read_format([*LISTS, "", ""])
     p = np.array([0.9, 0.2, 0.6])
     answer = found.answer([Verdict(np.array([0, 2]), p)], 5)
-    assert [token.token for token in answer.tokens] == ["toxic", ",insult", ""]
+    assert [token.token for token in answer.tokens] == ["toxic", ",insult"]
     assert sum(token.logprob for token in answer.tokens) == pytest.approx(np.log(0.9 * 0.8 * 0.6))
-    for token in answer.tokens:
-        assert sum(np.exp(logprob) for _, logprob in token.top) == pytest.approx(1)
+    first, last = answer.tokens
+    assert sum(np.exp(logprob) for _, logprob in first.top) == pytest.approx(1)
+    assert dict(last.top)[",insult"] == last.logprob
 
 
 def test_flags_are_true_or_false() -> None:

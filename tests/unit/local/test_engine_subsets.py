@@ -15,9 +15,11 @@ from labeltune.local.engines.common.deciding import Speaker
 from labeltune.local.engines.common.formats import read_format
 from labeltune.local.engines.common.layout import Layout
 from labeltune.local.engines.common.subsets import Counts, fit_subset
+from labeltune.prediction.confidence import answer_confidence
 from unit.local.engine_records import calibration_error
 
 if TYPE_CHECKING:
+    from labeltune.local.engines import Answer
     from labeltune.local.engines.common.answers import AnswerFormat
 
 LABELS = tuple("abcd")
@@ -81,8 +83,16 @@ def test_the_tokens_of_a_list_multiply_to_the_probability_of_its_set(made: Any, 
         verdict = Verdict(np.array(chosen, dtype=np.intp), p[0], independent[0], counts)
         answer = made.answer([verdict], 9)
         assert np.exp(sum(token.logprob for token in answer.tokens)) == pytest.approx(share)
-        for token in answer.tokens:
+        assert answer_confidence(reply_with(answer)) == pytest.approx(share)
+        # The last label of a list has its end, too, and what else follows that label is no alternative to it.
+        for token in answer.tokens[: -1 if isinstance(made, ListFormat) and chosen else None]:
             assert sum(np.exp(logprob) for _, logprob in token.top) == pytest.approx(1)
+
+
+def reply_with(answer: Answer) -> dict[str, Any]:
+    """The choice of a reply of chat completions."""
+    listed_tokens = [{"token": token.token, "logprob": token.logprob} for token in answer.tokens]
+    return {"message": {"content": answer.text}, "logprobs": {"content": listed_tokens}}
 
 
 def mostly_one(n: int, *, seed: int) -> tuple[Any, Any]:

@@ -161,7 +161,8 @@ class ListFormat:
 
         The list is written as a language model would write it, label after label, each a token with its
         separator before it: a token's probability is that of this label coming next, given those that came
-        before, and the last token, of no characters, is the end of the list.
+        before. That of the last one is that the list ends with it, since an end of no characters would spell
+        nothing, and who adds up an answer's probability counts what spells it.
         """
         (verdict,) = verdicts
         (head,) = self.heads
@@ -174,6 +175,9 @@ class ListFormat:
                 (end if label is None else lead + head.labels[label], value) for label, value in options
             )
             tokens.append(TokenLogprob(end if place is None else lead + head.labels[place], logprob, spelled))
+        if len(tokens) > 1:
+            end_of_list = tokens.pop()
+            tokens[-1] = _ended(tokens[-1], end_of_list.logprob)
         return Answer("".join(token.token for token in tokens), tuple(tokens))
 
     def to_json(self) -> dict[str, Any]:
@@ -218,6 +222,13 @@ def ranked(tokens: Sequence[str], probabilities: Floats, top: int) -> tuple[tupl
     order = np.argsort(-probabilities, kind="stable")[:top]
     logprobs = np.minimum(0.0, np.log(np.maximum(probabilities[order], LEAST))).tolist()
     return tuple(zip(map(tokens.__getitem__, order.tolist()), logprobs, strict=True))
+
+
+def _ended(token: TokenLogprob, logprob: float) -> TokenLogprob:
+    """The token as the last one, whose end has this log-probability; its alternatives as they were."""
+    found = ((text, value + logprob if text == token.token else value) for text, value in token.top)
+    top = tuple(sorted(found, key=lambda one: -one[1]))
+    return TokenLogprob(token.token, token.logprob + logprob, top)
 
 
 def next_labels(
