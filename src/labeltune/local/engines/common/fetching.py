@@ -25,18 +25,23 @@ if TYPE_CHECKING:
     Weights = Callable[[str, Collection[str]], Sequence[str]]
     Tell = Callable[[str], None]
 
-__all__ = ["SMALL", "fetch", "files_in", "on_this_disk"]
+__all__ = ["READING", "SMALL", "fetch", "files_in", "on_this_disk"]
 
-SMALL = (
-    "README.md",
-    "config.json",
-    "generation_config.json",
+READING = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
     "additional_chat_templates/*.jinja",
+)
+"""By what texts and conversations become tokens: files that a folder may have or not."""
+
+SMALL = (
+    "README.md",
+    "config.json",
+    "generation_config.json",
+    *READING,
     "model.safetensors.index.json",
     "modules.json",
     "sentence_bert_config.json",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from labeltune.errors import AccessError
 from labeltune.files.writing import sha256_of
 from labeltune.local.engines import Fetched
-from labeltune.local.engines.common.fetching import fetch, on_this_disk
+from labeltune.local.engines.common.fetching import READING, fetch, on_this_disk
 from labeltune.local.engines.common.hub import folder_named, licence_of, name_and_revision
 
 if TYPE_CHECKING:
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from labeltune.local.engines import Base
 
 __all__ = ["BaseModel", "check_source", "fetch_base", "find_base", "licence_on_this_disk"]
-
-_READING = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "additional_chat_templates/*.jinja",
-)
-"""By what texts and conversations become tokens: files that a folder may have or not."""
 
 _SHARD = re.compile(r"model-\d{5}-of-(\d{5})\.safetensors")
 _INDEX = "model.safetensors.index.json"
@@ -66,7 +56,7 @@ class BaseModel:
         lies.
         """
         digest = hashlib.sha256()
-        reading = [path for pattern in _READING for path in sorted(self.folder.glob(pattern))]
+        reading = [path for pattern in READING for path in sorted(self.folder.glob(pattern))]
         for path in [self.folder / "config.json", *reading, *self.weights]:
             digest.update(f"{path.relative_to(self.folder).as_posix()} {sha256_of(path)}\n".encode())
         return digest.hexdigest()
